@@ -1,0 +1,185 @@
+//! A request and its response, as every way of arriving makes and writes them. CGI's variables (RFC 3875) are the common
+//! form: FastCGI and CGI deliver them as they are, the HTTP parser makes them.
+
+use std::borrow::Cow;
+use std::io::{self, Read, Write};
+
+/// The variables of one request: names and values in one buffer. Values may be any bytes.
+#[derive(Debug, Default, Clone)]
+pub struct Params {
+    bytes: Vec<u8>,
+    /// Start of the name, start of the value, end of the value.
+    spans: Vec<(u32, u32, u32)>,
+}
+
+impl Params {
+    /// Adds one variable. A name that is there already is not replaced; [`Params::value`] answers the first.
+    pub fn push(&mut self, name: &[u8], value: &[u8]) {
+        let at = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(name);
+        let middle = self.bytes.len();
+        self.bytes.extend_from_slice(value);
+        self.spans.push((at(start), at(middle), at(self.bytes.len())));
+    }
+
+    /// The value of a variable such as `REQUEST_METHOD`, as the web server sent it.
+    pub fn value(&self, name: &[u8]) -> Option<&[u8]> {
+        self.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    /// All variables in the order of arrival.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.spans.iter().map(|&(name, value, end)| {
+            (&self.bytes[name as usize..value as usize], &self.bytes[value as usize..end as usize])
+        })
+    }
+
+    /// Number of variables.
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// Bytes of all names and values.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Forgets all variables and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.spans.clear();
+    }
+}
+
+/// The body of a request: what has arrived already, or a reader that waits for the rest.
+pub enum Body {
+    /// The whole body.
+    Whole(Vec<u8>),
+    /// A body that is still arriving. Reading waits; an error means that the client went away or was too slow.
+    Arriving(Box<dyn Read + Send>),
+}
+
+impl Body {
+    /// The whole body, if it has no more than `limit` bytes.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::FileTooLarge`] where the body is longer; whatever reading gives otherwise.
+    pub fn read_to_end(&mut self, limit: usize) -> io::Result<Vec<u8>> {
+        let too_large = || io::Error::from(io::ErrorKind::FileTooLarge);
+        match self {
+            Self::Whole(bytes) if bytes.len() > limit => Err(too_large()),
+            Self::Whole(bytes) => Ok(std::mem::take(bytes)),
+            Self::Arriving(reader) => {
+                let mut bytes = Vec::new();
+                reader.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+                if bytes.len() > limit { Err(too_large()) } else { Ok(bytes) }
+            }
+        }
+    }
+}
+
+/// One request.
+pub struct Request {
+    /// The variables of RFC 3875, headers among them as `HTTP_*`.
+    pub params: Params,
+    /// The body.
+    pub body: Body,
+}
+
+impl Request {
+    /// A variable as text; `None` where it is absent or not UTF-8.
+    pub fn param(&self, name: &str) -> Option<&str> {
+        self.params.value(name.as_bytes()).and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// A header by its lower-case name, as text; `None` where it is absent or not UTF-8.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let name = name.as_bytes();
+        let special = matches!(name, b"content-type" | b"content-length");
+        let same = |variable: &[u8]| {
+            let rest = if special { Some(variable) } else { variable.strip_prefix(b"HTTP_") };
+            rest.is_some_and(|rest| {
+                rest.len() == name.len()
+                    && rest.iter().zip(name).all(|(a, b)| *a == if *b == b'-' { b'_' } else { b.to_ascii_uppercase() })
+            })
+        };
+        let (_, value) = self.params.iter().find(|(key, _)| same(key))?;
+        std::str::from_utf8(value).ok()
+    }
+
+    /// The method in capitals; `GET` where the web server names none.
+    pub fn method(&self) -> &str {
+        self.param("REQUEST_METHOD").unwrap_or("GET")
+    }
+
+    /// The path as the client sent it, still percent-encoded, without the query.
+    pub fn path(&self) -> Cow<'_, str> {
+        match self.param("REQUEST_URI").filter(|uri| !uri.is_empty()) {
+            Some(uri) => {
+                let uri = uri.split(['?', '#']).next().unwrap_or(uri);
+                // An absolute-form target (RFC 9112 section 3.2.2) carries scheme and authority before the path.
+                match uri.split_once("://") {
+                    Some((_, rest)) if !uri.starts_with('/') => {
+                        Cow::Borrowed(rest.find('/').map_or("/", |at| &rest[at..]))
+                    }
+                    _ => Cow::Borrowed(uri),
+                }
+            }
+            None => match (self.param("SCRIPT_NAME").unwrap_or(""), self.param("PATH_INFO").unwrap_or("")) {
+                (script, "") => Cow::Borrowed(script),
+                ("", path) => Cow::Borrowed(path),
+                (script, path) => Cow::Owned(format!("{script}{path}")),
+            },
+        }
+    }
+
+    /// The query without its question mark.
+    pub fn query(&self) -> &str {
+        self.param("QUERY_STRING").unwrap_or("")
+    }
+}
+
+/// Writes a body of any length while the client takes it.
+pub type BodyWriter = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
+
+/// The body of a response.
+pub enum ResponseBody {
+    /// All of it.
+    Bytes(Vec<u8>),
+    /// Written as the client takes it; an error of the writer means that the client went away.
+    Stream(BodyWriter),
+}
+
+/// One response.
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// Header names in the case in which they are sent, and their values.
+    pub headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+    /// The body.
+    pub body: ResponseBody,
+}
+
+impl Response {
+    /// A response of `status` with a body of the given type.
+    pub fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
+        let headers = vec![(Cow::Borrowed("Content-Type"), Cow::Borrowed(content_type))];
+        Self { status, headers, body: ResponseBody::Bytes(body.into()) }
+    }
+
+    /// The same response with one more header.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+}
+
+/// What the gateway calls for each request, on one of its native threads.
+pub type Handler = dyn Fn(Request) -> Response + Send + Sync;

@@ -1,0 +1,11 @@
+//! Hearth: OpenStack's Block Storage (Cinder v3) and Telemetry (Ceilometer v2, Aodh v2) APIs as one native executable.
+//!
+//! `gateway` is how a request arrives, `rest` what every API shares, `identity` who calls and what they may,
+//! `database` the three engines, `block_storage` and `telemetry` the two services. `docs/architecture.md` has the map.
+
+pub mod error;
+pub mod gateway;
+pub mod service;
+pub mod time;
+
+pub use error::{Error, Kind, Result};

@@ -1,0 +1,3 @@
+//! The executable: wires roles and commands.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! What every long-lived role shares: threads, signals, metrics, logging.
+
+pub mod threads;
