@@ -1,0 +1,203 @@
+//! Writes JSON text straight into a reply's buffer: no tree in between. Commas come by themselves.
+
+use crate::time::Timestamp;
+
+/// A JSON text that is being written.
+#[derive(Debug, Default)]
+pub struct Json {
+    out: Vec<u8>,
+}
+
+impl Json {
+    /// An empty text with room for `capacity` bytes.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self { out: Vec::with_capacity(capacity) }
+    }
+
+    /// The text.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.out
+    }
+
+    /// Bytes written so far.
+    pub fn len(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Whether nothing has been written.
+    pub fn is_empty(&self) -> bool {
+        self.out.is_empty()
+    }
+
+    /// A comma where a value stands before this place.
+    fn separate(&mut self) {
+        if !matches!(self.out.last(), None | Some(b'{' | b'[' | b':')) {
+            self.out.push(b',');
+        }
+    }
+
+    /// `{`, what `fill` writes (keys and values), `}`.
+    pub fn object(&mut self, fill: impl FnOnce(&mut Self)) {
+        self.separate();
+        self.out.push(b'{');
+        fill(self);
+        self.out.push(b'}');
+    }
+
+    /// `[`, what `fill` writes (values), `]`.
+    pub fn array(&mut self, fill: impl FnOnce(&mut Self)) {
+        self.separate();
+        self.out.push(b'[');
+        fill(self);
+        self.out.push(b']');
+    }
+
+    /// The key of the value that is written next.
+    pub fn key(&mut self, name: &str) -> &mut Self {
+        self.separate();
+        quote(&mut self.out, name);
+        self.out.push(b':');
+        self
+    }
+
+    /// A text.
+    pub fn text(&mut self, value: &str) {
+        self.separate();
+        quote(&mut self.out, value);
+    }
+
+    /// A text or null.
+    pub fn opt_text(&mut self, value: Option<&str>) {
+        match value {
+            Some(value) => self.text(value),
+            None => self.null(),
+        }
+    }
+
+    /// An integer.
+    pub fn int(&mut self, value: i64) {
+        self.separate();
+        let mut digits = [0_u8; 20];
+        let mut at = digits.len();
+        let mut rest = value.unsigned_abs();
+        loop {
+            at -= 1;
+            digits[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        if value < 0 {
+            self.out.push(b'-');
+        }
+        self.out.extend_from_slice(&digits[at..]);
+    }
+
+    /// An integer or null.
+    pub fn opt_int(&mut self, value: Option<i64>) {
+        match value {
+            Some(value) => self.int(value),
+            None => self.null(),
+        }
+    }
+
+    /// A number with a point, in the shortest form that reads back as the same; null where it is not finite.
+    pub fn real(&mut self, value: f64) {
+        self.value(&serde_json::Value::from(value));
+    }
+
+    /// `true` or `false`.
+    pub fn bool(&mut self, value: bool) {
+        self.separate();
+        self.out.extend_from_slice(if value { b"true" } else { b"false" });
+    }
+
+    /// `null`.
+    pub fn null(&mut self) {
+        self.separate();
+        self.out.extend_from_slice(b"null");
+    }
+
+    /// A time in Block Storage's form, always with six digits of the second.
+    pub fn time(&mut self, value: Timestamp) {
+        self.separate();
+        self.out.push(b'"');
+        value.write(b'T', &mut self.out);
+        self.out.push(b'"');
+    }
+
+    /// A time or null.
+    pub fn opt_time(&mut self, value: Option<Timestamp>) {
+        match value {
+            Some(value) => self.time(value),
+            None => self.null(),
+        }
+    }
+
+    /// Any JSON value.
+    pub fn value(&mut self, value: &serde_json::Value) {
+        self.separate();
+        // Writing a tree into memory can not fail; nothing would be written if it did.
+        let _ = serde_json::to_writer(&mut self.out, value);
+    }
+}
+
+/// Appends `text` as a JSON string (RFC 8259 section 7). Runs without special characters are copied whole.
+fn quote(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let bytes = text.as_bytes();
+    let mut plain = 0;
+    for (at, &byte) in bytes.iter().enumerate() {
+        let short = match byte {
+            b'"' => b'"',
+            b'\\' => b'\\',
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            0..=0x1f | 0x7f => 0,
+            _ => continue,
+        };
+        out.extend_from_slice(&bytes[plain..at]);
+        plain = at + 1;
+        if short == 0 {
+            const HEX: &[u8; 16] = b"0123456789abcdef";
+            out.extend_from_slice(b"\\u00");
+            out.push(HEX[usize::from(byte >> 4)]);
+            out.push(HEX[usize::from(byte & 15)]);
+        } else {
+            out.extend_from_slice(&[b'\\', short]);
+        }
+    }
+    out.extend_from_slice(&bytes[plain..]);
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Json;
+
+    #[test]
+    fn what_it_writes_reads_back() {
+        let mut json = Json::default();
+        json.object(|json| {
+            json.key("a").array(|json| {
+                json.int(i64::MIN);
+                json.int(0);
+                json.real(1.5);
+                json.null();
+                json.bool(true);
+            });
+            json.key("b\"\u{1}").text("line\n\u{7f}é𝄞\\");
+            json.key("c").object(|_| {});
+            json.key("d").array(|json| {
+                json.object(|json| json.key("x").int(-7));
+                json.object(|json| json.key("y").opt_text(None));
+            });
+        });
+        let read: serde_json::Value = serde_json::from_slice(&json.into_bytes()).unwrap();
+        let expected = serde_json::json!({"a": [i64::MIN, 0, 1.5, null, true], "b\"\u{1}": "line\n\u{7f}é𝄞\\", "c": {},
+            "d": [{"x": -7}, {"y": null}]});
+        assert_eq!(read, expected);
+    }
+}

@@ -1,0 +1,147 @@
+//! Paging and sorting of lists, as every list of Block Storage reads them from the query.
+
+use super::json::Json;
+use super::links::Links;
+use super::query::Query;
+use crate::error::{Error, Result};
+
+/// One sort key with its direction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SortKey {
+    /// The key as the caller names it.
+    pub key: String,
+    /// Smallest first.
+    pub ascending: bool,
+}
+
+/// The part of a list that the caller asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// At most so many items; never above the operator's maximum. 0 is an empty list.
+    pub limit: i64,
+    /// Whether the caller gave a limit.
+    pub limited: bool,
+    /// The id of the last item that the caller has seen.
+    pub marker: Option<String>,
+    /// Items to skip after the marker.
+    pub offset: i64,
+    /// Sort keys, most significant first; empty where the caller names none.
+    pub sort: Vec<SortKey>,
+}
+
+/// The names of the query parameters that paging reads; all others are filters.
+pub const NAMES: [&str; 6] = ["limit", "marker", "offset", "sort", "sort_key", "sort_dir"];
+
+impl Page {
+    /// Reads limit, marker, offset and sort. `maximum` is `osapi_max_limit`.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Invalid`] for a negative or non-numeric limit, an offset outside 0..=2147483647, mixed sort styles, or an
+    /// unknown direction.
+    pub fn read(query: &Query, maximum: i64) -> Result<Self> {
+        let limit = number(query, "limit", i64::MAX)?;
+        Ok(Self {
+            limit: limit.unwrap_or(maximum).min(maximum),
+            limited: limit.is_some(),
+            marker: query.last("marker").map(str::to_owned),
+            offset: number(query, "offset", 2_147_483_647)?.unwrap_or(0),
+            sort: sort(query)?,
+        })
+    }
+
+    /// Writes `<plural>_links` with the link to the next page, where there may be one: the page is full, or, with a
+    /// total count, items are left. `last` is the id of the page's last item.
+    pub fn write_next(&self, plural: &str, path: &str, query: &Query, page: &Full<'_>, links: &Links, json: &mut Json) {
+        let full = self.limited_to(page.items) && page.items > 0;
+        let left = page.total.is_some_and(|total| total > page.items) && page.items > 0;
+        let Some(last) = page.last.filter(|_| full || left) else { return };
+        let href = links.page(path, &query.with("marker", last));
+        json.key(&format!("{plural}_links")).array(|json| {
+            json.object(|json| {
+                json.key("rel").text("next");
+                json.key("href").text(&href);
+            });
+        });
+    }
+
+    fn limited_to(&self, items: i64) -> bool {
+        self.limit <= items
+    }
+}
+
+/// What a page holds, to decide whether another may follow.
+pub struct Full<'a> {
+    /// Items on the page.
+    pub items: i64,
+    /// Items in all, where the caller asked for the count.
+    pub total: Option<i64>,
+    /// The id of the last item.
+    pub last: Option<&'a str>,
+}
+
+/// A number of the query that is 0 or more and at most `max`.
+fn number(query: &Query, name: &str, max: i64) -> Result<Option<i64>> {
+    let Some(text) = query.last(name) else { return Ok(None) };
+    let number: i64 = match text.trim().parse() {
+        Ok(number) => number,
+        Err(_) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => i64::MAX,
+        Err(_) => return Err(Error::invalid(format!("{name} param must be an integer"))),
+    };
+    if number < 0 {
+        return Err(Error::invalid(format!("{name} param must be positive")));
+    }
+    if number > max {
+        return Err(Error::invalid(format!("Invalid input received: {name} must be <= {max}")));
+    }
+    Ok(Some(number))
+}
+
+/// `sort=key[:dir],...`, or the older `sort_key` and `sort_dir`. A missing direction is descending.
+fn sort(query: &Query) -> Result<Vec<SortKey>> {
+    let old = query.last("sort_key").is_some() || query.last("sort_dir").is_some();
+    let direction = |text: &str| match text.trim().to_ascii_lowercase().as_str() {
+        "asc" => Ok(true),
+        "desc" => Ok(false),
+        _ => Err(Error::invalid(
+            "Invalid input received: Unknown sort direction, must be one of: asc-nullsfirst, asc-nullslast, desc-nullsfirst, desc-nullslast, asc, desc",
+        )),
+    };
+    if let Some(text) = query.last("sort") {
+        if old {
+            return Err(Error::invalid(
+                "The \"sort_key\" and \"sort_dir\" parameters are deprecated and cannot be used with the \"sort\" parameter.",
+            ));
+        }
+        return text
+            .split(',')
+            .map(|part| {
+                let (key, dir) = part.trim().split_once(':').unwrap_or((part.trim(), "desc"));
+                Ok(SortKey { key: key.trim().to_owned(), ascending: direction(dir)? })
+            })
+            .collect();
+    }
+    if !old {
+        return Ok(Vec::new());
+    }
+    let key = query.last("sort_key").unwrap_or("created_at").trim().to_owned();
+    Ok(vec![SortKey { key, ascending: direction(query.last("sort_dir").unwrap_or("desc"))? }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Page, Query};
+
+    #[test]
+    fn reads_what_clients_send() {
+        let page = Page::read(&Query::parse("limit=5&marker=m&offset=2&sort=name:asc,size"), 1000).unwrap();
+        assert_eq!((page.limit, page.marker.as_deref(), page.offset), (5, Some("m"), 2));
+        let keys: Vec<_> = page.sort.iter().map(|key| (key.key.as_str(), key.ascending)).collect();
+        assert_eq!(keys, [("name", true), ("size", false)]);
+        assert_eq!(Page::read(&Query::parse("limit=99999999999999999999"), 1000).unwrap().limit, 1000);
+        for wrong in
+            ["limit=-1", "limit=x", "limit=", "offset=-1", "offset=2147483648", "sort=a:up", "sort=a&sort_key=b"]
+        {
+            assert!(Page::read(&Query::parse(wrong), 1000).is_err(), "{wrong}");
+        }
+    }
+}

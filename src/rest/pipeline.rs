@@ -1,0 +1,144 @@
+//! One request from top to bottom: request id, panic boundary, health check, mount, service, access-log line.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::links;
+use super::service::{Arrival, Endpoint};
+use crate::config;
+use crate::error::Error;
+use crate::gateway::{Request, Response, ResponseBody, running};
+
+/// A service at its places.
+pub struct Mount {
+    /// The path before the service's own, with its slash and none at the end: `/volume`. Empty: none.
+    pub prefix: String,
+    /// The port on which the service stands without a prefix; 0 for none.
+    pub port: u16,
+    /// The service.
+    pub endpoint: Arc<dyn Endpoint>,
+}
+
+/// Every service of one process: the gateway's handler.
+pub struct App {
+    mounts: Vec<Mount>,
+}
+
+impl App {
+    /// The services at their places.
+    pub fn new(mounts: Vec<Mount>) -> Self {
+        Self { mounts }
+    }
+
+    /// The services at their places.
+    pub fn mounts(&self) -> &[Mount] {
+        &self.mounts
+    }
+
+    /// Answers one request. Never panics: a panic below is a 500 for this request.
+    pub fn handle(&self, mut request: Request) -> Response {
+        let started = Instant::now();
+        let request_id = request_id();
+        running::set_request_id(&request_id);
+        let path = request.path().into_owned();
+        let response = catch_unwind(AssertUnwindSafe(|| self.route(&mut request, &path, &request_id)));
+        let response = response.unwrap_or_else(|_| {
+            log::error!("a handler panicked");
+            self.fault(&request, &path, &Error::internal("a handler panicked"))
+        });
+        access(&request, &path, &response, started);
+        response.header("x-openstack-request-id", request_id)
+    }
+
+    fn route(&self, request: &mut Request, path: &str, request_id: &str) -> Response {
+        let Some((mount, prefix, below)) = self.mount(request, path) else {
+            return match self.mounts.first() {
+                Some(mount) if path == "/healthcheck" => self.health(mount, request),
+                _ => not_found(),
+            };
+        };
+        if below == "/healthcheck" {
+            return self.health(mount, request);
+        }
+        let platform = mount.endpoint.platform();
+        let config = &platform.config;
+        let root = links::root(
+            request,
+            &prefix,
+            config.opt_text(&config::default::PUBLIC_ENDPOINT),
+            config.boolean(&config::oslo_middleware::ENABLE_PROXY_HEADERS_PARSING),
+        );
+        mount.endpoint.serve(request, &Arrival { path: below, root, request_id })
+    }
+
+    fn health(&self, mount: &Mount, request: &Request) -> Response {
+        crate::service::health::answer(&mount.endpoint.platform().config, request)
+    }
+
+    /// The service of a request with its prefix and the path below: the one that the web server names
+    /// (`HEARTH_SERVICE`), else the one whose prefix the path has, else the one whose port it came to, else the only one.
+    fn mount<'s, 'p>(&'s self, request: &Request, path: &'p str) -> Option<(&'s Mount, String, &'p str)> {
+        let below = |mount: &Mount| {
+            let rest = path.strip_prefix(mount.prefix.as_str())?;
+            (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+        };
+        let prefixed = |mount: &'s Mount| match below(mount) {
+            Some(rest) if !mount.prefix.is_empty() => {
+                (mount, mount.prefix.clone(), if rest.is_empty() { "/" } else { rest })
+            }
+            _ => (mount, String::new(), path),
+        };
+        if let Some(name) = request.param("HEARTH_SERVICE") {
+            return self.mounts.iter().find(|mount| mount.endpoint.name() == name).map(prefixed);
+        }
+        let by_prefix = self.mounts.iter().find(|mount| !mount.prefix.is_empty() && below(mount).is_some());
+        if let Some(mount) = by_prefix {
+            return Some(prefixed(mount));
+        }
+        let port = request.param("SERVER_PORT").and_then(|port| port.parse::<u16>().ok()).unwrap_or(0);
+        let by_port = self.mounts.iter().find(|mount| mount.port != 0 && mount.port == port);
+        let only = || if self.mounts.len() == 1 { self.mounts.first() } else { None };
+        by_port.or_else(only).map(|mount| (mount, String::new(), path))
+    }
+
+    fn fault(&self, request: &Request, path: &str, error: &Error) -> Response {
+        match self.mount(request, path) {
+            Some((mount, ..)) => mount.endpoint.fault(error),
+            None => Response::new(500, "text/plain; charset=UTF-8", error.public().as_bytes()),
+        }
+    }
+}
+
+/// The plain page of an URL that no service has.
+pub fn not_found() -> Response {
+    Response::new(404, "text/plain; charset=UTF-8", "404 Not Found\n\nThe resource could not be found.\n\n   ")
+}
+
+fn request_id() -> String {
+    let mut text = String::with_capacity(40);
+    text.push_str("req-");
+    text.push_str(uuid::Uuid::new_v4().hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()));
+    text
+}
+
+fn access(request: &Request, path: &str, response: &Response, started: Instant) {
+    if !log::log_enabled!(target: "access", log::Level::Info) {
+        return;
+    }
+    let bytes = match &response.body {
+        ResponseBody::Bytes(bytes) => i64::try_from(bytes.len()).unwrap_or(i64::MAX),
+        ResponseBody::Stream(_) => -1,
+    };
+    log::info!(
+        target: "access",
+        "{} \"{} {}{}{}\" status: {} len: {bytes} microseconds: {}",
+        request.param("REMOTE_ADDR").unwrap_or("-"),
+        request.method(),
+        path,
+        if request.query().is_empty() { "" } else { "?" },
+        request.query(),
+        response.status,
+        started.elapsed().as_micros(),
+    );
+}
