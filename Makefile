@@ -1,0 +1,25 @@
+# make run    installs what is missing, builds, and serves both APIs through a real web server until interrupted
+# make test   installs what is missing and passes every test
+# make bench  compares with other ways of doing the same, in one run
+# make fuzz   feeds the protocol parsers with mutated input for a bounded time (SECONDS_EACH=60 for each target)
+# make check  format, lints, documentation: what must be clean before a commit
+.PHONY: run test bench fuzz check
+WEB ?= nginx
+
+run:
+	@WEB=$(WEB) scripts/run
+
+test:
+	@scripts/test
+
+bench:
+	@scripts/install build nginx apache python volumes
+	@benches/run $(BENCH)
+
+fuzz:
+	@scripts/fuzz
+
+check:
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --quiet

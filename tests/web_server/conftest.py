@@ -1,0 +1,6 @@
+"""Real web servers, reloaded, restarted and robbed of their responders under load."""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
