@@ -3,6 +3,7 @@
 //! `gateway` is how a request arrives, `rest` what every API shares, `identity` who calls and what they may,
 //! `database` the three engines, `block_storage` and `telemetry` the two services. `docs/architecture.md` has the map.
 
+pub mod block_storage;
 pub mod error;
 pub mod gateway;
 pub mod service;

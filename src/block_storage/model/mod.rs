@@ -1,0 +1,8 @@
+//! What Block Storage knows: objects, their statuses and the moves between them. Pure values: no SQL, no HTTP, no clock.
+
+pub mod attachment;
+pub mod message;
+pub mod snapshot;
+pub mod status;
+pub mod volume;
+pub mod volume_type;
