@@ -3,8 +3,10 @@
 pub mod call;
 pub mod fault;
 pub mod json;
+pub mod json_schema;
 pub mod links;
 pub mod microversion;
+pub mod openapi;
 pub mod page;
 pub mod pipeline;
 pub mod platform;

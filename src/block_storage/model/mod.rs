@@ -2,6 +2,7 @@
 
 pub mod attachment;
 pub mod message;
+pub mod quota;
 pub mod snapshot;
 pub mod status;
 pub mod volume;
