@@ -2,3 +2,4 @@
 //! folder: `api/volumes.rs`, `control/volumes.rs`, `store/volumes.rs`.
 
 pub mod model;
+pub mod scheduler;

@@ -3,6 +3,7 @@
 pub mod attachment;
 pub mod message;
 pub mod quota;
+pub mod pool;
 pub mod snapshot;
 pub mod status;
 pub mod volume;
