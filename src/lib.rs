@@ -4,8 +4,10 @@
 //! `database` the three engines, `block_storage` and `telemetry` the two services. `docs/architecture.md` has the map.
 
 pub mod block_storage;
+pub mod config;
 pub mod error;
 pub mod gateway;
+pub mod identity;
 pub mod service;
 pub mod time;
 

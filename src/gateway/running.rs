@@ -37,3 +37,8 @@ pub fn set_project(id: &str) {
 pub fn set_route(route: &'static str) {
     CURRENT.with_borrow_mut(|current| current.route = route);
 }
+
+/// The request id of the request that this thread handles; empty between requests and on other threads.
+pub fn request_id() -> String {
+    CURRENT.with_borrow(|current| current.request_id.clone())
+}

@@ -1,0 +1,43 @@
+//! `[backend_defaults]` and the sections that `enabled_backends` names: what a volume service runs. Read these rows by
+//! `Config::text_in` and its like: a backend's own section stands before `[backend_defaults]`.
+
+use super::opt::Opt;
+
+/// The section whose rows hold for every backend.
+pub const SECTION: &str = "backend_defaults";
+
+/// Backends that a volume service runs.
+pub const ENABLED_BACKENDS: Opt = Opt::list("DEFAULT", "enabled_backends", "")
+    .help("Backends that a volume service runs, by the names of their sections.");
+/// Name of a backend in extra specs.
+pub const VOLUME_BACKEND_NAME: Opt = Opt::text(SECTION, "volume_backend_name", "").help(
+    "Name of the backend, which the extra spec volume_backend_name of volume types compares. Empty: its section.",
+);
+/// Driver of a backend.
+pub const VOLUME_DRIVER: Opt = Opt::text(SECTION, "volume_driver", "file").help(
+    "Driver: file, lvm or rbd. Cinder's names are taken too: cinder.volume.drivers.lvm.LVMVolumeDriver means lvm, \
+     cinder.volume.drivers.rbd.RBDDriver rbd, cinder.volume.drivers.nfs.NfsDriver file.",
+);
+/// Host of a backend.
+pub const BACKEND_HOST: Opt =
+    Opt::text(SECTION, "backend_host", "").help("Takes the place of [DEFAULT] host for this backend.");
+/// Zone of a backend.
+pub const BACKEND_AVAILABILITY_ZONE: Opt = Opt::text(SECTION, "backend_availability_zone", "")
+    .help("Takes the place of [DEFAULT] storage_availability_zone for this backend.");
+/// Share of the capacity that stays free.
+pub const RESERVED_PERCENTAGE: Opt =
+    Opt::integer(SECTION, "reserved_percentage", "0").range(0, 100).help("Percentage of the capacity that stays free.");
+/// How far thin volumes may exceed the capacity.
+pub const MAX_OVER_SUBSCRIPTION_RATIO: Opt = Opt::text(SECTION, "max_over_subscription_ratio", "20.0")
+    .help("How many times the capacity thin volumes may promise together, 1.0 or more, or auto.");
+
+/// All rows of this file.
+pub const ROWS: &[Opt] = &[
+    ENABLED_BACKENDS,
+    VOLUME_BACKEND_NAME,
+    VOLUME_DRIVER,
+    BACKEND_HOST,
+    BACKEND_AVAILABILITY_ZONE,
+    RESERVED_PERCENTAGE,
+    MAX_OVER_SUBSCRIPTION_RATIO,
+];

@@ -1,0 +1,78 @@
+//! The operator's configuration: oslo.config files under the names and sections of Cinder where an option exists there,
+//! and in sections `[hearth]` and `[hearth_*]` where it does not. One file of rows per section or subject.
+//! Not here: who acts on a value.
+
+mod check;
+mod load;
+mod machine;
+mod opt;
+mod parse;
+mod substitute;
+mod value;
+
+pub mod backend;
+pub mod database;
+pub mod default;
+pub mod healthcheck;
+pub mod hearth;
+pub mod keystone_authtoken;
+pub mod logging;
+pub mod oslo_middleware;
+pub mod oslo_policy;
+pub mod quota;
+
+pub use check::check;
+pub use load::{Config, Origin, Problem, Severity, Sources};
+pub use opt::{Opt, OptKind};
+
+/// The section whose rows hold in every backend's section.
+pub use backend::SECTION as BACKEND_SECTION;
+
+/// Every row, by file.
+pub const ALL: &[&[Opt]] = &[
+    default::ROWS,
+    logging::ROWS,
+    quota::ROWS,
+    backend::ROWS,
+    database::ROWS,
+    keystone_authtoken::ROWS,
+    oslo_policy::ROWS,
+    oslo_middleware::ROWS,
+    healthcheck::ROWS,
+    hearth::ROWS,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_of_a_file_is_listed() {
+        let files = [
+            (include_str!("default.rs"), default::ROWS),
+            (include_str!("logging.rs"), logging::ROWS),
+            (include_str!("quota.rs"), quota::ROWS),
+            (include_str!("backend.rs"), backend::ROWS),
+            (include_str!("database.rs"), database::ROWS),
+            (include_str!("keystone_authtoken.rs"), keystone_authtoken::ROWS),
+            (include_str!("oslo_policy.rs"), oslo_policy::ROWS),
+            (include_str!("oslo_middleware.rs"), oslo_middleware::ROWS),
+            (include_str!("healthcheck.rs"), healthcheck::ROWS),
+            (include_str!("hearth.rs"), hearth::ROWS),
+        ];
+        assert_eq!(files.len(), ALL.len(), "a file of rows is missing in this test");
+        for (text, rows) in files {
+            assert_eq!(text.matches(": Opt =").count(), rows.len());
+        }
+    }
+
+    #[test]
+    fn every_row_has_an_explanation_a_unique_name_and_a_default_that_it_allows() {
+        let mut names = std::collections::HashSet::new();
+        for opt in ALL.iter().copied().flatten() {
+            assert!(opt.help.ends_with('.'), "[{}] {} needs a sentence", opt.section, opt.name);
+            assert!(names.insert((opt.section, opt.name)), "[{}] {} is there twice", opt.section, opt.name);
+        }
+        assert!(Config::from_text("").is_ok());
+    }
+}
