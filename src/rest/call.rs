@@ -62,7 +62,7 @@ impl<S> Call<'_, S> {
 
     /// The caller's own project and user as the target of a rule.
     pub fn own(&self) -> Target<'_> {
-        Target { project_id: Some(&self.context.project_id), user_id: Some(&self.context.user_id), ..Target::default() }
+        Target::own(self.context)
     }
 
     /// A viewer that sees the attributes whose bits are in `allowed`.

@@ -53,14 +53,8 @@ impl App {
 
     fn route(&self, request: &mut Request, path: &str, request_id: &str) -> Response {
         let Some((mount, prefix, below)) = self.mount(request, path) else {
-            return match self.mounts.first() {
-                Some(mount) if path == "/healthcheck" => self.health(mount, request),
-                _ => not_found(),
-            };
+            return not_found();
         };
-        if below == "/healthcheck" {
-            return self.health(mount, request);
-        }
         let platform = mount.endpoint.platform();
         let config = &platform.config;
         let root = links::root(
@@ -70,10 +64,6 @@ impl App {
             config.boolean(&config::oslo_middleware::ENABLE_PROXY_HEADERS_PARSING),
         );
         mount.endpoint.serve(request, &Arrival { path: below, root, request_id })
-    }
-
-    fn health(&self, mount: &Mount, request: &Request) -> Response {
-        crate::service::health::answer(&mount.endpoint.platform().config, request)
     }
 
     /// The service of a request with its prefix and the path below: the one that the web server names

@@ -110,8 +110,7 @@ impl<S: Send + Sync> Service<S> {
             project: project.map(|project| format!("/{project}")).unwrap_or_default(),
         };
         let mut context = platform.authenticate.context(request)?;
-        context.request_id.clear();
-        context.request_id.push_str(arrival.request_id);
+        platform.policy.decide_admin(&mut context);
         running::set_project(&context.project_id);
         let path = path.strip_suffix(".json").unwrap_or(path);
         let (found, method) = match (self.router.find(path), Method::parse(request.method())) {

@@ -2,8 +2,8 @@
 
 pub mod attachment;
 pub mod message;
-pub mod quota;
 pub mod pool;
+pub mod quota;
 pub mod snapshot;
 pub mod status;
 pub mod volume;
