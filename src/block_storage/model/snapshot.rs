@@ -61,11 +61,7 @@ pub const DELETE: Move = Transition::to("delete", From::Only(&[Status::Available
 pub const FORCE_DELETE: Move = Transition { name: "force_delete", from: From::Any, ..DELETE };
 
 /// Removed with its volume.
-pub const DELETE_WITH_VOLUME: Move = Transition {
-    name: "delete, with its volume",
-    from: From::Only(&[Status::Available, Status::Error, Status::Deleting]),
-    ..DELETE
-};
+pub const DELETE_WITH_VOLUME: Move = Transition { name: "delete, with its volume", ..DELETE };
 
 /// The progress of a snapshot that is being made, as a driver or the compute service reports it.
 pub const UPDATE_STATUS_CREATING: Move =
@@ -135,4 +131,13 @@ pub struct Snapshot {
     pub encryption_key_id: Option<String>,
     /// Whether it counts against the project's quota.
     pub use_quota: bool,
+}
+
+/// A snapshot with its metadata.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotDetails {
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// The caller's metadata.
+    pub metadata: Vec<(String, String)>,
 }

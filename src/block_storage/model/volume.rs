@@ -131,7 +131,7 @@ pub enum Guard {
     NoGroup,
     /// It has no snapshots.
     NoSnapshots,
-    /// Its snapshots may all go with it: available, in error or already leaving, and in no group snapshot.
+    /// Its snapshots may all go with it: available or in error, and in no group snapshot.
     SnapshotsDeletable,
     /// Its snapshots are in no group snapshot.
     NoGroupSnapshots,

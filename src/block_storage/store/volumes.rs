@@ -1,0 +1,315 @@
+//! The `volumes` table: loads, inserts, changes and moves of one volume. Lists are in `volume_lists.rs`.
+
+use super::transitions::{Outcome, from_condition, marks, set_columns};
+use super::workers;
+use crate::block_storage::model::status::Status as _;
+use crate::block_storage::model::volume::{AttachStatus, Guard, Move, RESET_STATUS, Status, Volume};
+use crate::database::{Connection, Row, Value};
+use crate::error::Result;
+use crate::time::Timestamp;
+
+/// The columns of a [`Volume`], in the order of [`read`].
+pub(super) const COLUMNS: [&str; 31] = [
+    "id",
+    "project_id",
+    "user_id",
+    "created_at",
+    "updated_at",
+    "display_name",
+    "display_description",
+    "size",
+    "status",
+    "previous_status",
+    "attach_status",
+    "migration_status",
+    "replication_status",
+    "host",
+    "cluster_name",
+    "service_uuid",
+    "availability_zone",
+    "volume_type_id",
+    "snapshot_id",
+    "source_volid",
+    "group_id",
+    "consistencygroup_id",
+    "_name_id",
+    "provider_location",
+    "provider_auth",
+    "provider_id",
+    "encryption_key_id",
+    "bootable",
+    "multiattach",
+    "shared_targets",
+    "use_quota",
+];
+
+/// Reads the cells of [`COLUMNS`], which begin at cell 0.
+///
+/// # Errors
+/// As all readers of cells.
+pub(super) fn read(row: &Row<'_>) -> Result<Volume> {
+    let status = |text: Option<&str>| text.and_then(Status::parse);
+    Ok(Volume {
+        id: row.string(0)?,
+        project_id: row.opt_string(1)?.unwrap_or_default(),
+        user_id: row.opt_string(2)?.unwrap_or_default(),
+        created_at: row.opt_time(3)?,
+        updated_at: row.opt_time(4)?,
+        name: row.opt_string(5)?,
+        description: row.opt_string(6)?,
+        size_gib: row.opt_int(7)?.unwrap_or(0),
+        // A status that no release knows counts as an error: the one from which operators can get away.
+        status: status(row.opt_text(8)?).unwrap_or(Status::Error),
+        previous_status: status(row.opt_text(9)?),
+        attach_status: row.opt_text(10)?.and_then(AttachStatus::parse).unwrap_or(AttachStatus::Detached),
+        migration_status: row.opt_string(11)?,
+        replication_status: row.opt_string(12)?,
+        host: row.opt_string(13)?.filter(|host| !host.is_empty()),
+        cluster_name: row.opt_string(14)?,
+        service_uuid: row.opt_string(15)?,
+        availability_zone: row.opt_string(16)?,
+        volume_type_id: row.opt_string(17)?.unwrap_or_default(),
+        snapshot_id: row.opt_string(18)?,
+        source_volid: row.opt_string(19)?,
+        group_id: row.opt_string(20)?,
+        consistencygroup_id: row.opt_string(21)?,
+        name_id: row.opt_string(22)?,
+        provider_location: row.opt_string(23)?,
+        provider_auth: row.opt_string(24)?,
+        provider_id: row.opt_string(25)?,
+        encryption_key_id: row.opt_string(26)?,
+        bootable: row.opt_bool(27)?.unwrap_or(false),
+        multiattach: row.opt_bool(28)?.unwrap_or(false),
+        shared_targets: row.opt_bool(29)?,
+        use_quota: row.opt_bool(30)?.unwrap_or(true),
+    })
+}
+
+/// The volume with this id; `None` where there is none, or none any more.
+///
+/// # Errors
+/// As all statements.
+pub fn by_id(connection: &mut Connection, id: &str) -> Result<Option<Volume>> {
+    let sql = format!("SELECT {} FROM volumes WHERE id = ? AND deleted = ?", COLUMNS.join(", "));
+    connection.row(&sql, &[id.into(), false.into()], read)
+}
+
+/// The volume with this id, which nobody else changes until the transaction ends.
+///
+/// # Errors
+/// As all statements.
+pub fn lock(connection: &mut Connection, id: &str) -> Result<Option<Volume>> {
+    let sql = format!("SELECT {} FROM volumes WHERE id = ? AND deleted = ? FOR UPDATE", COLUMNS.join(", "));
+    connection.row(&sql, &[id.into(), false.into()], read)
+}
+
+/// Puts a new volume in.
+///
+/// # Errors
+/// As all statements.
+pub fn insert(connection: &mut Connection, volume: &Volume) -> Result<()> {
+    let sql = format!("INSERT INTO volumes ({}, deleted) VALUES ({}, ?)", COLUMNS.join(", "), marks(COLUMNS.len()));
+    connection.execute(
+        &sql,
+        &[
+            (&volume.id).into(),
+            (&volume.project_id).into(),
+            (&volume.user_id).into(),
+            volume.created_at.into(),
+            volume.updated_at.into(),
+            (&volume.name).into(),
+            (&volume.description).into(),
+            volume.size_gib.into(),
+            volume.status.name().into(),
+            volume.previous_status.map(Status::name).into(),
+            volume.attach_status.name().into(),
+            (&volume.migration_status).into(),
+            (&volume.replication_status).into(),
+            (&volume.host).into(),
+            (&volume.cluster_name).into(),
+            (&volume.service_uuid).into(),
+            (&volume.availability_zone).into(),
+            (&volume.volume_type_id).into(),
+            (&volume.snapshot_id).into(),
+            (&volume.source_volid).into(),
+            (&volume.group_id).into(),
+            (&volume.consistencygroup_id).into(),
+            (&volume.name_id).into(),
+            (&volume.provider_location).into(),
+            (&volume.provider_auth).into(),
+            (&volume.provider_id).into(),
+            (&volume.encryption_key_id).into(),
+            volume.bootable.into(),
+            volume.multiattach.into(),
+            volume.shared_targets.into(),
+            volume.use_quota.into(),
+            false.into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Changes columns of a volume, whatever its status; `false` where there is no such volume.
+///
+/// # Errors
+/// As all statements.
+pub fn change(connection: &mut Connection, id: &str, columns: &[(&str, Value<'_>)]) -> Result<bool> {
+    change_from(connection, id, &RESET_STATUS, columns)
+}
+
+/// Changes columns of a volume where a move is allowed, and makes that move; `false` where it is not allowed, or where
+/// there is no such volume. The caller then reads again to say why.
+///
+/// # Errors
+/// As all statements.
+pub fn change_from(connection: &mut Connection, id: &str, rule: &Move, columns: &[(&str, Value<'_>)]) -> Result<bool> {
+    if rule.guards.iter().any(|guard| looks_elsewhere(*guard)) {
+        // Two statements, so that the second one sees what those who held the row have committed.
+        lock(connection, id)?;
+    }
+    let mut sql = String::from("UPDATE volumes SET updated_at = ?");
+    let mut params: Vec<Value<'_>> = vec![Timestamp::now().into()];
+    if let Some(to) = rule.to {
+        sql.push_str(", status = ?");
+        params.push(to.name().into());
+    }
+    set_columns(columns, &mut sql, &mut params);
+    sql.push_str(" WHERE id = ? AND deleted = ?");
+    params.push(id.into());
+    params.push(false.into());
+    from_condition(rule.from, &mut sql, &mut params);
+    for guard in rule.guards {
+        sql.push_str(" AND ");
+        sql.push_str(condition(*guard));
+    }
+    Ok(connection.execute(&sql, &params)? == 1)
+}
+
+/// Begins a move, and says so to `workers` where a service is to end it. `false` as in [`change_from`].
+///
+/// # Errors
+/// As all statements.
+pub fn begin(connection: &mut Connection, id: &str, rule: &Move, columns: &[(&str, Value<'_>)]) -> Result<bool> {
+    let moved = change_from(connection, id, rule, columns)?;
+    if let (true, Some(to), Some(_)) = (moved, rule.to, rule.failed) {
+        workers::begin(connection, workers::VOLUME, id, to.name())?;
+    }
+    Ok(moved)
+}
+
+/// Ends a move that [`begin`] began: the volume goes where the move ends, with `columns` changed, and nobody works on it
+/// any more. A move in which the volume ends (`Done` of a deletion) removes it. `false` where the volume is no longer where
+/// the move had taken it, because an operator reset it; then nothing changes but that nobody works on it.
+///
+/// # Errors
+/// As all statements.
+pub fn finish(
+    connection: &mut Connection,
+    id: &str,
+    rule: &Move,
+    outcome: Outcome,
+    columns: &[(&str, Value<'_>)],
+) -> Result<bool> {
+    workers::end(connection, workers::VOLUME, id)?;
+    let Some(during) = rule.to else { return Ok(false) };
+    let now = Timestamp::now();
+    let mut params: Vec<Value<'_>> = vec![now.into()];
+    let end = outcome.of(rule);
+    let mut sql = match end {
+        Some(end) => {
+            params.push(end.name().into());
+            String::from("UPDATE volumes SET updated_at = ?, status = ?")
+        }
+        None => {
+            params.push(true.into());
+            String::from("UPDATE volumes SET deleted_at = ?, deleted = ?, status = 'deleted', migration_status = NULL")
+        }
+    };
+    set_columns(columns, &mut sql, &mut params);
+    sql.push_str(" WHERE id = ? AND deleted = ? AND status = ?");
+    params.extend([id.into(), false.into(), during.name().into()]);
+    let ended = connection.execute(&sql, &params)? == 1;
+    if ended && end.is_none() {
+        remove_dependents(connection, id, now)?;
+    }
+    Ok(ended)
+}
+
+/// Removes a volume that no driver has: the row stays, marked as deleted, with everything that hangs on it.
+///
+/// # Errors
+/// As all statements.
+pub fn remove(connection: &mut Connection, id: &str) -> Result<bool> {
+    let now = Timestamp::now();
+    let removed = connection.execute(
+        "UPDATE volumes SET deleted_at = ?, deleted = ?, status = 'deleted', migration_status = NULL \
+         WHERE id = ? AND deleted = ?",
+        &[now.into(), true.into(), id.into(), false.into()],
+    )? == 1;
+    if removed {
+        workers::end(connection, workers::VOLUME, id)?;
+        remove_dependents(connection, id, now)?;
+    }
+    Ok(removed)
+}
+
+fn remove_dependents(connection: &mut Connection, id: &str, now: Timestamp) -> Result<()> {
+    const TABLES: [&str; 5] =
+        ["volume_metadata", "volume_admin_metadata", "volume_glance_metadata", "transfers", "volume_attachment"];
+    for table in TABLES {
+        let sql = format!("UPDATE {table} SET deleted_at = ?, deleted = ? WHERE volume_id = ? AND deleted = ?");
+        connection.execute(&sql, &[now.into(), true.into(), id.into(), false.into()])?;
+    }
+    Ok(())
+}
+
+/// Whether a guard looks into other tables.
+fn looks_elsewhere(guard: Guard) -> bool {
+    matches!(
+        guard,
+        Guard::NoSnapshots
+            | Guard::SnapshotsDeletable
+            | Guard::NoGroupSnapshots
+            | Guard::SnapshotsOfItsProject
+            | Guard::HasAttachments
+            | Guard::NoAttachments
+    )
+}
+
+/// A guard as a condition on a row of `volumes`.
+fn condition(guard: Guard) -> &'static str {
+    match guard {
+        Guard::Attached => "attach_status = 'attached'",
+        Guard::NotAttached => "(attach_status IS NULL OR attach_status <> 'attached')",
+        Guard::NotMigrating => {
+            "(migration_status IS NULL OR migration_status IN ('none', 'deleting', 'error', 'success'))"
+        }
+        Guard::NoGroup => "group_id IS NULL AND consistencygroup_id IS NULL",
+        Guard::NoSnapshots => {
+            "NOT EXISTS (SELECT 1 FROM snapshots s WHERE s.volume_id = volumes.id AND s.deleted = false)"
+        }
+        Guard::SnapshotsDeletable => {
+            "NOT EXISTS (SELECT 1 FROM snapshots s WHERE s.volume_id = volumes.id AND s.deleted = false AND \
+             (s.status NOT IN ('available', 'error') OR s.cgsnapshot_id IS NOT NULL OR s.group_snapshot_id IS NOT NULL))"
+        }
+        Guard::NoGroupSnapshots => {
+            "NOT EXISTS (SELECT 1 FROM snapshots s WHERE s.volume_id = volumes.id AND s.deleted = false AND \
+             (s.cgsnapshot_id IS NOT NULL OR s.group_snapshot_id IS NOT NULL))"
+        }
+        Guard::SnapshotsOfItsProject => {
+            "NOT EXISTS (SELECT 1 FROM snapshots s WHERE s.volume_id = volumes.id AND s.deleted = false AND \
+             s.project_id <> volumes.project_id)"
+        }
+        Guard::HasHost => "host IS NOT NULL AND host <> ''",
+        Guard::HasAttachments => {
+            "EXISTS (SELECT 1 FROM volume_attachment a WHERE a.volume_id = volumes.id AND a.deleted = false AND \
+             a.attach_status <> 'detached')"
+        }
+        Guard::NoAttachments => {
+            "NOT EXISTS (SELECT 1 FROM volume_attachment a WHERE a.volume_id = volumes.id AND a.deleted = false AND \
+             a.attach_status <> 'detached')"
+        }
+        Guard::Multiattach => "multiattach = true",
+        Guard::SingleAttach => "(multiattach IS NULL OR multiattach = false)",
+    }
+}
