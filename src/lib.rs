@@ -5,6 +5,7 @@
 
 pub mod block_storage;
 pub mod config;
+pub mod database;
 pub mod error;
 pub mod gateway;
 pub mod identity;

@@ -1,0 +1,192 @@
+//! MariaDB and MySQL through `mysql`. The session speaks ANSI quotes, strict values and UTC, so that a portable
+//! statement means the same here as elsewhere.
+
+use std::borrow::Cow;
+
+use ::mysql::consts::CapabilityFlags;
+use ::mysql::prelude::Queryable;
+use ::mysql::{Conn, OptsBuilder, Params, SslOpts, Value as Cell};
+
+use super::{Cells, Failure, Outcome};
+use crate::database::engine::Engine;
+use crate::database::options::Options;
+use crate::database::row::Row;
+use crate::database::url::Server;
+use crate::database::value::Value;
+use crate::service::threads;
+use crate::time::{Civil, Timestamp};
+use crate::{Error, Result};
+
+pub(in crate::database) struct Session {
+    connection: Conn,
+}
+
+impl Session {
+    pub(in crate::database) fn open(server: &Server, options: &Options) -> Outcome<Self> {
+        threads::about_to_wait();
+        let statement = options.statement_timeout;
+        let lock_seconds = options.lock_timeout.min(statement).as_secs().max(1);
+        // Each server reads only the comments that are meant for it: MariaDB's time-out is in seconds, MySQL's, which
+        // knows SELECT alone, in milliseconds.
+        let session = format!(
+            "SET SESSION sql_mode = 'TRADITIONAL,ANSI_QUOTES,NO_BACKSLASH_ESCAPES', time_zone = '+00:00', \
+             innodb_lock_wait_timeout = {lock_seconds} /*M! , max_statement_time = {} */ /*!50708 , max_execution_time = {} */",
+            statement.as_secs_f64(),
+            statement.as_millis()
+        );
+        // What another committed is seen by the next statement, as on PostgreSQL; and fewer deadlocks on gaps.
+        let isolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED".to_owned();
+        let socket = server.option("unix_socket");
+        let builder = OptsBuilder::new()
+            .user(server.user.clone())
+            .pass(server.password.clone())
+            .db_name(Some(server.database.clone()))
+            .socket(socket)
+            .ip_or_hostname(Some(server.host.clone().unwrap_or_else(|| "127.0.0.1".to_owned())))
+            .tcp_port(server.port.unwrap_or(3306))
+            .prefer_socket(false)
+            .tcp_connect_timeout(Some(options.connect_timeout))
+            // The server breaks a slow statement off itself; this ends the wait for a server that is gone.
+            .read_timeout(Some(statement + options.connect_timeout))
+            .write_timeout(Some(statement + options.connect_timeout))
+            .tcp_keepalive_time_ms(Some(30_000))
+            .stmt_cache_size(usize::from(options.statements_kept))
+            .additional_capabilities(CapabilityFlags::CLIENT_FOUND_ROWS)
+            .ssl_opts(encryption(server))
+            .init(vec![session, isolation]);
+        Ok(Self { connection: Conn::new(builder).map_err(failure)? })
+    }
+
+    pub(super) fn query(
+        &mut self,
+        sql: &str,
+        params: &[Value<'_>],
+        each_row: &mut dyn FnMut(&Row<'_>) -> Result<()>,
+    ) -> Outcome<()> {
+        threads::about_to_wait();
+        let sql = Engine::Mysql.translate(sql);
+        let mut rows = self.connection.exec_iter(&*sql, bound(params)).map_err(failure)?;
+        for row in rows.by_ref() {
+            let row = row.map_err(failure)?;
+            each_row(&Row { cells: Cells::Mysql(&row) }).map_err(Failure::kept)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> Outcome<u64> {
+        threads::about_to_wait();
+        let sql = Engine::Mysql.translate(sql);
+        let answer = self.connection.exec_iter(&*sql, bound(params)).map_err(failure)?;
+        Ok(answer.affected_rows())
+    }
+
+    pub(super) fn batch(&mut self, sql: &str) -> Outcome<()> {
+        threads::about_to_wait();
+        self.connection.query_drop(sql).map_err(failure)
+    }
+
+    pub(super) fn last_insert_id(&self) -> i64 {
+        i64::try_from(self.connection.last_insert_id()).unwrap_or(0)
+    }
+
+    pub(super) fn ping(&mut self) -> Outcome<()> {
+        threads::about_to_wait();
+        self.connection.ping().map_err(Failure::lost)
+    }
+}
+
+/// TLS where the URL names a certificate, with PyMySQL's names for the options.
+fn encryption(server: &Server) -> Option<SslOpts> {
+    let authority = server.option("ssl_ca")?;
+    Some(SslOpts::default().with_root_cert_path(Some(std::path::PathBuf::from(authority))))
+}
+
+fn bound(params: &[Value<'_>]) -> Params {
+    if params.is_empty() {
+        return Params::Empty;
+    }
+    let small = |part: i64| u8::try_from(part).unwrap_or(0);
+    let cell = |value: &Value<'_>| match value {
+        Value::Null => Cell::NULL,
+        Value::Int(value) => Cell::Int(*value),
+        Value::Real(value) => Cell::Double(*value),
+        Value::Bool(value) => Cell::Int(i64::from(*value)),
+        Value::Text(value) => Cell::Bytes(value.as_bytes().to_vec()),
+        Value::Bytes(value) => Cell::Bytes(value.to_vec()),
+        Value::Time(value) => {
+            let civil = value.civil();
+            Cell::Date(
+                u16::try_from(civil.year).unwrap_or(0),
+                small(civil.month),
+                small(civil.day),
+                small(civil.hour),
+                small(civil.minute),
+                small(civil.second),
+                u32::try_from(civil.micros).unwrap_or(0),
+            )
+        }
+    };
+    Params::Positional(params.iter().map(cell).collect())
+}
+
+pub(super) fn value<'a>(row: &'a ::mysql::Row, column: usize) -> Result<Value<'a>> {
+    let cell = row.as_ref(column).ok_or_else(|| Error::internal(format!("there is no column {column}")))?;
+    Ok(match cell {
+        Cell::NULL => Value::Null,
+        Cell::Bytes(value) => Value::Bytes(Cow::Borrowed(value)),
+        Cell::Int(value) => Value::Int(*value),
+        Cell::UInt(value) => Value::Int(i64::try_from(*value).map_err(Error::internal)?),
+        Cell::Float(value) => Value::Real(f64::from(*value)),
+        Cell::Double(value) => Value::Real(*value),
+        Cell::Date(year, month, day, hour, minute, second, micros) => {
+            let civil = Civil {
+                year: (*year).into(),
+                month: (*month).into(),
+                day: (*day).into(),
+                hour: (*hour).into(),
+                minute: (*minute).into(),
+                second: (*second).into(),
+                micros: (*micros).into(),
+            };
+            let time = Timestamp::from_civil(&civil);
+            Value::Time(time.ok_or_else(|| Error::internal(format!("column {column} holds no date that exists")))?)
+        }
+        Cell::Time(..) => return Err(Error::internal(format!("column {column} holds a time without a date"))),
+    })
+}
+
+fn failure(error: ::mysql::Error) -> Failure {
+    let ::mysql::Error::MySqlError(answer) = &error else {
+        return match &error {
+            ::mysql::Error::IoError(_)
+            | ::mysql::Error::CodecError(_)
+            | ::mysql::Error::TlsError(_)
+            | ::mysql::Error::DriverError(
+                ::mysql::DriverError::ConnectTimeout
+                | ::mysql::DriverError::CouldNotConnect(_)
+                | ::mysql::DriverError::Timeout
+                | ::mysql::DriverError::PacketOutOfSync
+                | ::mysql::DriverError::UnexpectedPacket,
+            ) => Failure::lost(error),
+            _ => Failure::internal(error),
+        };
+    };
+    match answer.code {
+        // ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME.
+        1062 | 1586 => Failure::duplicate(error),
+        // ER_CHECKREAD, ER_LOCK_WAIT_TIMEOUT, ER_LOCK_DEADLOCK, ER_LOCK_NOWAIT.
+        1020 | 1205 | 1213 | 3572 => Failure::transient(error),
+        // ER_QUERY_INTERRUPTED, ER_STATEMENT_TIMEOUT (MariaDB), ER_QUERY_TIMEOUT (MySQL).
+        1317 | 1969 | 3024 => Failure::too_slow(error),
+        // ER_ROW_IS_REFERENCED_2, ER_NO_REFERENCED_ROW_2 and their elder twins.
+        1216 | 1217 | 1451 | 1452 => Failure::reference(error),
+        // ER_WARN_DATA_OUT_OF_RANGE, ER_TRUNCATED_WRONG_VALUE_FOR_FIELD, ER_DATA_TOO_LONG.
+        1264 | 1366 | 1406 => Failure::unfit(error),
+        // ER_SERVER_SHUTDOWN, ER_CONNECTION_KILLED (MariaDB), ER_UNKNOWN_COM_ERROR (a Galera node that is not ready),
+        // ER_OPTION_PREVENTS_STATEMENT and ER_READ_ONLY_MODE (a server that became a replica).
+        1047 | 1053 | 1290 | 1836 | 1927 => Failure::lost(error),
+        // ER_CON_COUNT_ERROR, ER_DBACCESS_DENIED_ERROR, ER_ACCESS_DENIED_ERROR, ER_BAD_DB_ERROR, ER_RECORD_FILE_FULL.
+        1040 | 1044 | 1045 | 1049 | 1114 => Failure::refused(error),
+        _ => Failure::internal(error),
+    }
+}

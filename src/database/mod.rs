@@ -1,0 +1,18 @@
+//! The database: SQLite, MariaDB or PostgreSQL behind one connection, one row and one set of values (design, sections 7
+//! and 8). It knows tables, lists, transitions and orders, and nothing of what they mean: that is for the `store/` folders.
+
+mod connection;
+mod drivers;
+mod engine;
+mod options;
+mod pool;
+mod row;
+mod url;
+mod value;
+
+pub use connection::{Connection, Transaction};
+pub use engine::Engine;
+pub use options::{Options, Synchronous};
+pub use pool::Database;
+pub use row::Row;
+pub use value::Value;
