@@ -13,6 +13,7 @@ mod value;
 pub mod backend;
 pub mod database;
 pub mod default;
+pub mod gateway;
 pub mod healthcheck;
 pub mod hearth;
 pub mod keystone_authtoken;
@@ -40,6 +41,7 @@ pub const ALL: &[&[Opt]] = &[
     oslo_middleware::ROWS,
     healthcheck::ROWS,
     hearth::ROWS,
+    gateway::ROWS,
 ];
 
 #[cfg(test)]
@@ -59,6 +61,7 @@ mod tests {
             (include_str!("oslo_middleware.rs"), oslo_middleware::ROWS),
             (include_str!("healthcheck.rs"), healthcheck::ROWS),
             (include_str!("hearth.rs"), hearth::ROWS),
+            (include_str!("gateway.rs"), gateway::ROWS),
         ];
         assert_eq!(files.len(), ALL.len(), "a file of rows is missing in this test");
         for (text, rows) in files {
