@@ -11,6 +11,7 @@ pub mod gateway;
 pub mod identity;
 pub mod rest;
 pub mod service;
+pub mod telemetry;
 pub mod time;
 
 pub use error::{Error, Kind, Result};

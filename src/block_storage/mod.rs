@@ -2,4 +2,5 @@
 //! folder: `api/volumes.rs`, `control/volumes.rs`, `store/volumes.rs`.
 
 pub mod model;
+pub mod policies;
 pub mod scheduler;

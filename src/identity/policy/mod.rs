@@ -123,7 +123,11 @@ pub fn open(config: &Config, rows: &[&'static [Rule]]) -> Result<Policy> {
 }
 
 /// The rule that decides who is an administrator.
-const CONTEXT_IS_ADMIN: &str = "context_is_admin";
+pub const CONTEXT_IS_ADMIN: Rule = Rule::new("context_is_admin", "role:admin")
+    .about("Who is an administrator, that is: for whom is_admin:True holds.");
+
+/// Rules that both services refer to.
+pub const SHARED: &[Rule] = &[CONTEXT_IS_ADMIN];
 
 impl Policy {
     /// The default rules and the overrides of one file.
@@ -166,7 +170,7 @@ impl Policy {
 
     /// Sets [`Context::is_admin`] where the rule `context_is_admin` says so. A caller that is one already stays one.
     pub fn decide_admin(&self, context: &mut Context) {
-        context.is_admin = context.is_admin || self.holds(CONTEXT_IS_ADMIN, context, &Target::own(context));
+        context.is_admin = context.is_admin || self.holds(CONTEXT_IS_ADMIN.name, context, &Target::own(context));
     }
 
     fn holds(&self, name: &str, context: &Context, target: &Target<'_>) -> bool {

@@ -76,7 +76,13 @@ impl Rule {
         self
     }
 
-    /// The same rule with what it was before.
+    /// The same rule with what it demanded before, under the same name.
+    #[must_use]
+    pub const fn formerly(self, check: &'static str) -> Self {
+        self.deprecated(self.name, check)
+    }
+
+    /// The same rule with the name that it had before and what it demanded then.
     #[must_use]
     pub const fn deprecated(mut self, name: &'static str, check: &'static str) -> Self {
         self.deprecated = Some(Deprecated { name, check });

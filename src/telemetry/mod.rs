@@ -1,0 +1,3 @@
+//! Telemetry: meters, samples, resources and statistics (Ceilometer v2), and alarms (Aodh v2).
+
+pub mod policy;
