@@ -3,4 +3,6 @@
 
 pub mod model;
 pub mod policies;
+pub mod rpc;
 pub mod scheduler;
+pub mod store;

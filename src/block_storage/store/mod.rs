@@ -2,7 +2,11 @@
 //! statement, or a few of one transaction; it knows statuses and columns, and nothing of callers and their rights.
 
 pub mod attachments;
+pub mod messages;
 pub mod metadata;
+pub mod orders;
+pub mod pools;
+pub mod services;
 pub mod snapshots;
 mod transitions;
 pub mod volumes;

@@ -1,0 +1,123 @@
+//! What can be asked of a volume service, as values. Not here: where an order waits (`store/orders.rs`) and how it is
+//! carried out (`volume/`).
+
+/// Where a new volume should be, in terms of others (`OS-SCH-HNT:scheduler_hints`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hints {
+    /// Ids of volumes; the new one goes to the pool of one of them. `None` without the hint.
+    pub same_host: Option<Vec<String>>,
+    /// Ids of volumes; the new one goes to none of their pools.
+    pub different_host: Vec<String>,
+}
+
+/// One kind of work with all that the rows of volume and snapshot do not tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Work {
+    /// Places a volume where it has no host yet, and makes it: empty, or from the snapshot or the volume of its row.
+    CreateVolume {
+        /// Where it should be.
+        hints: Hints,
+        /// Pools on which it could not be made.
+        tried: Vec<String>,
+    },
+    /// Removes a volume.
+    DeleteVolume {
+        /// Together with its snapshots.
+        cascade: bool,
+    },
+    /// Makes a volume larger.
+    ExtendVolume {
+        /// GiB before, for which the project pays already.
+        old_size_gib: i64,
+        /// GiB after.
+        new_size_gib: i64,
+    },
+    /// Makes a snapshot.
+    CreateSnapshot,
+    /// Removes a snapshot.
+    DeleteSnapshot,
+    /// Gives a volume the content of its latest snapshot again.
+    RevertToSnapshot,
+}
+
+impl Work {
+    /// The name under which the order is kept.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::CreateVolume { .. } => "create_volume",
+            Self::DeleteVolume { .. } => "delete_volume",
+            Self::ExtendVolume { .. } => "extend_volume",
+            Self::CreateSnapshot => "create_snapshot",
+            Self::DeleteSnapshot => "delete_snapshot",
+            Self::RevertToSnapshot => "revert_to_snapshot",
+        }
+    }
+}
+
+/// Who asked, for messages and logs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Requester {
+    /// `req-<uuid>` of the request.
+    pub request_id: String,
+    /// The project of the caller.
+    pub project_id: String,
+    /// The caller.
+    pub user_id: String,
+}
+
+/// An order as it waits for a volume service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// Orders of one object are carried out in the order of their numbers.
+    pub id: i64,
+    /// `host@backend`; `None` until a scheduler has chosen one.
+    pub backend: Option<String>,
+    /// The volume that the work is about.
+    pub volume_id: String,
+    /// The snapshot that the work is about.
+    pub snapshot_id: Option<String>,
+    /// The volume whose content is read meanwhile, and which must not go before.
+    pub source_volume_id: Option<String>,
+    /// What to do.
+    pub work: Work,
+    /// Who asked.
+    pub requester: Requester,
+    /// How often it was taken.
+    pub attempts: i64,
+}
+
+impl Order {
+    /// Whether this order must wait for `earlier`, because it would change what the other reads or changes.
+    pub fn waits_for(&self, earlier: &Self) -> bool {
+        earlier.volume_id == self.volume_id
+            || earlier.source_volume_id.as_ref() == Some(&self.volume_id)
+            || self.source_volume_id.as_ref() == Some(&earlier.volume_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(volume: &str, source: Option<&str>) -> Order {
+        Order {
+            id: 1,
+            backend: None,
+            volume_id: volume.to_owned(),
+            snapshot_id: None,
+            source_volume_id: source.map(str::to_owned),
+            work: Work::CreateSnapshot,
+            requester: Requester::default(),
+            attempts: 0,
+        }
+    }
+
+    #[test]
+    fn orders_of_one_volume_wait_for_each_other_and_clones_of_one_source_do_not() {
+        assert!(order("a", None).waits_for(&order("a", None)));
+        assert!(!order("a", None).waits_for(&order("b", None)));
+        assert!(order("a", None).waits_for(&order("b", Some("a"))), "a source is not removed while it is read");
+        assert!(order("b", Some("a")).waits_for(&order("a", None)), "a source is read after it was changed");
+        assert!(!order("b", Some("a")).waits_for(&order("c", Some("a"))));
+    }
+}

@@ -1,0 +1,31 @@
+//! Orders that wait in the database for a `hearth volume`.
+
+use crate::block_storage::model::pool::service_host;
+use crate::block_storage::model::snapshot::Snapshot;
+use crate::block_storage::model::volume::Volume;
+use crate::block_storage::model::work::{Order, Requester, Work};
+use crate::block_storage::store::orders;
+use crate::database::Transaction;
+use crate::error::Result;
+
+/// Puts an order into the caller's transaction.
+pub(super) fn place(
+    tx: &mut Transaction<'_>,
+    requester: &Requester,
+    volume: &Volume,
+    snapshot: Option<&Snapshot>,
+    source: Option<&Volume>,
+    work: Work,
+) -> Result<()> {
+    let order = Order {
+        id: 0,
+        backend: volume.host.as_deref().map(|host| service_host(host).to_owned()),
+        volume_id: volume.id.clone(),
+        snapshot_id: snapshot.map(|snapshot| snapshot.id.clone()),
+        source_volume_id: source.map(|source| source.id.clone()),
+        work,
+        requester: requester.clone(),
+        attempts: 0,
+    };
+    orders::place(tx, &order)
+}

@@ -1,0 +1,80 @@
+//! What is asked of a volume service. Callers know these functions and nothing of how an order travels: it waits in the
+//! database from the caller's own transaction on (`local.rs`), so it exists exactly when the change that it belongs to
+//! does. Volume services of Cinder, which take their orders from RabbitMQ, will be served from the same table.
+//!
+//! After the transaction, [`Doorbell::ring`] shortens the wait; without it orders are found within a second.
+
+mod doorbell;
+mod local;
+
+pub use doorbell::{Doorbell, Ears};
+
+use crate::block_storage::model::snapshot::Snapshot;
+use crate::block_storage::model::volume::Volume;
+use crate::block_storage::model::work::{Hints, Requester, Work};
+use crate::database::Transaction;
+use crate::error::Result;
+
+/// Orders a volume whose row is in status `creating`. It is placed by `hints` unless its row has a host. `source` is the
+/// volume whose content, or whose snapshot's content, it gets.
+///
+/// # Errors
+/// Those of the database, as all functions of this module.
+pub fn create_volume(
+    tx: &mut Transaction<'_>,
+    requester: &Requester,
+    volume: &Volume,
+    source: Option<&Volume>,
+    hints: &Hints,
+) -> Result<()> {
+    let work = Work::CreateVolume { hints: hints.clone(), tried: Vec::new() };
+    local::place(tx, requester, volume, None, source, work)
+}
+
+/// Orders the end of a volume whose row is in status `deleting`, or `error_managing_deleting`; with `cascade` that of its
+/// snapshots too, whose rows are then in status `deleting`.
+pub fn delete_volume(tx: &mut Transaction<'_>, requester: &Requester, volume: &Volume, cascade: bool) -> Result<()> {
+    local::place(tx, requester, volume, None, None, Work::DeleteVolume { cascade })
+}
+
+/// Orders more room for a volume whose row is in status `extending` and has its old size. The project has been charged
+/// for the difference; it gets it back if this fails.
+pub fn extend_volume(
+    tx: &mut Transaction<'_>,
+    requester: &Requester,
+    volume: &Volume,
+    new_size_gib: i64,
+) -> Result<()> {
+    let work = Work::ExtendVolume { old_size_gib: volume.size_gib, new_size_gib };
+    local::place(tx, requester, volume, None, None, work)
+}
+
+/// Orders a snapshot whose row is in status `creating`.
+pub fn create_snapshot(
+    tx: &mut Transaction<'_>,
+    requester: &Requester,
+    volume: &Volume,
+    snapshot: &Snapshot,
+) -> Result<()> {
+    local::place(tx, requester, volume, Some(snapshot), None, Work::CreateSnapshot)
+}
+
+/// Orders the end of a snapshot whose row is in status `deleting`.
+pub fn delete_snapshot(
+    tx: &mut Transaction<'_>,
+    requester: &Requester,
+    volume: &Volume,
+    snapshot: &Snapshot,
+) -> Result<()> {
+    local::place(tx, requester, volume, Some(snapshot), None, Work::DeleteSnapshot)
+}
+
+/// Orders that a volume in status `reverting` gets the content of its snapshot in status `restoring`.
+pub fn revert_to_snapshot(
+    tx: &mut Transaction<'_>,
+    requester: &Requester,
+    volume: &Volume,
+    snapshot: &Snapshot,
+) -> Result<()> {
+    local::place(tx, requester, volume, Some(snapshot), None, Work::RevertToSnapshot)
+}
