@@ -1,5 +1,7 @@
 //! Paging and sorting of lists, as every list of Block Storage reads them from the query.
 
+use std::cmp::Ordering;
+
 use super::json::Json;
 use super::links::Links;
 use super::query::Query;
@@ -62,6 +64,50 @@ impl Page {
                 json.key("href").text(&href);
             });
         });
+    }
+
+    /// The part of a short list that this page asks for, of a list that is held whole: sorted by its keys (by `created_at`
+    /// downwards where it names none; what is equal by `created_at` and `id`), from behind the marker.
+    /// `compare` compares two items by a key, and answers `None` for a key that the items have not got.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Invalid`] for an unknown key; `unknown_marker` where no item has the marker's id.
+    pub fn cut<T>(
+        &self,
+        mut items: Vec<T>,
+        id: impl Fn(&T) -> &str,
+        compare: impl Fn(&T, &T, &str) -> Option<Ordering>,
+        unknown_marker: impl FnOnce(&str) -> Error,
+    ) -> Result<Vec<T>> {
+        let ascending = self.sort.first().is_some_and(|key| key.ascending);
+        let mut keys = self.sort.clone();
+        for key in ["created_at", "id"] {
+            if keys.iter().all(|known| known.key != key) {
+                keys.push(SortKey { key: key.to_owned(), ascending });
+            }
+        }
+        if let Some(first) = items.first()
+            && keys.iter().any(|key| compare(first, first, &key.key).is_none())
+        {
+            return Err(Error::invalid("Invalid input received: Invalid sort key"));
+        }
+        items.sort_by(|a, b| {
+            let mut orders = keys.iter().map(|key| {
+                let order = compare(a, b, &key.key).unwrap_or(Ordering::Equal);
+                if key.ascending { order } else { order.reverse() }
+            });
+            orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+        });
+        let after = match &self.marker {
+            None => 0,
+            Some(marker) => match items.iter().position(|item| id(item) == marker) {
+                Some(at) => at + 1,
+                None => return Err(unknown_marker(marker)),
+            },
+        };
+        let skip = after.saturating_add(usize::try_from(self.offset).unwrap_or(usize::MAX));
+        let take = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        Ok(items.into_iter().skip(skip).take(take).collect())
     }
 
     fn limited_to(&self, items: i64) -> bool {
@@ -143,5 +189,28 @@ mod tests {
         {
             assert!(Page::read(&Query::parse(wrong), 1000).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_list_in_memory_is_cut_as_the_database_would() {
+        type Item = (&'static str, i64);
+        let items: Vec<Item> = vec![("a", 1), ("b", 3), ("c", 2), ("d", 2)];
+        let cut = |query: &str| {
+            let page = Page::read(&Query::parse(query), 1000).unwrap();
+            let compare = |a: &Item, b: &Item, key: &str| match key {
+                "id" => Some(a.0.cmp(b.0)),
+                "created_at" => Some(a.1.cmp(&b.1)),
+                _ => None,
+            };
+            let found = page.cut(items.clone(), |item| item.0, compare, |_| crate::Error::not_found("no"));
+            found.map(|items| items.iter().map(|item| item.0).collect::<String>()).map_err(|error| error.kind())
+        };
+        assert_eq!(cut("").as_deref(), Ok("bdca"));
+        assert_eq!(cut("sort=created_at:asc").as_deref(), Ok("acdb"));
+        assert_eq!(cut("marker=d&limit=1").as_deref(), Ok("c"));
+        assert_eq!(cut("marker=d&offset=1").as_deref(), Ok("a"));
+        assert_eq!(cut("limit=0").as_deref(), Ok(""));
+        assert_eq!(cut("marker=x"), Err(crate::Kind::NotFound));
+        assert_eq!(cut("sort=size"), Err(crate::Kind::Invalid));
     }
 }

@@ -148,6 +148,14 @@ pub const TRUE_TEXTS: [&str; 13] = ["True", "TRUE", "true", "1", "ON", "On", "on
 pub const FALSE_TEXTS: [&str; 13] =
     ["False", "FALSE", "false", "0", "OFF", "Off", "off", "NO", "No", "no", "n", "f", "F"];
 
+/// A text of at most 255 characters without control characters, line separators and other marks that can not be seen.
+pub const PRINTABLE: Check =
+    Check::Pattern(0, 255, "^[^\\x00-\\x1f\\x7f-\\x9f\\xad\\u2028\\u2029\\ufeff]*$", is_printable);
+
+fn is_printable(text: &str) -> bool {
+    !text.chars().any(|letter| letter.is_control() || matches!(letter, '\u{ad}' | '\u{2028}' | '\u{2029}' | '\u{feff}'))
+}
+
 /// Reads a value that passed [`Check::Boolean`].
 pub fn boolean(value: &Value) -> bool {
     match value {

@@ -6,9 +6,13 @@ pub mod messages;
 pub mod metadata;
 pub mod orders;
 pub mod pools;
+mod quota_count;
+pub mod quota_repair;
+pub mod quotas;
 pub mod services;
 pub mod snapshots;
 mod transitions;
+pub mod volume_types;
 pub mod volumes;
 pub mod workers;
 

@@ -10,7 +10,7 @@ use crate::database::{Connection, Value};
 ///
 /// # Errors
 /// The database's.
-pub fn count(
+pub(super) fn count(
     c: &mut Connection,
     resource: Resource,
     project_id: &str,
