@@ -126,15 +126,14 @@ pub fn insert(connection: &mut Connection, snapshot: &Snapshot) -> Result<()> {
 /// # Errors
 /// As all statements.
 pub fn change(connection: &mut Connection, id: &str, columns: &[(&str, Value<'_>)]) -> Result<bool> {
-    change_from(connection, id, &RESET_STATUS, columns)
+    begin(connection, id, &RESET_STATUS, columns)
 }
 
-/// Changes columns of a snapshot where a move is allowed, and makes that move; `false` where it is not allowed, or where
-/// there is no such snapshot.
+/// Begins a move, as [`super::volumes::begin`] does for volumes.
 ///
 /// # Errors
 /// As all statements.
-pub fn change_from(connection: &mut Connection, id: &str, rule: &Move, columns: &[(&str, Value<'_>)]) -> Result<bool> {
+pub fn begin(connection: &mut Connection, id: &str, rule: &Move, columns: &[(&str, Value<'_>)]) -> Result<bool> {
     let mut sql = String::from("UPDATE snapshots SET updated_at = ?");
     let mut params: Vec<Value<'_>> = vec![Timestamp::now().into()];
     if let Some(to) = rule.to {
@@ -151,18 +150,6 @@ pub fn change_from(connection: &mut Connection, id: &str, rule: &Move, columns: 
         });
     }
     Ok(connection.execute(&sql, &params)? == 1)
-}
-
-/// Begins a move, and says so to `workers` where a service is to end it. `false` as in [`change_from`].
-///
-/// # Errors
-/// As all statements.
-pub fn begin(connection: &mut Connection, id: &str, rule: &Move, columns: &[(&str, Value<'_>)]) -> Result<bool> {
-    let moved = change_from(connection, id, rule, columns)?;
-    if let (true, Some(to), Some(_)) = (moved, rule.to, rule.failed) {
-        workers::begin(connection, workers::SNAPSHOT, id, to.name())?;
-    }
-    Ok(moved)
 }
 
 /// Ends a move that [`begin`] began, as [`super::volumes::finish`] does for volumes.

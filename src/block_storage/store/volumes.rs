@@ -154,15 +154,16 @@ pub fn insert(connection: &mut Connection, volume: &Volume) -> Result<()> {
 /// # Errors
 /// As all statements.
 pub fn change(connection: &mut Connection, id: &str, columns: &[(&str, Value<'_>)]) -> Result<bool> {
-    change_from(connection, id, &RESET_STATUS, columns)
+    begin(connection, id, &RESET_STATUS, columns)
 }
 
-/// Changes columns of a volume where a move is allowed, and makes that move; `false` where it is not allowed, or where
-/// there is no such volume. The caller then reads again to say why.
+/// Begins a move: changes columns and status of a volume where the move is allowed. `false` where it is not allowed, or
+/// where there is no such volume; the caller then reads again to say why. Who orders work of a service writes the row of
+/// `workers` with the order.
 ///
 /// # Errors
 /// As all statements.
-pub fn change_from(connection: &mut Connection, id: &str, rule: &Move, columns: &[(&str, Value<'_>)]) -> Result<bool> {
+pub fn begin(connection: &mut Connection, id: &str, rule: &Move, columns: &[(&str, Value<'_>)]) -> Result<bool> {
     if rule.guards.iter().any(|guard| looks_elsewhere(*guard)) {
         // Two statements, so that the second one sees what those who held the row have committed.
         lock(connection, id)?;
@@ -183,18 +184,6 @@ pub fn change_from(connection: &mut Connection, id: &str, rule: &Move, columns: 
         sql.push_str(condition(*guard));
     }
     Ok(connection.execute(&sql, &params)? == 1)
-}
-
-/// Begins a move, and says so to `workers` where a service is to end it. `false` as in [`change_from`].
-///
-/// # Errors
-/// As all statements.
-pub fn begin(connection: &mut Connection, id: &str, rule: &Move, columns: &[(&str, Value<'_>)]) -> Result<bool> {
-    let moved = change_from(connection, id, rule, columns)?;
-    if let (true, Some(to), Some(_)) = (moved, rule.to, rule.failed) {
-        workers::begin(connection, workers::VOLUME, id, to.name())?;
-    }
-    Ok(moved)
 }
 
 /// Ends a move that [`begin`] began: the volume goes where the move ends, with `columns` changed, and nobody works on it

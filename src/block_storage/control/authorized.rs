@@ -1,0 +1,118 @@
+//! Objects that the caller may do something to. There is no other way to such a value than to load the object and to ask
+//! the rules, and what changes objects takes nothing else.
+
+use std::ops::Deref;
+
+use super::Caller;
+use crate::block_storage::model::snapshot::Snapshot;
+use crate::block_storage::model::volume::Volume;
+use crate::block_storage::policies;
+use crate::block_storage::store;
+use crate::error::{Error, Result};
+use crate::identity::policy::{Rule, Target};
+
+/// An object that was loaded and that the rules let the caller have.
+#[derive(Debug, Clone)]
+pub struct Authorized<T>(T);
+
+impl<T> Deref for Authorized<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl Authorized<Volume> {
+    /// The volume with this id, if the caller may see it and `rules` hold. Who may not see it learns nothing of it.
+    ///
+    /// # Errors
+    /// [`crate::Kind::NotFound`], [`crate::Kind::Forbidden`], those of the database.
+    pub fn load(caller: &Caller<'_>, id: &str, rules: &[&Rule]) -> Result<Self> {
+        let volume = Self::find(caller, id)?;
+        if volume.check(caller, &policies::volumes::GET).is_err() {
+            return Err(no_volume(id));
+        }
+        volume.check_all(caller, rules)
+    }
+
+    /// As [`Authorized::load`], for operators' actions that ask one rule alone.
+    ///
+    /// # Errors
+    /// As [`Authorized::load`].
+    pub fn load_unseen(caller: &Caller<'_>, id: &str, rule: &Rule) -> Result<Self> {
+        Self::find(caller, id)?.check_all(caller, &[rule])
+    }
+
+    /// As [`Authorized::load`], but who may not see a volume of its own project is told so.
+    ///
+    /// # Errors
+    /// As [`Authorized::load`].
+    pub fn load_as_source(caller: &Caller<'_>, id: &str) -> Result<Self> {
+        Self::find(caller, id)?.check_all(caller, &[&policies::volumes::GET])
+    }
+
+    fn find(caller: &Caller<'_>, id: &str) -> Result<Self> {
+        let volume = caller.database.read(|c| store::volumes::by_id(c, id))?;
+        volume.filter(|volume| caller.sees(&volume.project_id)).map(Self).ok_or_else(|| no_volume(id))
+    }
+
+    fn check_all(self, caller: &Caller<'_>, rules: &[&Rule]) -> Result<Self> {
+        for rule in rules {
+            self.check(caller, rule)?;
+        }
+        Ok(self)
+    }
+
+    /// Asks one more rule about this volume.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Forbidden`] with the rule's name.
+    pub fn check(&self, caller: &Caller<'_>, rule: &Rule) -> Result<()> {
+        let target =
+            Target { project_id: Some(&self.project_id), user_id: Some(&self.user_id), ..Target::default() };
+        caller.policy.check(rule, caller.context, &target)
+    }
+}
+
+impl Authorized<Snapshot> {
+    /// The snapshot with this id, if it is of the caller's project and the caller may see it, and `rules` hold.
+    ///
+    /// # Errors
+    /// [`crate::Kind::NotFound`] for another project's, [`crate::Kind::Forbidden`], those of the database.
+    pub fn load(caller: &Caller<'_>, id: &str, rules: &[&Rule]) -> Result<Self> {
+        Self::find(caller, id)?.check_all(caller, &[&policies::snapshots::GET])?.check_all(caller, rules)
+    }
+
+    /// As [`Authorized::load`], for actions that ask one rule alone.
+    ///
+    /// # Errors
+    /// As [`Authorized::load`].
+    pub fn load_unseen(caller: &Caller<'_>, id: &str, rule: &Rule) -> Result<Self> {
+        Self::find(caller, id)?.check_all(caller, &[rule])
+    }
+
+    fn find(caller: &Caller<'_>, id: &str) -> Result<Self> {
+        let snapshot = caller.database.read(|c| store::snapshots::by_id(c, id))?;
+        snapshot.filter(|snapshot| caller.sees(&snapshot.project_id)).map(Self).ok_or_else(|| no_snapshot(id))
+    }
+
+    fn check_all(self, caller: &Caller<'_>, rules: &[&Rule]) -> Result<Self> {
+        let target =
+            Target { project_id: Some(&self.project_id), user_id: Some(&self.user_id), ..Target::default() };
+        for rule in rules {
+            caller.policy.check(rule, caller.context, &target)?;
+        }
+        Ok(self)
+    }
+}
+
+/// What is said of a volume that is not there.
+pub(super) fn no_volume(id: &str) -> Error {
+    Error::not_found(format!("Volume {id} could not be found."))
+}
+
+/// What is said of a snapshot that is not there.
+pub(super) fn no_snapshot(id: &str) -> Error {
+    Error::not_found(format!("Snapshot {id} could not be found."))
+}

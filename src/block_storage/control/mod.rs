@@ -1,0 +1,66 @@
+//! The meaning of requests: what is loaded, who may, what changes in one transaction. No HTTP and no SQL.
+
+mod authorized;
+pub mod messages;
+pub mod snapshot_actions;
+pub mod snapshot_metadata;
+pub mod snapshots;
+pub mod volume_actions;
+pub mod volume_create;
+pub mod volume_delete;
+pub mod volume_metadata;
+pub mod volumes;
+
+pub use authorized::Authorized;
+
+use crate::block_storage::model::work::Requester;
+use crate::block_storage::rpc::Doorbell;
+use crate::config::Config;
+use crate::database::Database;
+use crate::error::Result;
+use crate::identity::Context;
+use crate::identity::policy::{Policy, Rule, Target};
+
+/// Who asks, by which rules, and where the answer lies.
+#[derive(Clone, Copy)]
+pub struct Caller<'a> {
+    /// Where everything lies.
+    pub database: &'a Database,
+    /// Wakes the volume services of this host after a transaction that ordered work.
+    pub doorbell: &'a Doorbell,
+    /// The configuration as it was when the request came.
+    pub config: &'a Config,
+    /// The rules as they were then.
+    pub policy: &'a Policy,
+    /// Who asks.
+    pub context: &'a Context,
+}
+
+impl Caller<'_> {
+    /// Checks a rule about what the caller makes or lists: it is the caller's own.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Forbidden`] with the rule's name.
+    pub fn enforce(&self, rule: &Rule) -> Result<()> {
+        self.policy.check(rule, self.context, &Target::own(self.context))
+    }
+
+    /// Whether a rule about the caller's own allows.
+    pub fn allows(&self, rule: &Rule) -> bool {
+        self.policy.allows(rule, self.context, &Target::own(self.context))
+    }
+
+    /// Whether objects of a project are there for the caller at all: its own, and for an administrator everybody's.
+    pub fn sees(&self, project_id: &str) -> bool {
+        self.context.is_admin || project_id == self.context.project_id
+    }
+
+    /// Who asks, for the orders to services.
+    pub fn requester(&self) -> Requester {
+        Requester {
+            request_id: self.context.request_id.clone(),
+            project_id: self.context.project_id.clone(),
+            user_id: self.context.user_id.clone(),
+        }
+    }
+}
