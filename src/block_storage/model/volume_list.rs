@@ -1,0 +1,62 @@
+//! The columns that lists of volumes may be filtered and sorted by: those of the table, as in Cinder.
+
+use super::selection::{Column, Holds};
+
+/// Every column.
+pub static COLUMNS: &[Column] = &[
+    Column::new("id", Holds::Text).filled(),
+    Column::new("created_at", Holds::Time).filled(),
+    Column::new("display_name", Holds::Text).called("name"),
+    Column::new("display_name", Holds::Text),
+    Column::new("display_description", Holds::Text),
+    Column::new("updated_at", Holds::Time),
+    Column::new("status", Holds::Text),
+    Column::new("size", Holds::Number),
+    Column::new("project_id", Holds::Text),
+    Column::new("user_id", Holds::Text),
+    Column::new("host", Holds::Text),
+    Column::new("cluster_name", Holds::Text),
+    Column::new("availability_zone", Holds::Text),
+    Column::new("attach_status", Holds::Text),
+    Column::new("migration_status", Holds::Text),
+    Column::new("replication_status", Holds::Text),
+    Column::new("volume_type_id", Holds::Text),
+    Column::new("snapshot_id", Holds::Text),
+    Column::new("source_volid", Holds::Text),
+    Column::new("group_id", Holds::Text),
+    Column::new("consistencygroup_id", Holds::Text),
+    Column::new("bootable", Holds::Truth),
+    Column::new("multiattach", Holds::Truth),
+    Column::new("shared_targets", Holds::Truth),
+    Column::new("use_quota", Holds::Truth).filled(),
+    Column::new("use_quota", Holds::Truth).filled().called("consumes_quota"),
+    Column::new("scheduled_at", Holds::Time),
+    Column::new("launched_at", Holds::Time),
+    Column::new("terminated_at", Holds::Time),
+    Column::new("previous_status", Holds::Text),
+    Column::new("encryption_key_id", Holds::Text),
+    Column::new("service_uuid", Holds::Text),
+    Column::new("provider_id", Holds::Text),
+    Column::new("provider_location", Holds::Text),
+    Column::new("provider_auth", Holds::Text),
+    Column::new("provider_geometry", Holds::Text),
+    Column::new("replication_extended_status", Holds::Text),
+    Column::new("replication_driver_data", Holds::Text),
+    Column::new("ec2_id", Holds::Text),
+    Column::new("_name_id", Holds::Text),
+];
+
+/// What others than administrators may filter by where the operator's file says nothing.
+pub const FILTERS: &[&str] = &[
+    "name",
+    "status",
+    "metadata",
+    "bootable",
+    "migration_status",
+    "availability_zone",
+    "group_id",
+    "size",
+    "created_at",
+    "updated_at",
+    "consumes_quota",
+];
