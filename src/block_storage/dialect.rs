@@ -17,11 +17,13 @@ pub const MAX: Microversion = Microversion::new(3, 71);
 /// When the highest version came to be.
 const UPDATED: &str = "2023-08-31T00:00:00Z";
 
+const VERSIONS: Versions = Versions { word: "volume", min: MIN, max: MAX };
+
 /// Block Storage's dialect.
 pub static DIALECT: Dialect = Dialect {
     base: "/v3",
     project_in_path: true,
-    versions: Some(Versions { word: "volume", min: MIN, max: MAX }),
+    versions: Some(VERSIONS),
     fault: fault::block_storage,
     unrouted: pipeline::not_found,
     allow: false,
@@ -47,11 +49,16 @@ fn front(request: &Request, path: &str, links: &Links) -> Option<Response> {
 
 /// The version document below the version's own path. It takes part in microversions, as resources do.
 fn current(request: &Request, links: &Links) -> Response {
-    let answer = match crate::rest::service::negotiate(request, &DIALECT) {
-        Ok((_, echo)) => versions(200, links).header("OpenStack-API-Version", format!("volume {echo}")),
+    let mut echo = None;
+    let answer = match VERSIONS.negotiate(request, &mut echo) {
+        Ok(_) => versions(200, links),
         Err(error) => fault::block_storage(&error),
     };
-    answer.header("Vary", "OpenStack-API-Version")
+    let answer = answer.header("Vary", "OpenStack-API-Version");
+    match echo {
+        Some(version) => answer.header("OpenStack-API-Version", format!("volume {version}")),
+        None => answer,
+    }
 }
 
 fn versions(status: u16, links: &Links) -> Response {

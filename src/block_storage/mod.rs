@@ -1,8 +1,35 @@
 //! Block Storage (Cinder v3): layers are folders, nouns are file names, and the path of a change is the same name in each
 //! folder: `api/volumes.rs`, `control/volumes.rs`, `store/volumes.rs`.
 
+pub mod api;
+pub mod control;
+pub mod dialect;
 pub mod model;
 pub mod policies;
 pub mod rpc;
 pub mod scheduler;
 pub mod store;
+
+use std::sync::Arc;
+
+use crate::database::Database;
+use crate::rest::platform::Platform;
+use crate::rest::service::Service;
+
+pub use api::ROUTES;
+use rpc::Doorbell;
+
+/// What the service keeps between requests.
+#[derive(Debug, Clone)]
+pub struct BlockStorage {
+    /// Where everything lies.
+    pub database: Database,
+    /// Wakes the volume services of this host.
+    pub doorbell: Doorbell,
+}
+
+/// The service over a database.
+pub fn service(platform: Arc<Platform>, database: Database) -> Service<BlockStorage> {
+    let doorbell = Doorbell::new(&platform.config);
+    Service::new("block-storage", ROUTES, &dialect::DIALECT, BlockStorage { database, doorbell }, platform)
+}

@@ -25,6 +25,40 @@ pub struct Versions {
     pub max: Microversion,
 }
 
+impl Versions {
+    /// The version that the caller asks for; `echo` receives the text for the answer's header.
+    ///
+    /// # Errors
+    /// `Invalid` for what is no version, `NotAcceptable` for one that is not served.
+    pub fn negotiate(&self, request: &Request, echo: &mut Option<String>) -> Result<Microversion> {
+        let Some(header) = request.header("openstack-api-version") else {
+            *echo = Some(self.min.to_string());
+            return Ok(self.min);
+        };
+        let mine = header.split(',').map(str::trim).find_map(|part| part.strip_prefix(self.word));
+        let text = mine.map(str::trim).unwrap_or_default();
+        if text == "latest" {
+            *echo = Some(self.max.to_string());
+            return Ok(self.max);
+        }
+        let Some(version) = Microversion::parse(text) else {
+            let shown = if mine.is_some() { text } else { header };
+            return Err(Error::invalid(format!(
+                "API Version String {shown} is of invalid format. Must be of format MajorNum.MinorNum."
+            )));
+        };
+        *echo = Some(version.to_string());
+        if version.within(self.min, self.max) {
+            return Ok(version);
+        }
+        let (min, max) = (self.min, self.max);
+        Err(Error::new(
+            Kind::NotAcceptable,
+            format!("Version {version} is not supported by the API. Minimum is {min} and maximum is {max}."),
+        ))
+    }
+}
+
 /// How a service talks, apart from its routes.
 pub struct Dialect {
     /// The path segment of the version with its slash: `/v3`.
@@ -118,7 +152,10 @@ impl<S: Send + Sync> Service<S> {
             (Some(found), _) if self.dialect.allow => return Ok(self.not_allowed(&found)),
             _ => return Ok((self.dialect.unrouted)()),
         };
-        let version = self.negotiate(request, echo)?;
+        let version = match &self.dialect.versions {
+            Some(versions) => versions.negotiate(request, echo)?,
+            None => Microversion::MAX,
+        };
         let (route, body) = self.choose(&found, method, version, request, &platform)?;
         running::set_route(route.path);
         if project.is_some_and(|project| project != context.project_id) {
@@ -150,36 +187,6 @@ impl<S: Send + Sync> Service<S> {
         let (segment, after) = below.split_at(end);
         let like_an_id = !segment.is_empty() && segment.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'-'));
         if like_an_id { (Some(segment), after) } else { (None, rest) }
-    }
-
-    /// The version that the caller asks for; `echo` receives the text for the answer's header.
-    fn negotiate(&self, request: &Request, echo: &mut Option<String>) -> Result<Microversion> {
-        let Some(versions) = &self.dialect.versions else { return Ok(Microversion::MAX) };
-        let Some(header) = request.header("openstack-api-version") else {
-            *echo = Some(versions.min.to_string());
-            return Ok(versions.min);
-        };
-        let mine = header.split(',').map(str::trim).find_map(|part| part.strip_prefix(versions.word));
-        let text = mine.map(str::trim).unwrap_or_default();
-        if text == "latest" {
-            *echo = Some(versions.max.to_string());
-            return Ok(versions.max);
-        }
-        let Some(version) = Microversion::parse(text) else {
-            let shown = if mine.is_some() { text } else { header };
-            return Err(Error::invalid(format!(
-                "API Version String {shown} is of invalid format. Must be of format MajorNum.MinorNum."
-            )));
-        };
-        *echo = Some(version.to_string());
-        if version.within(versions.min, versions.max) {
-            return Ok(version);
-        }
-        let (min, max) = (versions.min, versions.max);
-        Err(Error::new(
-            Kind::NotAcceptable,
-            format!("Version {version} is not supported by the API. Minimum is {min} and maximum is {max}."),
-        ))
     }
 
     /// The row for this method and version, and the body, read if the row wants one.

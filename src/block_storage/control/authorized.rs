@@ -69,8 +69,7 @@ impl Authorized<Volume> {
     /// # Errors
     /// [`crate::Kind::Forbidden`] with the rule's name.
     pub fn check(&self, caller: &Caller<'_>, rule: &Rule) -> Result<()> {
-        let target =
-            Target { project_id: Some(&self.project_id), user_id: Some(&self.user_id), ..Target::default() };
+        let target = Target { project_id: Some(&self.project_id), user_id: Some(&self.user_id), ..Target::default() };
         caller.policy.check(rule, caller.context, &target)
     }
 }
@@ -98,8 +97,7 @@ impl Authorized<Snapshot> {
     }
 
     fn check_all(self, caller: &Caller<'_>, rules: &[&Rule]) -> Result<Self> {
-        let target =
-            Target { project_id: Some(&self.project_id), user_id: Some(&self.user_id), ..Target::default() };
+        let target = Target { project_id: Some(&self.project_id), user_id: Some(&self.user_id), ..Target::default() };
         for rule in rules {
             caller.policy.check(rule, caller.context, &target)?;
         }

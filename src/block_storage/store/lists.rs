@@ -213,7 +213,8 @@ fn after<'s>(order: &[Order], seen: &'s [Value<'static>], sql: &mut String, para
             (true, false) => sql.push_str("1 = 0"),
             (false, ascending) => {
                 let sign = if ascending { ">" } else { "<" };
-                let or_null = if key.by.nullable && !ascending { format!(" OR {column} IS NULL") } else { String::new() };
+                let or_null =
+                    if key.by.nullable && !ascending { format!(" OR {column} IS NULL") } else { String::new() };
                 sql.push_str(&format!("({column} {sign} ?{or_null})"));
                 params.push(Value::from(value));
             }

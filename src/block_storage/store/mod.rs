@@ -2,6 +2,7 @@
 //! statement, or a few of one transaction; it knows statuses and columns, and nothing of callers and their rights.
 
 pub mod attachments;
+mod lists;
 pub mod messages;
 pub mod metadata;
 pub mod orders;
@@ -10,8 +11,10 @@ mod quota_count;
 pub mod quota_repair;
 pub mod quotas;
 pub mod services;
+pub mod snapshot_lists;
 pub mod snapshots;
 mod transitions;
+pub mod volume_lists;
 pub mod volume_types;
 pub mod volumes;
 pub mod workers;

@@ -65,9 +65,8 @@ pub fn distinct_metadata(connection: &mut Connection, selection: &Selection) -> 
     let mut params = Vec::new();
     lists::conditions(&SOURCE, selection, &mut sql, &mut params);
     sql.push_str(" AND d.deleted = false ORDER BY d.\"key\", d.value");
-    connection.rows(&sql, &params, |row| {
-        Ok((row.opt_string(0)?.unwrap_or_default(), row.opt_string(1)?.unwrap_or_default()))
-    })
+    connection
+        .rows(&sql, &params, |row| Ok((row.opt_string(0)?.unwrap_or_default(), row.opt_string(1)?.unwrap_or_default())))
 }
 
 /// Volumes with everything that their details show.
