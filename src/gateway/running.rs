@@ -42,3 +42,13 @@ pub fn set_route(route: &'static str) {
 pub fn request_id() -> String {
     CURRENT.with_borrow(|current| current.request_id.clone())
 }
+
+/// Appends the request id of the request that this thread handles; nothing between requests and on other threads.
+pub fn append_request_id(into: &mut String) {
+    // A thread that ends has no request any more.
+    let _ = CURRENT.try_with(|current| {
+        if let Ok(current) = current.try_borrow() {
+            into.push_str(&current.request_id);
+        }
+    });
+}
