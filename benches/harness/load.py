@@ -1,0 +1,146 @@
+"""Load on one URL, and what it cost: requests a second, latency, errors, CPU of the web server and of the application."""
+
+import http.client
+import json
+import pathlib
+import resource
+import statistics
+import subprocess
+
+from . import processes
+
+SCRIPT = pathlib.Path(__file__).with_name("load.lua")
+CONNECTIONS = 32
+
+
+def ask(port, path="/", headers=None, method="GET", body=None):
+    """One request on a connection of its own: status and body."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request(method, path, body=body, headers=headers or {})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise processes.CouldNotRun(f"{method} {path}: {error!r}") from error
+    finally:
+        connection.close()
+
+
+def wrk(target, seconds):
+    """Runs wrk once: one thread, kept connections to the web server."""
+    command = ["wrk", "-t1", f"-c{target.connections}", f"-d{seconds}s", "--timeout", "5s", "-s", str(SCRIPT)]
+    if target.script:
+        command[-1] = str(target.script)
+    for name, value in target.headers.items():
+        command += ["-H", f"{name}: {value}"]
+    done = subprocess.run(
+        [*command, f"http://127.0.0.1:{target.port}{target.path}"],
+        capture_output=True,
+        text=True,
+        timeout=seconds + 30,
+        check=False,
+    )
+    for line in done.stdout.splitlines():
+        if line.startswith("RESULT "):
+            return json.loads(line.removeprefix("RESULT "))
+    raise processes.CouldNotRun(f"wrk: {done.stdout}{done.stderr}")
+
+
+class Target:
+    """One candidate behind one way of reaching it.
+
+    `web` and `app` are functions that answer the process ids of the web server and of the application (either may be
+    empty); `check` is given status and body and answers whether they are right.
+    """
+
+    def __init__(self, name, port, check, web=None, app=None, path="/", headers=None, script=None, connections=None):
+        self.name, self.port, self.check, self.path = name, port, check, path
+        self.web, self.app = web or set, app or set
+        self.headers, self.script = headers or {}, script
+        self.connections = connections or CONNECTIONS
+        self.rounds = []
+        self.resident = (0, 0)
+
+    def verify(self):
+        """One request, whose answer has to be right."""
+        status, body = ask(self.port, self.path, self.headers)
+        if not self.check(status, body):
+            raise processes.CouldNotRun(f"{self.name}: wrong answer: {status} {body[:200]!r}")
+
+    def measure(self, seconds):
+        """One round."""
+        web, app = self.web(), self.app()
+        before = processes.cpu_us(web), processes.cpu_us(app), processes.machine_busy_us(), _children_us()
+        result = wrk(self, seconds)
+        # Processes that the load itself made are new: ask again who belongs to the group.
+        web, app = web | self.web(), app | self.app()
+        after = processes.cpu_us(web), processes.cpu_us(app), processes.machine_busy_us(), _children_us()
+        web_us, app_us, machine_us, load_us = (b - a for a, b in zip(before, after))
+        requests = max(result["requests"], 1)
+        self.rounds.append(
+            {
+                "requests_per_second": result["requests"] * 1_000_000 / result["duration_us"],
+                "p50_ms": result["p50_us"] / 1000,
+                "p99_ms": result["p99_us"] / 1000,
+                "errors": {kind: result[kind] for kind in ("connect", "read", "write", "timeout", "status")},
+                "web_cpu_us": web_us / requests,
+                "application_cpu_us": app_us / requests,
+                "other_load": max(0, machine_us - web_us - app_us - load_us) / (result["duration_us"] * _cores()),
+            }
+        )
+        resident = sorted(processes.resident_kib(pid) for pid in app)
+        if resident:
+            self.resident = max(self.resident[0], resident[-1]), max(self.resident[1], sum(resident))
+
+    def result(self):
+        """Medians over the rounds; errors are summed up."""
+        middle = {
+            key: statistics.median(round[key] for round in self.rounds)
+            for key in self.rounds[0]
+            if key != "errors"
+        }
+        errors = {kind: sum(round["errors"][kind] for round in self.rounds) for kind in self.rounds[0]["errors"]}
+        return {
+            "name": self.name,
+            **middle,
+            "errors": errors,
+            "resident_kib": self.resident[0],
+            "resident_kib_all_processes": self.resident[1],
+            "rounds": self.rounds,
+        }
+
+
+def _children_us():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (used.ru_utime + used.ru_stime) * 1_000_000
+
+
+def _cores():
+    return processes.os.cpu_count() or 1
+
+
+def interleave(targets, rounds, seconds, warm_up, say):
+    """Warms each candidate up, then measures all of them in turn, `rounds` times, so that noise hits all alike.
+
+    Answers the results, and the names and reasons of those that failed.
+    """
+    failed = {}
+
+    def attempt(target, step):
+        if target.name in failed:
+            return
+        try:
+            step(target)
+        except (processes.CouldNotRun, subprocess.TimeoutExpired) as error:
+            failed[target.name] = str(error)
+            say(f"    {target.name} FAILED: {error}")
+
+    for target in targets:
+        attempt(target, lambda t: (t.verify(), wrk(t, warm_up)))
+    for number in range(rounds):
+        say(f"    round {number + 1} of {rounds}")
+        for target in targets:
+            attempt(target, lambda t: t.measure(seconds))
+    for target in targets:
+        attempt(target, lambda t: t.verify())
+    return [target.result() for target in targets if target.rounds and target.name not in failed], failed

@@ -1,0 +1,3 @@
+module hearth.bench/peer
+
+go 1.18

@@ -1,0 +1,16 @@
+//! The crate `fastcgi` 1.0.0 as its documentation shows it: it accepts on fd 0 and gives each connection a thread.
+
+use std::io::Write;
+
+const DOCUMENT: &str = include_str!("../../../document.json");
+
+fn main() {
+    fastcgi::run(|mut request| {
+        // A client that went away is no error of this program.
+        let _ = write!(
+            &mut request.stdout(),
+            "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{DOCUMENT}",
+            DOCUMENT.len()
+        );
+    });
+}
