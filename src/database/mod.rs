@@ -1,12 +1,18 @@
 //! The database: SQLite, MariaDB or PostgreSQL behind one connection, one row and one set of values (design, sections 7
 //! and 8). It knows tables, lists, transitions and orders, and nothing of what they mean: that is for the `store/` folders.
 
+mod catalog;
 mod connection;
 mod drivers;
 mod engine;
+pub mod migrate;
 mod options;
+pub mod orders;
 mod pool;
 mod row;
+pub mod schema;
+mod seeds;
+pub mod table;
 mod url;
 mod value;
 
