@@ -41,6 +41,7 @@ const LAYERS: &[Layer] = &[
             "rest",
             "identity",
             "config",
+            "gateway::Request",
         ],
     },
     Layer {
@@ -78,6 +79,7 @@ const LAYERS: &[Layer] = &[
             "rest",
             "identity",
             "config",
+            "gateway::Request",
         ],
     },
     Layer {

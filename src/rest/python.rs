@@ -1,6 +1,122 @@
-//! Values as Python prints them: the error texts of the services carry them, and clients match on those texts.
+//! Values as Python prints and reads them: the error texts of the services carry them, and clients match on those texts;
+//! filters of lists carry them, because clients send what Python printed.
 
-use serde_json::Value;
+use std::iter::Peekable;
+use std::str::Chars;
+
+use serde_json::{Map, Value};
+
+/// How deep lists and dictionaries may stand in each other.
+const DEPTH: usize = 16;
+
+/// Reads a literal as Python writes it (`{'a': 1}`), or JSON, which differs only in `true`, `false` and `null`: lists and
+/// tuples, dictionaries, texts in either kind of quotes, numbers, and the three names. `None` for anything else.
+pub fn literal(text: &str) -> Option<Value> {
+    let mut letters = text.chars().peekable();
+    let value = read(&mut letters, DEPTH)?;
+    blanks(&mut letters);
+    if letters.next().is_some() { None } else { Some(value) }
+}
+
+/// Reads a dictionary whose keys and values are texts or numbers, all as texts, as filters come in a query. `None` for
+/// anything else.
+pub fn dictionary(text: &str) -> Option<Vec<(String, String)>> {
+    let Value::Object(map) = literal(text)? else { return None };
+    map.into_iter()
+        .map(|(key, value)| if value.is_array() || value.is_object() { None } else { Some((key, str_of(&value))) })
+        .collect()
+}
+
+fn blanks(letters: &mut Peekable<Chars<'_>>) {
+    while letters.next_if(|letter| letter.is_ascii_whitespace()).is_some() {}
+}
+
+fn read(letters: &mut Peekable<Chars<'_>>, depth: usize) -> Option<Value> {
+    let depth = depth.checked_sub(1)?;
+    blanks(letters);
+    match *letters.peek()? {
+        '{' => {
+            let mut map = Map::new();
+            items(letters, '}', |letters| {
+                let key = str_of(&read(letters, depth)?);
+                blanks(letters);
+                letters.next_if_eq(&':')?;
+                map.insert(key, read(letters, depth)?);
+                Some(())
+            })?;
+            Some(Value::Object(map))
+        }
+        open @ ('[' | '(') => {
+            let mut list = Vec::new();
+            items(letters, if open == '[' { ']' } else { ')' }, |letters| {
+                list.push(read(letters, depth)?);
+                Some(())
+            })?;
+            Some(Value::Array(list))
+        }
+        '\'' | '"' => read_text(letters).map(Value::String),
+        _ => read_word(letters),
+    }
+}
+
+/// The items between the mark that is next and `end`; a comma may follow the last one.
+fn items(
+    letters: &mut Peekable<Chars<'_>>,
+    end: char,
+    mut item: impl FnMut(&mut Peekable<Chars<'_>>) -> Option<()>,
+) -> Option<()> {
+    letters.next()?;
+    loop {
+        blanks(letters);
+        if letters.next_if_eq(&end).is_some() {
+            return Some(());
+        }
+        item(letters)?;
+        blanks(letters);
+        if letters.next_if_eq(&',').is_none() {
+            return letters.next_if_eq(&end).map(|_| ());
+        }
+    }
+}
+
+fn read_text(letters: &mut Peekable<Chars<'_>>) -> Option<String> {
+    let mark = letters.next()?;
+    let mut text = String::new();
+    loop {
+        match letters.next()? {
+            letter if letter == mark => return Some(text),
+            '\\' => match letters.next()? {
+                'n' => text.push('\n'),
+                'r' => text.push('\r'),
+                't' => text.push('\t'),
+                'u' => {
+                    let digits: String = letters.by_ref().take(4).collect();
+                    text.push(char::from_u32(u32::from_str_radix(&digits, 16).ok()?)?);
+                }
+                other => text.push(other),
+            },
+            letter => text.push(letter),
+        }
+    }
+}
+
+fn read_word(letters: &mut Peekable<Chars<'_>>) -> Option<Value> {
+    let mut word = String::new();
+    while let Some(letter) =
+        letters.next_if(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '+' | '-' | '.' | '_'))
+    {
+        word.push(letter);
+    }
+    match word.as_str() {
+        "None" | "null" => Some(Value::Null),
+        "True" | "true" => Some(Value::Bool(true)),
+        "False" | "false" => Some(Value::Bool(false)),
+        _ => match word.parse::<i64>() {
+            Ok(number) => Some(Value::from(number)),
+            Err(_) => serde_json::Number::from_f64(word.parse().ok()?).map(Value::Number),
+        },
+    }
+}
 
 /// A value as `str()` prints it.
 pub fn str_of(value: &Value) -> String {
@@ -68,7 +184,7 @@ fn quote(text: &str, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use super::repr;
+    use super::{dictionary, literal, repr};
     use serde_json::json;
 
     #[test]
@@ -78,5 +194,18 @@ mod tests {
             r#"[None, True, 1, 1.5, "it's", '"\'', 'a\n\x01é']"#
         );
         assert_eq!(repr(&json!({"k": {"a": []}})), "{'k': {'a': []}}");
+    }
+
+    #[test]
+    fn reads_what_python_and_what_json_write() {
+        assert_eq!(literal("{'a': [1, (2.5, None),], \"b\": True} "), Some(json!({"a": [1, [2.5, null]], "b": true})));
+        assert_eq!(literal(r#"{"a": null, "b": "x\u00e9\"y"}"#), Some(json!({"a": null, "b": "xé\"y"})));
+        for wrong in ["{", "{'a'}", "{'a': }", "[1 2]", "'a", "{'a': 1} x", "open('x')", "nan", "", &"[".repeat(5000)] {
+            assert_eq!(literal(wrong), None, "{wrong}");
+        }
+        let pairs = vec![("k".to_owned(), "v".to_owned()), ("n".to_owned(), "1".to_owned())];
+        assert_eq!(dictionary("{'k': 'v', 'n': 1}"), Some(pairs));
+        assert_eq!(dictionary("{'k': ['v']}"), None);
+        assert_eq!(dictionary("'k'"), None);
     }
 }
