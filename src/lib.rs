@@ -11,6 +11,7 @@ pub mod gateway;
 pub mod identity;
 pub mod rest;
 pub mod service;
+pub mod sys;
 pub mod telemetry;
 pub mod time;
 

@@ -1,4 +1,6 @@
 //! What every long-lived role shares: threads, signals, metrics, logging.
 
+pub mod exec;
+pub mod health;
 pub mod log;
 pub mod threads;

@@ -1,0 +1,3 @@
+//! The only module that may hold `unsafe`: what the kernel offers and no safe crate does.
+
+pub mod child;
