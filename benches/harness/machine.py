@@ -3,35 +3,17 @@
 import os
 import pathlib
 import platform
-import shutil
 import subprocess
-import sys
 
 from .processes import CouldNotRun
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PEERS = ROOT / "benches" / "peers"
 TARGET = ROOT / "target"
+os.environ["PATH"] += ":/usr/sbin:/sbin"
 OUT = TARGET / "bench"
 VENV = OUT / "venv"
 DOCUMENT = (PEERS / "document.json").read_text()
-
-# A Debian package, and the file or the program by which it is known to be there.
-PACKAGES = (
-    ("nginx-light", "nginx"),
-    ("apache2", "apache2"),
-    ("libapache2-mod-fcgid", "/usr/lib/apache2/modules/mod_fcgid.so"),
-    ("wrk", "wrk"),
-    ("gcc", "gcc"),
-    ("libc6-dev", "/usr/include/stdlib.h"),
-    ("libfcgi-dev", "/usr/include/fcgiapp.h"),
-    ("golang-go", "go"),
-    ("php-fpm", "/usr/sbin/php-fpm*"),
-    ("libev-dev", "/usr/include/ev.h"),
-)
-# Only where the Python is Debian's own, which comes without them.
-PYTHON_PACKAGES = ("python3-venv", "python3-dev")
-PYTHON_SERVERS = ("FastWSGI", "bjoern", "gunicorn", "uvicorn", "httptools", "uvloop", "eventlet", "pyuwsgi")
 
 
 def run(command, **more):
@@ -42,38 +24,23 @@ def run(command, **more):
     return done.stdout
 
 
-def _there(mark):
-    if "*" in mark:
-        return any(pathlib.Path("/").glob(mark.lstrip("/")))
-    return pathlib.Path(mark).exists() if mark.startswith("/") else shutil.which(mark) is not None
-
-
 def install(say):
     """Installs what is missing with apt-get, and the Python servers into an environment below target/."""
-    missing = [package for package, mark in PACKAGES if not _there(mark)]
-    if sys.executable.startswith("/usr/bin") or not shutil.which("pip"):
-        header = pathlib.Path(f"/usr/include/python3.{sys.version_info.minor}/Python.h")
-        missing += [package for package in PYTHON_PACKAGES if not header.exists()]
-    if missing:
-        say(f"installing {' '.join(missing)}")
-        root = [] if os.geteuid() == 0 else ["sudo", "-n"]
-        # The distribution starts nginx and Apache when it installs them; runlevel 1 keeps them from it.
-        quiet = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get", "-q"]
-        run([*quiet, "update"])
-        run([*quiet, "install", "-y", "--no-install-recommends", *missing])
-    if not (VENV / "bin" / "python").exists():
-        say("making a Python environment in target/bench/venv")
-        run([sys.executable, "-m", "venv", VENV])
-    listed = run([VENV / "bin" / "pip", "list", "--format=freeze", "--disable-pip-version-check"]).lower()
-    wanted = [name for name in PYTHON_SERVERS if f"{name.lower()}==" not in listed]
-    if wanted:
-        say(f"installing {' '.join(wanted)} from PyPI")
-        run([VENV / "bin" / "pip", "install", "-q", "--disable-pip-version-check", *wanted])
+    OUT.mkdir(parents=True, exist_ok=True)
+    said = run([ROOT / "scripts" / "install", "build", "nginx", "apache", "python", "bench"])
+    if said:
+        say(said.strip())
+    said = run(
+        [ROOT / "scripts" / "venv", "venv", PEERS / "python" / "requirements.txt"],
+        env={**os.environ, "CACHE": str(OUT)},
+        cwd=ROOT,
+    )
+    if said:
+        say(said.strip())
 
 
 def build(say):
     """Builds Hearth and the peers, all optimized."""
-    OUT.mkdir(parents=True, exist_ok=True)
     say("building hearth (release)")
     run(["cargo", "build", "--release", "--locked", "--bin", "hearth"], cwd=ROOT)
     say("building the peers")

@@ -113,17 +113,20 @@ class Bench:
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def start(self, name, command, stdin=None, env=None, cwd=None):
+    def start(self, name, command, stdin=None, env=None):
         """Starts a program; its output goes to NAME.log in the folder."""
         with open(self.folder / f"{name}.log", "ab") as log:
-            process = subprocess.Popen(
-                [str(part) for part in command],
-                stdin=stdin or subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **(env or {})},
-                cwd=cwd or self.folder,
-            )
+            try:
+                process = subprocess.Popen(
+                    [str(part) for part in command],
+                    stdin=stdin or subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env={**os.environ, **(env or {})},
+                    cwd=self.folder,
+                )
+            except OSError as error:
+                raise CouldNotRun(f"{name}: {error}") from error
         self._started.append(process)
         return process
 
@@ -146,12 +149,13 @@ class Bench:
         """Waits until a server listens on a unix socket of its own."""
         wait_for(name, lambda: accepts(path), alive=process)
 
-    def log_of(self, name):
-        """The last lines that a program wrote."""
-        try:
-            return "\n".join((self.folder / f"{name}.log").read_text(errors="replace").splitlines()[-8:])
-        except OSError:
-            return ""
+    def logs(self):
+        """The last lines of every log in the folder."""
+        parts = []
+        for path in sorted(self.folder.glob("*.log")):
+            lines = path.read_text(errors="replace").splitlines()[-5:]
+            parts += [f"--- {path.name}", *lines] if lines else []
+        return "\n".join(parts)
 
     def stop(self):
         """Stops every process that was started, and what descends from it, last started first."""

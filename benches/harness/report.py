@@ -1,0 +1,127 @@
+"""Tables for people, JSON for programs, and what was met of the aims."""
+
+import json
+import time
+
+from . import machine
+
+HEAD = ("requests/s", "p50 ms", "p99 ms", "errors", "CPU µs web", "CPU µs app", "MB", "MB all", "other load")
+# Above this share of the machine, what ran beside the benchmark is marked.
+LOUD = 0.10
+
+# What Hearth is meant to reach, as ratios within one run: text, section, candidate and measure, peer, limit, and whether
+# the figure has to be at least (1) or at most (-1) the limit times the peer's.
+AIMS = (
+    ("requests/s through nginx, kept, against C libfcgi", "nginx-kept", "hearth", "requests_per_second",
+     "C libfcgi, 64 threads", 1.6, 1),
+    ("requests/s through nginx, kept, against the minimal responder", "nginx-kept", "hearth", "requests_per_second",
+     "minimal responder", 0.9, 1),
+    ("application CPU through nginx, kept, against C libfcgi", "nginx-kept", "hearth", "application_cpu_us",
+     "C libfcgi, 64 threads", 0.5, -1),
+    ("requests/s through mod_proxy_fcgi, reuse, against C libfcgi", "apache-kept", "hearth", "requests_per_second",
+     "C libfcgi, 64 threads", 1.3, 1),
+    ("CPU of straight HTTP against FastWSGI", "http", "hearth serve", "application_cpu_us", "fastwsgi", 1.0, -1),
+)  # fmt: skip
+RESIDENT_LIMIT_KIB = 15 * 1024
+START_LIMIT_MS = 10
+
+
+def _row(result):
+    errors = sum(result["errors"].values())
+    loud = " ‡" if result["other_load"] > LOUD else ""
+    return (
+        f"{result['requests_per_second']:,.0f}",
+        f"{result['p50_ms']:.2f}",
+        f"{result['p99_ms']:.2f}",
+        str(errors) if errors else "-",
+        f"{result['web_cpu_us']:.1f}" if result["web_cpu_us"] else "-",
+        f"{result['application_cpu_us']:.1f}" if result["application_cpu_us"] else "-",
+        f"{result['resident_kib'] / 1024:.1f}" if result["resident_kib"] else "-",
+        f"{result['resident_kib_all_processes'] / 1024:.0f}" if result["resident_kib"] else "-",
+        f"{result['other_load']:.0%}{loud}",
+    )
+
+
+def table(head, rows):
+    """A Markdown table whose columns stand one below the other."""
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+
+    def line(row):
+        first = row[0].ljust(widths[0])
+        return "| " + " | ".join([first, *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))]) + " |"
+
+    rule = "|" + "|".join(["-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:])]) + "|"
+    return "\n".join([line(head), rule, *map(line, rows)])
+
+
+def section(title, results, failed):
+    """One section as text."""
+    rows = [(result["name"], *_row(result)) for result in results]
+    parts = [f"## {title}", table(("", *HEAD), rows)] if rows else [f"## {title}"]
+    parts += [f"{name}: {reason}" for name, reason in failed.items()]
+    return "\n".join(parts) + "\n"
+
+
+def _find(sections, key, name):
+    for result in sections.get(key, {}).get("results", []):
+        if result["name"] == name:
+            return result
+    return None
+
+
+def aims(sections, start):
+    """Each aim with its figure and whether it was met; those without figures in this run are left out."""
+    found = []
+    for text, key, name, measure, peer_name, limit, sign in AIMS:
+        ours, peer = _find(sections, key, name), _find(sections, key, peer_name)
+        if ours and peer and peer[measure]:
+            ratio = ours[measure] / peer[measure]
+            word = "at least" if sign > 0 else "at most"
+            found.append(_aim(text, f"{word} {limit:g}", f"{ratio:.2f}", (ratio - limit) * sign >= 0))
+    through_apache = _find(sections, "apache-kept", "hearth")
+    if through_apache:
+        errors = sum(through_apache["errors"].values())
+        found.append(_aim("errors through mod_proxy_fcgi, reuse", "none", str(errors), errors == 0))
+    resident = [
+        result["resident_kib"]
+        for part in sections.values()
+        for result in part.get("results", [])
+        if result["name"].startswith("hearth")
+    ]
+    if resident:
+        text = f"{max(resident) / 1024:.1f} MB"
+        found.append(_aim("resident memory of a Hearth process after load", "under 15 MB", text,
+                          max(resident) < RESIDENT_LIMIT_KIB))  # fmt: skip
+    if start:
+        extra = start["hearth_ms"] - start["empty_ms"]
+        found.append(_aim("start to answer of CGI, beyond an empty program's", f"within {START_LIMIT_MS} ms",
+                          f"{extra:.1f} ms", extra <= START_LIMIT_MS))  # fmt: skip
+    return found
+
+
+def _aim(text, limit, figure, met):
+    return {"aim": text, "limit": limit, "figure": figure, "met": met}
+
+
+def aims_text(found):
+    """The aims as a table."""
+    if not found:
+        return ""
+    rows = [(aim["aim"], aim["limit"], aim["figure"], "met" if aim["met"] else "MISSED") for aim in found]
+    return "## Aims\n" + table(("", "aim", "this run", ""), rows) + "\n"
+
+
+def write(name, content):
+    """Writes target/bench/NAME.json."""
+    path = machine.OUT / f"{name}.json"
+    path.write_text(json.dumps(content, indent=1) + "\n")
+    return path
+
+
+def heading(described):
+    """When and on what."""
+    when = time.strftime("%Y-%m-%d %H:%M")
+    return (
+        f"{when}, {described['cores']} cores ({described['processor']}), {described['memory_mib'] // 1024} GB, "
+        f"{described['system']}, {described['nginx']}, {described['apache']}, commit {described['commit']}\n"
+    )
