@@ -1,8 +1,13 @@
 //! What the API takes and answers: routes, bodies, views, and handlers that read a request, call `control/`, and write.
 
+mod list_filters;
 pub mod metadata;
 pub mod snapshot_bodies;
 pub mod snapshot_views;
+pub mod type_bodies;
+pub mod type_extra_specs;
+pub mod type_views;
+pub mod types;
 pub mod volume_bodies;
 pub mod volume_views;
 
@@ -11,7 +16,7 @@ use super::control::Caller;
 use crate::rest::{Call, Route};
 
 /// The rows of every noun.
-pub const ROUTES: &[&[Route<BlockStorage>]] = &[];
+pub const ROUTES: &[&[Route<BlockStorage>]] = &[types::ROUTES, type_extra_specs::ROUTES];
 
 /// Who asks.
 pub(crate) fn caller<'a>(call: &'a Call<'_, BlockStorage>) -> Caller<'a> {

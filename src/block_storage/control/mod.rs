@@ -2,6 +2,8 @@
 
 mod authorized;
 pub mod refusals;
+pub mod resource_filters;
+pub mod types;
 
 pub use authorized::Authorized;
 

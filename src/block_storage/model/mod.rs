@@ -4,6 +4,7 @@ pub mod attachment;
 pub mod message;
 pub mod pool;
 pub mod quota;
+pub mod resource_filters;
 pub mod selection;
 pub mod service;
 pub mod snapshot;

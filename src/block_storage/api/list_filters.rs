@@ -1,0 +1,49 @@
+//! The filters of a list: what is left of the query when paging is taken out, and which of it a caller may use.
+
+use super::caller;
+use crate::block_storage::BlockStorage;
+use crate::block_storage::control::resource_filters;
+use crate::error::{Error, Result};
+use crate::rest::Call;
+use crate::rest::page::NAMES;
+
+/// The version from which on a name that is only a part of a text may be searched for (`name~`).
+const LIKE: u16 = 34;
+
+/// The filters of a list of `resource`, by name, each once with its last value; `all_tenants` is not among them.
+/// Administrators may name what they like. From version 3.`since` on others may name what the operator allows, and are
+/// refused anything else; before it, what is not in `always` is left out in silence.
+///
+/// # Errors
+/// [`crate::Kind::Invalid`] with Cinder's text.
+pub(super) fn read(
+    call: &Call<'_, BlockStorage>,
+    resource: &str,
+    since: u16,
+    always: &[&str],
+) -> Result<Vec<(String, String)>> {
+    let mut filters: Vec<(String, String)> = Vec::new();
+    for (name, value) in call.query.pairs().filter(|(name, _)| !NAMES.contains(name) && *name != "all_tenants") {
+        match filters.iter_mut().find(|(known, _)| known == name) {
+            Some((_, last)) => value.clone_into(last),
+            None => filters.push((name.to_owned(), value.to_owned())),
+        }
+    }
+    if call.at_least(since) && filters.iter().any(|(name, _)| !name.is_ascii()) {
+        return Err(Error::invalid("Filter keys can only contain ASCII characters."));
+    }
+    if call.context.is_admin {
+        return Ok(filters);
+    }
+    if !call.at_least(since) {
+        filters.retain(|(name, _)| always.contains(&name.as_str()));
+        return Ok(filters);
+    }
+    let enabled = resource_filters::enabled(caller(call).config);
+    let unknown = filters.iter().filter(|(name, _)| !enabled.allow(resource, name, call.at_least(LIKE)));
+    let unknown: Vec<&str> = unknown.map(|(name, _)| name.as_str()).collect();
+    if unknown.is_empty() {
+        return Ok(filters);
+    }
+    Err(Error::invalid(format!("Invalid filters {} are found in query options.", unknown.join(","))))
+}
