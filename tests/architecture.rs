@@ -188,7 +188,9 @@ fn sql_stands_only_in_store_and_database() {
 fn programs_are_started_only_in_one_file() {
     refuse("a program is started", |file, line| {
         let starts = ["process::Command", "Command::new(", "posix_spawn", "execv", "fork("];
-        file.name != "src/service/exec.rs" && starts.iter().any(|word| line.contains(word))
+        // What the system wants of a child before it runs is unsafe, so a part of `service/exec.rs` stands in `sys/`.
+        !["src/service/exec.rs", "src/sys/child.rs"].contains(&file.name.as_str())
+            && starts.iter().any(|word| line.contains(word))
     });
 }
 

@@ -1,5 +1,7 @@
 //! A block storage service with a fresh SQLite database, and the people who call it.
 
+#![allow(unreachable_pub, dead_code, reason = "every test takes of the fixture what it needs")]
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
