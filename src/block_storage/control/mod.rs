@@ -1,9 +1,18 @@
 //! The meaning of requests: what is loaded, who may, what changes in one transaction. No HTTP and no SQL.
 
 mod authorized;
+pub mod limits;
 pub mod refusals;
 pub mod resource_filters;
+pub mod snapshot_actions;
+pub mod snapshot_metadata;
+pub mod snapshots;
 pub mod types;
+pub mod volume_actions;
+pub mod volume_create;
+pub mod volume_delete;
+pub mod volume_metadata;
+pub mod volumes;
 
 pub use authorized::Authorized;
 

@@ -33,6 +33,3 @@ pub static COLUMNS: &[Column] = &[
     Column::new("provider_location", Holds::Text),
     Column::new("provider_auth", Holds::Text),
 ];
-
-/// What others than administrators may filter by where the operator's file says nothing.
-pub const FILTERS: &[&str] = &["name", "status", "volume_id", "metadata", "availability_zone", "consumes_quota"];

@@ -70,6 +70,8 @@ pub struct Transition<S: 'static, G: 'static> {
     pub from: From<S>,
     /// To where, at once; `None` leaves the status as it is.
     pub to: Option<S>,
+    /// Statuses that go elsewhere than all others.
+    pub instead: &'static [(S, S)],
     /// Where the volume service takes it when the work is done; `None` where there is no such work, or where the object
     /// ends with it.
     pub done: Option<S>,
@@ -82,12 +84,12 @@ pub struct Transition<S: 'static, G: 'static> {
 impl<S: Status, G> Transition<S, G> {
     /// A check without a move.
     pub const fn check(name: &'static str, from: From<S>) -> Self {
-        Self { name, from, to: None, done: None, failed: None, guards: &[] }
+        Self { name, from, to: None, instead: &[], done: None, failed: None, guards: &[] }
     }
 
     /// A move that ends at once.
     pub const fn to(name: &'static str, from: From<S>, to: S) -> Self {
-        Self { name, from, to: Some(to), done: None, failed: None, guards: &[] }
+        Self { name, from, to: Some(to), instead: &[], done: None, failed: None, guards: &[] }
     }
 
     /// The same move, which the volume service ends.
@@ -98,10 +100,27 @@ impl<S: Status, G> Transition<S, G> {
         self
     }
 
+    /// The same move with statuses that go elsewhere than all others.
+    #[must_use]
+    pub const fn instead(mut self, instead: &'static [(S, S)]) -> Self {
+        self.instead = instead;
+        self
+    }
+
     /// The same move under these conditions.
     #[must_use]
     pub const fn guarded(mut self, guards: &'static [G]) -> Self {
         self.guards = guards;
         self
+    }
+
+    /// Where the move takes an object of this status.
+    pub fn target(&self, status: S) -> Option<S> {
+        self.instead.iter().find(|(from, _)| *from == status).map(|(_, to)| *to).or(self.to)
+    }
+
+    /// Every status in which an object is while the move lasts.
+    pub fn during(&self) -> impl Iterator<Item = S> {
+        self.to.into_iter().chain(self.instead.iter().map(|(_, to)| *to))
     }
 }

@@ -160,7 +160,7 @@ impl Guard {
             Self::NoSnapshots => "no snapshots",
             Self::SnapshotsDeletable => "snapshots available or in error, in no group snapshot",
             Self::NoGroupSnapshots => "snapshots in no group snapshot",
-            Self::SnapshotsOfItsProject => "snapshots of the same project (not for administrators)",
+            Self::SnapshotsOfItsProject => "snapshots of the same project",
             Self::HasHost => "placed on a host",
             Self::HasAttachments => "has attachments",
             Self::NoAttachments => "has no attachments",
@@ -173,7 +173,8 @@ impl Guard {
 /// A move of a volume.
 pub type Move = Transition<Status, Guard>;
 
-const DELETABLE: &[Status] = &[Status::Available, Status::Error, Status::ErrorRestoring, Status::ErrorExtending];
+const DELETABLE: &[Status] =
+    &[Status::Available, Status::Error, Status::ErrorRestoring, Status::ErrorExtending, Status::ErrorManaging];
 
 /// Made by the API, taken by the scheduler and the driver.
 pub const CREATE: Move =
@@ -181,12 +182,9 @@ pub const CREATE: Move =
 
 /// Removed by its owner.
 pub const DELETE: Move = Transition::to("delete", From::Only(DELETABLE), Status::Deleting)
+    .instead(&[(Status::ErrorManaging, Status::ErrorManagingDeleting)])
     .ends(None, Status::ErrorDeleting)
     .guarded(&[Guard::NotAttached, Guard::NotMigrating, Guard::NoGroup, Guard::NoSnapshots]);
-
-/// As [`DELETE`], of a volume whose disk was never taken over.
-pub const DELETE_ERROR_MANAGING: Move =
-    Transition { from: From::Only(&[Status::ErrorManaging]), to: Some(Status::ErrorManagingDeleting), ..DELETE };
 
 /// Removed by its owner together with its snapshots.
 pub const DELETE_CASCADE: Move = Transition {
@@ -201,16 +199,15 @@ pub const DELETE_CASCADE: Move = Transition {
     ..DELETE
 };
 
-/// As [`DELETE_CASCADE`], of a volume whose disk was never taken over.
-pub const DELETE_CASCADE_ERROR_MANAGING: Move =
-    Transition { name: DELETE_CASCADE.name, guards: DELETE_CASCADE.guards, ..DELETE_ERROR_MANAGING };
+/// As [`DELETE_CASCADE`], by an administrator: snapshots of other projects go too.
+pub const DELETE_CASCADE_BY_ADMIN: Move = Transition {
+    name: "delete, cascade, by an administrator",
+    guards: &[Guard::NotAttached, Guard::NotMigrating, Guard::NoGroup, Guard::SnapshotsDeletable],
+    ..DELETE
+};
 
 /// Removed by an operator from any status.
-pub const FORCE_DELETE: Move =
-    Transition { name: "force_delete", from: From::Except(&[Status::ErrorManaging]), ..DELETE };
-
-/// As [`FORCE_DELETE`], of a volume whose disk was never taken over.
-pub const FORCE_DELETE_ERROR_MANAGING: Move = Transition { name: FORCE_DELETE.name, ..DELETE_ERROR_MANAGING };
+pub const FORCE_DELETE: Move = Transition { name: "force_delete", from: From::Any, ..DELETE };
 
 /// Removed by an operator from any status together with its snapshots.
 pub const FORCE_DELETE_CASCADE: Move = Transition {
@@ -218,10 +215,6 @@ pub const FORCE_DELETE_CASCADE: Move = Transition {
     guards: &[Guard::NotAttached, Guard::NotMigrating, Guard::NoGroup, Guard::NoGroupSnapshots],
     ..FORCE_DELETE
 };
-
-/// As [`FORCE_DELETE_CASCADE`], of a volume whose disk was never taken over.
-pub const FORCE_DELETE_CASCADE_ERROR_MANAGING: Move =
-    Transition { name: FORCE_DELETE_CASCADE.name, guards: FORCE_DELETE_CASCADE.guards, ..DELETE_ERROR_MANAGING };
 
 /// Made larger.
 pub const EXTEND: Move = Transition::to("extend", From::Only(&[Status::Available]), Status::Extending)
@@ -282,13 +275,10 @@ pub const RESET_STATUS: Move = Transition::check("reset_status", From::Any);
 /// Every move, for `docs/states.md`.
 pub const MOVES: &[&Move] = &[
     &DELETE,
-    &DELETE_ERROR_MANAGING,
     &DELETE_CASCADE,
-    &DELETE_CASCADE_ERROR_MANAGING,
+    &DELETE_CASCADE_BY_ADMIN,
     &FORCE_DELETE,
-    &FORCE_DELETE_ERROR_MANAGING,
     &FORCE_DELETE_CASCADE,
-    &FORCE_DELETE_CASCADE_ERROR_MANAGING,
     &EXTEND,
     &EXTEND_ATTACHED,
     &SNAPSHOT,

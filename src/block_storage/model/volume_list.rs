@@ -45,18 +45,3 @@ pub static COLUMNS: &[Column] = &[
     Column::new("ec2_id", Holds::Text),
     Column::new("_name_id", Holds::Text),
 ];
-
-/// What others than administrators may filter by where the operator's file says nothing.
-pub const FILTERS: &[&str] = &[
-    "name",
-    "status",
-    "metadata",
-    "bootable",
-    "migration_status",
-    "availability_zone",
-    "group_id",
-    "size",
-    "created_at",
-    "updated_at",
-    "consumes_quota",
-];

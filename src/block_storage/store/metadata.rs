@@ -143,6 +143,19 @@ pub fn copy_image_metadata(connection: &mut Connection, from: Source<'_>, volume
     Ok(())
 }
 
+/// Copies what the image said of a volume to its new snapshot.
+///
+/// # Errors
+/// As all statements.
+pub fn copy_image_metadata_to_snapshot(connection: &mut Connection, volume_id: &str, snapshot_id: &str) -> Result<()> {
+    connection.execute(
+        "INSERT INTO volume_glance_metadata (created_at, deleted, snapshot_id, \"key\", value) \
+         SELECT ?, deleted, ?, \"key\", value FROM volume_glance_metadata WHERE volume_id = ? AND deleted = ?",
+        &[Timestamp::now().into(), snapshot_id.into(), volume_id.into(), false.into()],
+    )?;
+    Ok(())
+}
+
 /// Where image metadata are copied from.
 #[derive(Debug, Clone, Copy)]
 pub enum Source<'a> {

@@ -13,6 +13,7 @@ pub mod quotas;
 pub mod services;
 pub mod snapshot_lists;
 pub mod snapshots;
+pub mod sources;
 mod transitions;
 pub mod volume_lists;
 pub mod volume_types;

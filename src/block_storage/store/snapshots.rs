@@ -1,6 +1,6 @@
 //! The `snapshots` table: loads, inserts, changes and moves of one snapshot. Lists are in `snapshot_lists.rs`.
 
-use super::transitions::{Outcome, from_condition, marks, set_columns};
+use super::transitions::{Outcome, during_condition, from_condition, marks, set_columns, set_status};
 use super::workers;
 use crate::block_storage::model::snapshot::{Guard, Move, RESET_STATUS, Snapshot, Status};
 use crate::block_storage::model::status::Status as _;
@@ -136,10 +136,7 @@ pub fn change(connection: &mut Connection, id: &str, columns: &[(&str, Value<'_>
 pub fn begin(connection: &mut Connection, id: &str, rule: &Move, columns: &[(&str, Value<'_>)]) -> Result<bool> {
     let mut sql = String::from("UPDATE snapshots SET updated_at = ?");
     let mut params: Vec<Value<'_>> = vec![Timestamp::now().into()];
-    if let Some(to) = rule.to {
-        sql.push_str(", status = ?");
-        params.push(to.name().into());
-    }
+    set_status(rule, &mut sql, &mut params);
     set_columns(columns, &mut sql, &mut params);
     sql.push_str(" WHERE id = ? AND deleted = ?");
     params.extend([id.into(), false.into()]);
@@ -164,7 +161,9 @@ pub fn finish(
     columns: &[(&str, Value<'_>)],
 ) -> Result<bool> {
     workers::end(connection, workers::SNAPSHOT, id)?;
-    let Some(during) = rule.to else { return Ok(false) };
+    if rule.to.is_none() {
+        return Ok(false);
+    }
     let now = Timestamp::now();
     let mut params: Vec<Value<'_>> = vec![now.into()];
     let end = outcome.of(rule);
@@ -179,8 +178,9 @@ pub fn finish(
         }
     };
     set_columns(columns, &mut sql, &mut params);
-    sql.push_str(" WHERE id = ? AND deleted = ? AND status = ?");
-    params.extend([id.into(), false.into(), during.name().into()]);
+    sql.push_str(" WHERE id = ? AND deleted = ?");
+    params.extend([id.into(), false.into()]);
+    during_condition(rule, &mut sql, &mut params);
     let ended = connection.execute(&sql, &params)? == 1;
     if ended && end.is_none() {
         for table in ["snapshot_metadata", "volume_glance_metadata"] {

@@ -22,6 +22,28 @@ impl Outcome {
     }
 }
 
+/// Appends `, status = ...` of a move.
+pub(super) fn set_status<S: Status, G>(rule: &Transition<S, G>, sql: &mut String, params: &mut Vec<Value<'_>>) {
+    let Some(to) = rule.to else { return };
+    if rule.instead.is_empty() {
+        sql.push_str(", status = ?");
+    } else {
+        sql.push_str(", status = CASE status");
+        for (from, to) in rule.instead {
+            sql.push_str(" WHEN ? THEN ?");
+            params.extend([from.name().into(), to.name().into()]);
+        }
+        sql.push_str(" ELSE ? END");
+    }
+    params.push(to.name().into());
+}
+
+/// Appends `AND status IN (...)` with the statuses in which an object is while a move lasts.
+pub(super) fn during_condition<S: Status, G>(rule: &Transition<S, G>, sql: &mut String, params: &mut Vec<Value<'_>>) {
+    sql.push_str(&format!(" AND status IN ({})", marks(rule.during().count())));
+    params.extend(rule.during().map(|status| Value::from(status.name())));
+}
+
 /// Appends `AND status IN (...)` with its parameters.
 pub(super) fn from_condition<S: Status>(from: From<S>, sql: &mut String, params: &mut Vec<Value<'_>>) {
     let (words, list) = match from {

@@ -1,6 +1,6 @@
 //! The `volumes` table: loads, inserts, changes and moves of one volume. Lists are in `volume_lists.rs`.
 
-use super::transitions::{Outcome, from_condition, marks, set_columns};
+use super::transitions::{Outcome, during_condition, from_condition, marks, set_columns, set_status};
 use super::workers;
 use crate::block_storage::model::status::Status as _;
 use crate::block_storage::model::volume::{AttachStatus, Guard, Move, RESET_STATUS, Status, Volume};
@@ -170,10 +170,7 @@ pub fn begin(connection: &mut Connection, id: &str, rule: &Move, columns: &[(&st
     }
     let mut sql = String::from("UPDATE volumes SET updated_at = ?");
     let mut params: Vec<Value<'_>> = vec![Timestamp::now().into()];
-    if let Some(to) = rule.to {
-        sql.push_str(", status = ?");
-        params.push(to.name().into());
-    }
+    set_status(rule, &mut sql, &mut params);
     set_columns(columns, &mut sql, &mut params);
     sql.push_str(" WHERE id = ? AND deleted = ?");
     params.push(id.into());
@@ -200,7 +197,9 @@ pub fn finish(
     columns: &[(&str, Value<'_>)],
 ) -> Result<bool> {
     workers::end(connection, workers::VOLUME, id)?;
-    let Some(during) = rule.to else { return Ok(false) };
+    if rule.to.is_none() {
+        return Ok(false);
+    }
     let now = Timestamp::now();
     let mut params: Vec<Value<'_>> = vec![now.into()];
     let end = outcome.of(rule);
@@ -215,8 +214,9 @@ pub fn finish(
         }
     };
     set_columns(columns, &mut sql, &mut params);
-    sql.push_str(" WHERE id = ? AND deleted = ? AND status = ?");
-    params.extend([id.into(), false.into(), during.name().into()]);
+    sql.push_str(" WHERE id = ? AND deleted = ?");
+    params.extend([id.into(), false.into()]);
+    during_condition(rule, &mut sql, &mut params);
     let ended = connection.execute(&sql, &params)? == 1;
     if ended && end.is_none() {
         remove_dependents(connection, id, now)?;

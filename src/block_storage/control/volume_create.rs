@@ -1,0 +1,411 @@
+//! A new volume: empty, from a snapshot, or from another volume. Everything that can be wrong is found before the one
+//! transaction that writes the volume, charges the project, and orders the work.
+
+use super::authorized::{no_snapshot, no_volume};
+use super::refusals::{invalid_input, invalid_snapshot, invalid_volume, list};
+use super::{Authorized, Caller, limits, types};
+use crate::block_storage::model::service;
+use crate::block_storage::model::snapshot::{CREATE_VOLUME, Snapshot};
+use crate::block_storage::model::volume::{AttachStatus, CLONE, Status, Volume, VolumeDetails};
+use crate::block_storage::model::volume_type::VolumeType;
+use crate::block_storage::model::work::Hints;
+use crate::block_storage::policies::volumes as rules;
+use crate::block_storage::store::metadata::{Source, Table};
+use crate::block_storage::store::quotas::{Charge, charge, check_volume_size};
+use crate::block_storage::store::volume_types::Eyes;
+use crate::block_storage::{rpc, store};
+use crate::config::default as options;
+use crate::database::{Connection, Transaction};
+use crate::error::{Error, Kind, Result};
+use crate::time::Timestamp;
+
+/// What the caller wants.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NewVolume {
+    /// GiB; `None` takes those of the source.
+    pub size_gib: Option<i64>,
+    /// Its name.
+    pub name: Option<String>,
+    /// Its description.
+    pub description: Option<String>,
+    /// Its type, by id or name; `None` takes that of the source, or the default.
+    pub volume_type: Option<String>,
+    /// Its metadata.
+    pub metadata: Vec<(String, String)>,
+    /// Where it should be.
+    pub availability_zone: Option<String>,
+    /// The snapshot whose content it gets.
+    pub snapshot_id: Option<String>,
+    /// The volume whose content it gets.
+    pub source_volid: Option<String>,
+    /// The image whose content it gets.
+    pub image: Option<String>,
+    /// The backup whose content it gets.
+    pub backup_id: Option<String>,
+    /// The group that it belongs to.
+    pub group_id: Option<String>,
+    /// Where it should be in terms of others.
+    pub hints: Hints,
+}
+
+/// Where the content of a new volume comes from.
+enum Content {
+    Empty,
+    Snapshot(Authorized<Snapshot>, Volume),
+    Volume(Authorized<Volume>),
+}
+
+impl Content {
+    /// The volume on whose backend the content lies.
+    fn volume(&self) -> Option<&Volume> {
+        match self {
+            Self::Empty => None,
+            Self::Snapshot(_, volume) => Some(volume),
+            Self::Volume(volume) => Some(volume),
+        }
+    }
+
+    /// GiB of the content.
+    fn size_gib(&self) -> Option<i64> {
+        match self {
+            Self::Empty => None,
+            Self::Snapshot(snapshot, _) => Some(snapshot.volume_size_gib),
+            Self::Volume(volume) => Some(volume.size_gib),
+        }
+    }
+
+    /// The type of the content.
+    fn type_id(&self) -> Option<&str> {
+        match self {
+            Self::Empty => None,
+            Self::Snapshot(snapshot, _) => Some(&snapshot.volume_type_id),
+            Self::Volume(volume) => Some(&volume.volume_type_id),
+        }
+    }
+}
+
+/// Makes a volume, which then waits for a volume service.
+///
+/// # Errors
+/// [`Kind::NotFound`] for what it is to be made of, [`Kind::Forbidden`], [`Kind::Invalid`], [`Kind::InvalidState`],
+/// [`Kind::OverQuota`], [`Kind::NotImplemented`], those of the database.
+pub fn create(caller: &Caller<'_>, new: &NewVolume) -> Result<VolumeDetails> {
+    let named = new.volume_type.as_deref().filter(|text| !text.is_empty());
+    let named = named.map(|text| types::resolve(caller, text)).transpose()?;
+    let content = content(caller, new)?;
+    refuse_what_is_not_built(caller, new)?;
+    caller.enforce(&rules::CREATE)?;
+    let size_gib = size(new, &content)?;
+    let volume_type = match named {
+        Some(named) => named,
+        None => type_of(caller, &content)?,
+    };
+    check_type_size(&volume_type, size_gib)?;
+    check_type_change(caller, &content, &volume_type)?;
+    check_content(&content, size_gib)?;
+    let zone = zone(caller, new, &content, &volume_type)?;
+    if caller.database.read(|c| store::sources::is_encrypted(c, &volume_type.id))? {
+        let text = "Volumes of encrypted types need a key manager, and none is configured.";
+        return Err(Error::new(Kind::NotImplemented, text));
+    }
+    if volume_type.is_multiattach() {
+        caller.enforce(&rules::MULTIATTACH)?;
+    }
+    let volume = volume(caller, new, &content, &volume_type, size_gib, zone);
+    let details = caller.database.write(|tx| place(tx, caller, new, &content, &volume, &volume_type.name))?;
+    caller.doorbell.ring();
+    Ok(details)
+}
+
+fn content(caller: &Caller<'_>, new: &NewVolume) -> Result<Content> {
+    let snapshot = new.snapshot_id.as_deref().map(|id| Authorized::<Snapshot>::load(caller, id, &[])).transpose()?;
+    let source = new.source_volid.as_deref().map(|id| Authorized::<Volume>::load_as_source(caller, id)).transpose()?;
+    let given = [snapshot.is_some(), source.is_some(), new.image.is_some(), new.backup_id.is_some()];
+    if given.into_iter().filter(|given| *given).count() > 1 {
+        return Err(invalid_input("May specify only one of backup, imageRef, snapshot, source volume"));
+    }
+    Ok(match (snapshot, source) {
+        (Some(snapshot), _) => {
+            let volume = caller.database.read(|c| store::volumes::by_id(c, &snapshot.volume_id))?;
+            let volume = volume.ok_or_else(|| no_volume(&snapshot.volume_id))?;
+            Content::Snapshot(snapshot, volume)
+        }
+        (None, Some(source)) => Content::Volume(source),
+        (None, None) => Content::Empty,
+    })
+}
+
+/// Images, backups and groups can not be served yet: the caller learns what is missing.
+fn refuse_what_is_not_built(caller: &Caller<'_>, new: &NewVolume) -> Result<()> {
+    if new.image.is_some() {
+        caller.enforce(&rules::CREATE_FROM_IMAGE)?;
+        return Err(Error::invalid("Invalid image identifier or unable to access requested image."));
+    }
+    if let Some(id) = &new.backup_id {
+        let there = caller.database.read(|c| store::sources::has_backup(c, id))?;
+        return Err(missing_or_not_built(there, "Backup", id));
+    }
+    if let Some(id) = &new.group_id {
+        let there = caller.database.read(|c| store::sources::has_group(c, id))?;
+        return Err(missing_or_not_built(there, "Group", id));
+    }
+    Ok(())
+}
+
+fn missing_or_not_built(there: bool, noun: &str, id: &str) -> Error {
+    if there {
+        Error::new(Kind::NotImplemented, format!("{noun} {id} can not be used for a new volume."))
+    } else {
+        Error::not_found(format!("{noun} {id} could not be found."))
+    }
+}
+
+/// The size that is wanted, or that of the content.
+fn size(new: &NewVolume, content: &Content) -> Result<i64> {
+    const GENERIC: &str =
+        "The server could not comply with the request since it is either malformed or otherwise incorrect.";
+    new.size_gib.or_else(|| content.size_gib()).ok_or_else(|| Error::invalid(GENERIC))
+}
+
+/// The content's type, or the default one.
+fn type_of(caller: &Caller<'_>, content: &Content) -> Result<VolumeType> {
+    match content.type_id() {
+        Some(id) => caller.database.read(|c| types::find(c, id, Eyes::All)),
+        None => types::default_type(caller),
+    }
+}
+
+/// Refuses sizes that the type does not allow.
+pub(super) fn check_type_size(volume_type: &VolumeType, size_gib: i64) -> Result<()> {
+    let operators = |text: &str| Error::internal(format!("extra spec of type {}: {text:?} is no size", volume_type.id));
+    let name = &volume_type.name;
+    if let Some(least) = volume_type.least_size_gib().map_err(operators)?
+        && size_gib < least
+    {
+        return Err(invalid_input(format!(
+            "Specified volume size of '{size_gib}' is less than the minimum required size of '{least}' for volume type \
+             '{name}'."
+        )));
+    }
+    if let Some(greatest) = volume_type.greatest_size_gib().map_err(operators)?
+        && size_gib > greatest
+    {
+        return Err(invalid_input(format!(
+            "Specified volume size of '{size_gib}' is greater than the maximum allowable size of '{greatest}' for volume \
+             type '{name}'."
+        )));
+    }
+    Ok(())
+}
+
+/// Content can go to another type only where one backend surely serves both.
+fn check_type_change(caller: &Caller<'_>, content: &Content, volume_type: &VolumeType) -> Result<()> {
+    let Some(old) = content.type_id().filter(|id| *id != volume_type.id) else { return Ok(()) };
+    let possible = caller.database.read(|c| {
+        let same_encryption = store::sources::same_encryption(c, old, &volume_type.id)?;
+        let backends = store::services::list(c, None, Some(service::VOLUME))?.len();
+        let old = store::volume_types::of_object(c, old)?;
+        let backend_name = |specs: &VolumeType| specs.extra_spec("volume_backend_name").map(str::to_owned);
+        let names = (old.as_ref().and_then(backend_name), backend_name(volume_type));
+        Ok(same_encryption && (backends == 1 || matches!(names, (Some(one), Some(other)) if one == other)))
+    })?;
+    if possible {
+        return Ok(());
+    }
+    let advice = match content {
+        Content::Snapshot(..) => "recommend omitting the type argument",
+        _ => "either match source volume, or omit type argument",
+    };
+    Err(invalid_input(format!(
+        "Invalid volume_type provided: {} (requested type is not compatible; {advice}).",
+        volume_type.id
+    )))
+}
+
+/// The content must be there, and fit.
+fn check_content(content: &Content, size_gib: i64) -> Result<()> {
+    match content {
+        Content::Empty => Ok(()),
+        Content::Snapshot(snapshot, _) => {
+            refuse_unusable_snapshot(snapshot)?;
+            let content_gib = snapshot.volume_size_gib;
+            if size_gib >= content_gib {
+                return Ok(());
+            }
+            Err(invalid_input(format!(
+                "Volume size '{size_gib}'GB cannot be smaller than the snapshot size {content_gib}GB. They must be >= \
+                 original snapshot size."
+            )))
+        }
+        Content::Volume(volume) => {
+            refuse_unusable_volume(volume)?;
+            let content_gib = volume.size_gib;
+            if size_gib >= content_gib {
+                return Ok(());
+            }
+            Err(invalid_input(format!(
+                "Volume size '{size_gib}'GB cannot be smaller than original volume size  {content_gib}GB. They must be >= \
+                 original volume size."
+            )))
+        }
+    }
+}
+
+fn refuse_unusable_snapshot(snapshot: &Snapshot) -> Result<()> {
+    if CREATE_VOLUME.from.holds(snapshot.status) {
+        return Ok(());
+    }
+    Err(invalid_snapshot("Originating snapshot status must be one of 'available' values"))
+}
+
+fn refuse_unusable_volume(volume: &Volume) -> Result<()> {
+    if CLONE.from.holds(volume.status) {
+        return Ok(());
+    }
+    Err(invalid_volume("Originating source volume status must be one of 'available, in-use' values"))
+}
+
+/// The zone of the volume; `None` where its type lets the scheduler choose among several.
+fn zone(caller: &Caller<'_>, new: &NewVolume, content: &Content, volume_type: &VolumeType) -> Result<Option<String>> {
+    let config = caller.config;
+    let mut known = caller.database.read(zones)?;
+    known.push(config.text(&options::STORAGE_AVAILABILITY_ZONE).to_owned());
+    let of_type = volume_type.availability_zones();
+    if let Some(of_type) = &of_type {
+        known.retain(|zone| of_type.contains(&zone.as_str()));
+        if known.is_empty() {
+            let zones = list(of_type.iter().copied());
+            return Err(Error::invalid(format!("Volume type is only supported in these availability zones: {zones}")));
+        }
+    }
+    known.sort_unstable();
+    known.dedup();
+    let default = || {
+        let options = [&options::DEFAULT_AVAILABILITY_ZONE, &options::STORAGE_AVAILABILITY_ZONE];
+        let texts = options.into_iter().filter_map(|option| config.opt_text(option));
+        texts.into_iter().find(|text| !text.is_empty()).map(str::to_owned)
+    };
+    let source_zone = content.volume().and_then(|volume| volume.availability_zone.clone());
+    let wanted = new.availability_zone.clone().or_else(|| source_zone.clone());
+    let mut wanted = wanted.or_else(|| if of_type.is_none() { default() } else { None });
+    if let Some(zone) = wanted.as_ref().filter(|zone| !known.contains(zone)) {
+        if !config.boolean(&options::ALLOW_AVAILABILITY_ZONE_FALLBACK) {
+            return Err(Error::invalid(format!("Availability zone '{zone}' is invalid.")));
+        }
+        log::warn!("availability zone '{zone}' is not known: the default one is taken");
+        wanted = default();
+    }
+    if let (Some(wanted), Some(source)) = (&wanted, &source_zone)
+        && config.boolean(&options::CLONED_VOLUME_SAME_AZ)
+        && wanted != source
+    {
+        let noun = if matches!(content, Content::Snapshot(..)) { "snapshot" } else { "source volume" };
+        return Err(invalid_input(format!("Volume must be in the same availability zone as the {noun}")));
+    }
+    Ok(match wanted {
+        Some(wanted) => Some(wanted),
+        None if known.len() == 1 => known.pop(),
+        None => None,
+    })
+}
+
+/// The zones of the volume services.
+fn zones(c: &mut Connection) -> Result<Vec<String>> {
+    let services = store::services::list(c, None, Some(service::VOLUME))?;
+    Ok(services.into_iter().filter_map(|service| service.availability_zone).collect())
+}
+
+fn volume(
+    caller: &Caller<'_>,
+    new: &NewVolume,
+    content: &Content,
+    volume_type: &VolumeType,
+    size_gib: i64,
+    zone: Option<String>,
+) -> Volume {
+    Volume {
+        id: uuid::Uuid::new_v4().to_string(),
+        project_id: caller.context.project_id.clone(),
+        user_id: caller.context.user_id.clone(),
+        created_at: Some(Timestamp::now()),
+        updated_at: None,
+        name: new.name.clone(),
+        description: new.description.clone(),
+        size_gib,
+        status: Status::Creating,
+        previous_status: None,
+        attach_status: AttachStatus::Detached,
+        migration_status: None,
+        replication_status: None,
+        host: None,
+        cluster_name: None,
+        service_uuid: None,
+        availability_zone: zone,
+        volume_type_id: volume_type.id.clone(),
+        snapshot_id: new.snapshot_id.clone(),
+        source_volid: new.source_volid.clone(),
+        group_id: None,
+        consistencygroup_id: None,
+        name_id: None,
+        provider_location: None,
+        provider_auth: None,
+        provider_id: None,
+        encryption_key_id: None,
+        bootable: content.volume().is_some_and(|volume| volume.bootable),
+        multiattach: volume_type.is_multiattach(),
+        shared_targets: Some(true),
+        use_quota: true,
+    }
+}
+
+/// Writes the volume, charges the project, orders the work.
+fn place(
+    tx: &mut Transaction<'_>,
+    caller: &Caller<'_>,
+    new: &NewVolume,
+    content: &Content,
+    volume: &Volume,
+    type_name: &str,
+) -> Result<VolumeDetails> {
+    // The source is held, so that it is still there and whole when the order is.
+    let source = match content {
+        Content::Empty => None,
+        Content::Snapshot(snapshot, volume) => {
+            let source = store::volumes::lock(tx, &volume.id)?.ok_or_else(|| no_volume(&volume.id))?;
+            let now = store::snapshots::lock(tx, &snapshot.id)?.ok_or_else(|| no_snapshot(&snapshot.id))?;
+            refuse_unusable_snapshot(&now)?;
+            Some(source)
+        }
+        Content::Volume(volume) => {
+            let source = store::volumes::lock(tx, &volume.id)?.ok_or_else(|| no_volume(&volume.id))?;
+            refuse_unusable_volume(&source)?;
+            Some(source)
+        }
+    };
+    let limits = limits::configured(caller.config);
+    check_volume_size(tx, &volume.project_id, volume.size_gib, &limits)?;
+    let charged = Charge {
+        project_id: &volume.project_id,
+        volume_type_id: Some(&volume.volume_type_id),
+        volumes: 1,
+        gigabytes: volume.size_gib,
+        ..Charge::default()
+    };
+    charge(tx, &charged, &limits)?;
+    store::volumes::insert(tx, volume)?;
+    store::metadata::merge(tx, Table::Volume, &volume.id, &new.metadata)?;
+    if volume.bootable {
+        match content {
+            Content::Empty => {}
+            Content::Snapshot(snapshot, _) => {
+                store::metadata::copy_image_metadata(tx, Source::Snapshot(&snapshot.id), &volume.id)?;
+            }
+            Content::Volume(source) => {
+                store::metadata::copy_image_metadata(tx, Source::Volume(&source.id), &volume.id)?;
+            }
+        }
+    }
+    rpc::create_volume(tx, &caller.requester(), volume, source.as_ref(), &new.hints)?;
+    let details = VolumeDetails::bare(volume.clone(), Some(type_name.to_owned()));
+    Ok(VolumeDetails { metadata: new.metadata.clone(), ..details })
+}
