@@ -1,3 +1,4 @@
 //! The only module that may hold `unsafe`: what the kernel offers and no safe crate does.
 
 pub mod child;
+pub mod started;

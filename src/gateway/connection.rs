@@ -1,0 +1,264 @@
+//! One accepted connection as all workers see it: its socket, what is still to be sent, and what it waits for. What
+//! arrives is looked at by the polling thread alone, in `link.rs`.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::event::epoll::EventFlags;
+use rustix::io::Errno;
+use rustix::net::{SendFlags, Shutdown};
+
+use super::readiness::Readiness;
+use crate::service::threads::{about_to_wait, lock};
+
+/// Bytes of a streamed answer that may wait for a slow client before its writer waits too.
+const STREAM_WINDOW: usize = 128 * 1024;
+
+/// A connection.
+pub(super) struct Connection {
+    socket: OwnedFd,
+    /// How the polling thread knows it.
+    pub(super) token: u64,
+    readiness: Arc<Readiness>,
+    output: Mutex<Output>,
+    drained: Condvar,
+}
+
+#[derive(Default)]
+struct Output {
+    unsent: Vec<u8>,
+    sent: usize,
+    /// What epoll reports; `None` before the socket is registered.
+    interest: Option<EventFlags>,
+    /// Bodies on account of which nothing is read.
+    paused: usize,
+    /// Nothing is read because what came must wait for an answer.
+    held: bool,
+    /// The peer will send nothing more.
+    ended: bool,
+    /// Nothing can be sent any more.
+    gone: bool,
+}
+
+impl Output {
+    fn waiting(&self) -> usize {
+        self.unsent.len() - self.sent
+    }
+}
+
+impl Connection {
+    pub(super) fn new(socket: OwnedFd, token: u64, readiness: Arc<Readiness>) -> Self {
+        Self { socket, token, readiness, output: Mutex::default(), drained: Condvar::new() }
+    }
+
+    /// Reads what has arrived.
+    pub(super) fn receive(&self, into: &mut [u8]) -> Result<usize, Errno> {
+        rustix::io::retry_on_intr(|| rustix::net::recv(&self.socket, &mut *into, rustix::net::RecvFlags::empty()))
+            .map(|(count, _)| count)
+    }
+
+    /// Sends bytes, or keeps them until the client takes them.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::BrokenPipe`] where the client is gone.
+    pub(super) fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut output = lock(&self.output);
+        if output.gone {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let mut rest = bytes;
+        if output.waiting() == 0 {
+            match self.write(bytes) {
+                Ok(count) => rest = bytes.get(count..).unwrap_or_default(),
+                Err(Errno::AGAIN) => {}
+                Err(error) => {
+                    self.lose(&mut output, &error);
+                    return Err(io::ErrorKind::BrokenPipe.into());
+                }
+            }
+        }
+        if !rest.is_empty() {
+            output.unsent.extend_from_slice(rest);
+            self.readiness.unsent.fetch_add(rest.len(), Ordering::Relaxed);
+            self.show_interest(&mut output);
+        }
+        Ok(())
+    }
+
+    /// Sends bytes, and waits while too many of this client's or of all clients' bytes are not taken yet.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::BrokenPipe`] where the client is gone or takes nothing for `timeout`.
+    pub(super) fn send_waiting(&self, bytes: &[u8], window: Option<usize>, timeout: Duration) -> io::Result<()> {
+        self.send(bytes)?;
+        let window = window.unwrap_or(STREAM_WINDOW);
+        let mut output = lock(&self.output);
+        let (mut least, mut deadline) = (output.waiting(), Instant::now() + timeout);
+        while output.waiting() > window {
+            drop(output);
+            about_to_wait();
+            output = lock(&self.output);
+            if output.waiting() < least {
+                (least, deadline) = (output.waiting(), Instant::now() + timeout);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                self.lose(&mut output, &"it takes nothing");
+            }
+            if output.waiting() > window {
+                output = self.drained.wait_timeout(output, left).unwrap_or_else(PoisonError::into_inner).0;
+            }
+        }
+        if output.gone { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+    }
+
+    /// Whether an answer of `length` bytes may be kept for the client to take it when it likes.
+    pub(super) fn may_keep(&self, length: usize) -> bool {
+        let unsent = self.readiness.unsent.load(Ordering::Relaxed);
+        unsent.saturating_add(length) <= self.readiness.unsent_limit.load(Ordering::Relaxed)
+    }
+
+    /// Sends what waits, now that the client takes more. Whether nothing waits any more.
+    pub(super) fn flush(&self) -> bool {
+        let mut output = lock(&self.output);
+        while output.waiting() > 0 && !output.gone {
+            let rest = output.unsent.get(output.sent..).unwrap_or_default();
+            match self.write(rest) {
+                Ok(count) => {
+                    output.sent += count;
+                    self.readiness.unsent.fetch_sub(count, Ordering::Relaxed);
+                }
+                Err(Errno::AGAIN) => break,
+                Err(error) => self.lose(&mut output, &error),
+            }
+        }
+        let empty = output.waiting() == 0;
+        if empty {
+            // The memory of a large answer is not kept for an idle connection.
+            output.unsent = Vec::new();
+            output.sent = 0;
+        }
+        self.show_interest(&mut output);
+        drop(output);
+        self.drained.notify_all();
+        empty
+    }
+
+    fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
+        rustix::io::retry_on_intr(|| rustix::net::send(&self.socket, bytes, SendFlags::NOSIGNAL))
+    }
+
+    /// Nothing can be sent any more: what waits is forgotten, in one log line.
+    fn lose(&self, output: &mut Output, why: &dyn std::fmt::Display) {
+        if !output.gone {
+            log::info!("the client went away before its answer was sent: {why}");
+        }
+        self.forget(output);
+        self.readiness.attend(self.token);
+    }
+
+    fn forget(&self, output: &mut Output) {
+        output.gone = true;
+        self.readiness.unsent.fetch_sub(output.waiting(), Ordering::Relaxed);
+        output.unsent = Vec::new();
+        output.sent = 0;
+        self.drained.notify_all();
+    }
+
+    /// Whether nothing can be sent any more.
+    pub(super) fn is_gone(&self) -> bool {
+        lock(&self.output).gone
+    }
+
+    /// Whether bytes wait for the client to take them.
+    pub(super) fn has_unsent(&self) -> bool {
+        lock(&self.output).waiting() > 0
+    }
+
+    /// Stops reading until [`Connection::resume_reading`] was called as often.
+    pub(super) fn pause_reading(&self) {
+        let mut output = lock(&self.output);
+        output.paused += 1;
+        self.show_interest(&mut output);
+    }
+
+    /// Takes one [`Connection::pause_reading`] back.
+    pub(super) fn resume_reading(&self) {
+        let mut output = lock(&self.output);
+        output.paused = output.paused.saturating_sub(1);
+        self.show_interest(&mut output);
+    }
+
+    /// Stops reading because what came must wait for an answer, or goes on.
+    pub(super) fn hold(&self, held: bool) {
+        let mut output = lock(&self.output);
+        if output.held != held {
+            output.held = held;
+            self.show_interest(&mut output);
+        }
+    }
+
+    /// The peer will send nothing more, but may still take answers.
+    pub(super) fn end_reading(&self) {
+        let mut output = lock(&self.output);
+        output.ended = true;
+        self.show_interest(&mut output);
+    }
+
+    /// Tells epoll what this connection waits for, if that has changed.
+    fn show_interest(&self, output: &mut Output) {
+        let Some(shown) = output.interest else { return };
+        let wanted = Self::wanted(output);
+        if wanted != shown && !output.gone && self.readiness.modify(&self.socket, self.token, wanted).is_ok() {
+            output.interest = Some(wanted);
+        }
+    }
+
+    fn wanted(output: &Output) -> EventFlags {
+        let mut wanted = EventFlags::empty();
+        if output.paused == 0 && !output.held && !output.ended {
+            wanted |= EventFlags::IN;
+        }
+        if output.waiting() > 0 {
+            wanted |= EventFlags::OUT;
+        }
+        wanted
+    }
+
+    /// Lets epoll report this connection from now on.
+    pub(super) fn register(&self) -> io::Result<()> {
+        let mut output = lock(&self.output);
+        if output.interest.is_none() && !output.gone {
+            let wanted = Self::wanted(&output);
+            self.readiness.add(&self.socket, self.token, wanted)?;
+            output.interest = Some(wanted);
+        }
+        Ok(())
+    }
+
+    /// Tells the peer that nothing more will be sent, and keeps reading.
+    pub(super) fn finish_sending(&self) {
+        let _ = rustix::net::shutdown(&self.socket, Shutdown::Write);
+    }
+
+    /// Ends the connection for the workers that still hold it. Where none does, dropping it closes the descriptor, and
+    /// the kernel forgets what epoll was told: two system calls less for each connection.
+    pub(super) fn close(self: Arc<Self>) {
+        let mut output = lock(&self.output);
+        self.forget(&mut output);
+        if Arc::strong_count(&self) > 1 {
+            if output.interest.take().is_some() {
+                self.readiness.remove(self.socket.as_fd());
+            }
+            let _ = rustix::net::shutdown(&self.socket, Shutdown::Both);
+        }
+    }
+
+    /// Asks the polling thread to look after this connection.
+    pub(super) fn attend(&self) {
+        self.readiness.attend(self.token);
+    }
+}

@@ -1,0 +1,384 @@
+//! One request and its one answer. Whoever claims the exchange first answers it: the worker that ran the handler, the
+//! time-out, or the polling thread when the web server gave the request up. All others' answers are dropped.
+
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::time::Duration;
+
+use super::connection::Connection;
+use super::fastcgi::record::{self, status};
+use super::fastcgi::writer::{self as fastcgi, Records};
+use super::http::parser::Asked;
+use super::http::writer::{self as http, CHUNK_HEAD_BYTES};
+use super::message::{BodyWriter, Response, ResponseBody};
+use super::reply::{self, End};
+use crate::service::threads;
+
+/// Bytes of a streamed answer that are gathered before they are sent.
+const STREAM_BLOCK: usize = 32 * 1024;
+
+/// Nobody has answered yet.
+const OPEN: u8 = 0;
+/// Somebody is answering.
+const CLAIMED: u8 = 1;
+/// The answer's last bytes are being sent: the id is free as soon as the peer has them.
+const ENDING: u8 = 2;
+/// The answer is complete, or there will be none.
+const DONE: u8 = 3;
+
+/// How the answer looks on the wire.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Wire {
+    /// FastCGI records of this request.
+    FastCgi {
+        /// The request's id.
+        id: u16,
+        /// The method is HEAD.
+        is_head: bool,
+    },
+    /// An HTTP/1.1 response.
+    Http(Asked),
+}
+
+/// A request that must be answered once.
+pub(super) struct Exchange {
+    pub(super) connection: Arc<Connection>,
+    wire: Wire,
+    keep: AtomicBool,
+    state: AtomicU8,
+    /// The web server gave the request up while its answer was being streamed.
+    aborted: AtomicBool,
+}
+
+thread_local! {
+    /// Where answers are put together; its memory is used again.
+    static SCRATCH: RefCell<(Vec<u8>, Vec<u8>)> = const { RefCell::new((Vec::new(), Vec::new())) };
+}
+
+/// Memory that a thread keeps for the next answer, in bytes.
+const SCRATCH_KEPT: usize = 256 * 1024;
+
+impl Exchange {
+    pub(super) fn new(connection: Arc<Connection>, wire: Wire, keep: bool) -> Self {
+        Self {
+            connection,
+            wire,
+            keep: AtomicBool::new(keep),
+            state: AtomicU8::new(OPEN),
+            aborted: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn id(&self) -> u16 {
+        match self.wire {
+            Wire::FastCgi { id, .. } => id,
+            Wire::Http(_) => 0,
+        }
+    }
+
+    /// Whether nothing more will be sent.
+    pub(super) fn is_done(&self) -> bool {
+        self.state.load(Ordering::SeqCst) == DONE
+    }
+
+    /// Whether a peer that has read everything may use the id again.
+    pub(super) fn frees_id(&self) -> bool {
+        self.state.load(Ordering::SeqCst) >= ENDING
+    }
+
+    /// Whether nobody has begun to answer.
+    pub(super) fn is_open(&self) -> bool {
+        self.state.load(Ordering::SeqCst) == OPEN
+    }
+
+    /// Whether the connection stays open after the answer.
+    pub(super) fn keeps(&self) -> bool {
+        self.keep.load(Ordering::SeqCst)
+    }
+
+    /// The connection is to be closed after the answer. The polling thread sets this and then looks whether the exchange
+    /// is done, a worker the other way round, both in one order for all threads: one of them sees the other.
+    pub(super) fn keep_no_longer(&self) {
+        self.keep.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether the polling thread must look after the connection once this is answered.
+    pub(super) fn needs_attention(&self) -> bool {
+        matches!(self.wire, Wire::Http(_)) || !self.keeps()
+    }
+
+    fn claim(&self) -> bool {
+        self.state.compare_exchange(OPEN, CLAIMED, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    fn ending(&self) {
+        self.state.store(ENDING, Ordering::SeqCst);
+    }
+
+    fn done(&self) {
+        self.state.store(DONE, Ordering::SeqCst);
+    }
+
+    /// Sends the last bytes. A client that went away was logged where it was found.
+    fn send_last(&self, bytes: &[u8]) {
+        self.ending();
+        let _ = self.connection.send(bytes);
+        self.done();
+    }
+
+    /// The web server gave the request up. Whether it was still open, so that its end was sent at once.
+    pub(super) fn abort(&self) -> bool {
+        self.aborted.store(true, Ordering::Release);
+        if !self.claim() {
+            return false;
+        }
+        let mut end = Vec::with_capacity(16);
+        if let Wire::FastCgi { id, .. } = self.wire {
+            record::append_end(&mut end, id, 0, status::REQUEST_COMPLETE);
+        }
+        self.send_last(&end);
+        true
+    }
+
+    /// The connection is gone: there will be no answer.
+    pub(super) fn give_up(&self) {
+        self.aborted.store(true, Ordering::Release);
+        if self.claim() {
+            self.done();
+        }
+    }
+
+    /// Answers, unless somebody else has. Whether this answer was the one.
+    pub(super) fn answer(&self, response: Response, send_timeout: Duration) -> bool {
+        self.answer_as(response, status::REQUEST_COMPLETE, send_timeout)
+    }
+
+    /// Refuses for overload: a client sees the response, and a web server that looks at it sees `FCGI_OVERLOADED`.
+    pub(super) fn refuse_overloaded(&self, response: Response, send_timeout: Duration) -> bool {
+        self.answer_as(response, status::OVERLOADED, send_timeout)
+    }
+
+    fn answer_as(&self, response: Response, protocol_status: u8, send_timeout: Duration) -> bool {
+        if !self.claim() {
+            return false;
+        }
+        match response.body {
+            ResponseBody::Bytes(body) => {
+                let head = (response.status, &response.headers[..]);
+                SCRATCH.with_borrow_mut(|(out, scratch)| {
+                    out.clear();
+                    scratch.clear();
+                    self.write_whole(out, scratch, head, &body, protocol_status);
+                    drop(body);
+                    self.ending();
+                    // A client that went away was logged where it was found.
+                    let _ = if out.len() <= SCRATCH_KEPT || self.connection.may_keep(out.len()) {
+                        self.connection.send(out)
+                    } else {
+                        self.connection.send_waiting(out, Some(0), send_timeout)
+                    };
+                    self.done();
+                    out.shrink_to(SCRATCH_KEPT);
+                });
+            }
+            ResponseBody::Stream(writer) => {
+                let head =
+                    Response { status: response.status, headers: response.headers, body: ResponseBody::Bytes(vec![]) };
+                self.stream(head, writer, send_timeout);
+            }
+        }
+        true
+    }
+
+    fn write_whole(
+        &self,
+        out: &mut Vec<u8>,
+        scratch: &mut Vec<u8>,
+        (code, fields): (u16, &[(std::borrow::Cow<'static, str>, std::borrow::Cow<'static, str>)]),
+        body: &[u8],
+        protocol_status: u8,
+    ) {
+        let end = if reply::is_bodiless(code) { End::Nothing } else { End::Length(body.len()) };
+        match self.wire {
+            Wire::FastCgi { id, is_head } => {
+                reply::cgi_head(scratch, code, fields, end);
+                let mut records = fastcgi::answer(id);
+                records.put(out, scratch);
+                if end != End::Nothing && !is_head {
+                    records.put(out, body);
+                }
+                records.end(out, 0, protocol_status);
+            }
+            Wire::Http(asked) => {
+                http::with_date(|date| reply::http_head(out, code, fields, end, self.keeps(), asked.old, date));
+                if end != End::Nothing && !asked.is_head {
+                    out.extend_from_slice(body);
+                }
+            }
+        }
+    }
+
+    /// Sends an answer while it is made.
+    fn stream(&self, head: Response, writer: BodyWriter, timeout: Duration) {
+        let bodiless = reply::is_bodiless(head.status);
+        let (is_head, end) = match self.wire {
+            Wire::FastCgi { is_head, .. } => (is_head, End::Nothing),
+            Wire::Http(asked) if asked.old => (asked.is_head, End::Close),
+            Wire::Http(asked) => (asked.is_head, End::Chunked),
+        };
+        let end = if bodiless { End::Nothing } else { end };
+        if end == End::Close {
+            self.keep_no_longer();
+        }
+        let mut stream = Stream { exchange: self, buffer: Vec::new(), open: Open::Nothing, sent: false, timeout };
+        stream.head(&head, end);
+        let written = if is_head || bodiless {
+            Ok(())
+        } else {
+            match threads::contain(|| writer(&mut stream)) {
+                Ok(written) => written,
+                Err(panic) => {
+                    log::error!("an answer's writer panicked: {panic}");
+                    Err(io::ErrorKind::Other.into())
+                }
+            }
+        };
+        match written {
+            Ok(()) => stream.end(end == End::Chunked && !is_head),
+            Err(error) => stream.fail(&error),
+        }
+    }
+}
+
+/// The place where a streamed answer's open record or chunk begins.
+enum Open {
+    Nothing,
+    Records(Records),
+    Chunk(usize),
+    /// Bytes go out as they are.
+    Plain,
+}
+
+struct Stream<'a> {
+    exchange: &'a Exchange,
+    buffer: Vec<u8>,
+    open: Open,
+    sent: bool,
+    timeout: Duration,
+}
+
+impl Stream<'_> {
+    fn head(&mut self, response: &Response, end: End) {
+        match self.exchange.wire {
+            Wire::FastCgi { id, .. } => {
+                let mut head = Vec::with_capacity(256);
+                reply::cgi_head(&mut head, response.status, &response.headers, end);
+                let mut records = fastcgi::answer(id);
+                records.put(&mut self.buffer, &head);
+                self.open = Open::Records(records);
+            }
+            Wire::Http(asked) => {
+                let keep = self.exchange.keeps();
+                let out = &mut self.buffer;
+                http::with_date(|date| {
+                    reply::http_head(out, response.status, &response.headers, end, keep, asked.old, date);
+                });
+                self.open = Open::Plain;
+                self.open_chunk(end == End::Chunked);
+            }
+        }
+    }
+
+    fn open_chunk(&mut self, chunked: bool) {
+        if chunked {
+            self.open = Open::Chunk(self.buffer.len());
+            self.buffer.resize(self.buffer.len() + CHUNK_HEAD_BYTES, 0);
+        }
+    }
+
+    /// Completes what is open, so that the buffer may be sent.
+    fn close_open(&mut self) {
+        match &mut self.open {
+            Open::Records(records) => records.close(&mut self.buffer),
+            Open::Chunk(start) => {
+                http::close_chunk(&mut self.buffer, *start);
+                self.open = Open::Nothing;
+            }
+            Open::Nothing | Open::Plain => {}
+        }
+    }
+
+    fn send(&mut self) -> io::Result<()> {
+        if self.exchange.aborted.load(Ordering::Acquire) {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let chunked = matches!(self.open, Open::Chunk(_));
+        self.close_open();
+        if !self.buffer.is_empty() {
+            self.sent = true;
+            self.exchange.connection.send_waiting(&self.buffer, None, self.timeout)?;
+            self.buffer.clear();
+        }
+        self.open_chunk(chunked);
+        Ok(())
+    }
+
+    fn end(mut self, chunked: bool) {
+        self.close_open();
+        if let Open::Records(records) = std::mem::replace(&mut self.open, Open::Nothing) {
+            records.end(&mut self.buffer, 0, status::REQUEST_COMPLETE);
+        } else if chunked {
+            self.buffer.extend_from_slice(b"0\r\n\r\n");
+        }
+        self.exchange.send_last(&self.buffer);
+    }
+
+    /// The answer can not be completed. If nothing was sent, the client gets an error instead; else it must not take
+    /// what it has for the whole, so that the connection ends without the protocol's end.
+    fn fail(mut self, error: &io::Error) {
+        if self.exchange.connection.is_gone() {
+            self.exchange.keep_no_longer();
+            return self.exchange.done();
+        }
+        if self.exchange.aborted.load(Ordering::Acquire) {
+            self.buffer.clear();
+            if let Wire::FastCgi { id, .. } = self.exchange.wire {
+                record::append_end(&mut self.buffer, id, 0, status::REQUEST_COMPLETE);
+            }
+            return self.exchange.send_last(&self.buffer);
+        }
+        if self.sent {
+            log::error!("a streamed answer ended early: {error}");
+            self.exchange.keep_no_longer();
+            return self.exchange.done();
+        }
+        log::error!("a streamed answer could not be started: {error}");
+        let response = reply::plain(500, "");
+        let (mut out, mut scratch) = (std::mem::take(&mut self.buffer), Vec::new());
+        out.clear();
+        if let ResponseBody::Bytes(body) = &response.body {
+            let head = (response.status, &response.headers[..]);
+            self.exchange.write_whole(&mut out, &mut scratch, head, body, status::REQUEST_COMPLETE);
+        }
+        self.exchange.send_last(&out);
+    }
+}
+
+impl Write for Stream<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.open {
+            Open::Records(records) => records.put(&mut self.buffer, bytes),
+            Open::Nothing | Open::Chunk(_) | Open::Plain => self.buffer.extend_from_slice(bytes),
+        }
+        if self.buffer.len() >= STREAM_BLOCK {
+            self.send()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.send()
+    }
+}

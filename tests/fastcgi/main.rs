@@ -1,0 +1,6 @@
+//! The gateway by bytes: split, interleaved, aborted, oversized, slow and random input, against the real engine on real
+//! sockets. Every observation about web servers in `tests/data/gateway.md` is a test here.
+
+mod bytes;
+mod fixture;
+mod records;
