@@ -64,8 +64,10 @@ impl fmt::Debug for Secret {
 pub struct Context {
     /// Who calls.
     pub identity: Arc<Identity>,
-    /// The service on whose behalf the call comes (`X-Service-Token`), where its token holds a role that makes it one.
+    /// The service on whose behalf the call comes (`X-Service-Token`), where its token is valid.
     pub service: Option<Arc<Identity>>,
+    /// Whether that token has one of `service_token_roles`: only then does the call have a service's privileges.
+    pub service_token: bool,
     /// Whether the caller is an administrator: what the rule `context_is_admin` says, see [`super::policy::Policy::decide_admin`].
     pub is_admin: bool,
     /// The caller's token, to ask other services with.
@@ -95,6 +97,7 @@ impl Context {
         Self {
             identity,
             service: None,
+            service_token: false,
             is_admin: false,
             auth_token: request.header("x-auth-token").map(Secret::new),
             request_id: running::request_id(),
@@ -112,11 +115,6 @@ impl Context {
     /// Roles of the service on whose behalf the call comes.
     pub fn service_roles(&self) -> &[String] {
         self.service.as_ref().map_or(&[], |service| &service.roles)
-    }
-
-    /// Whether the call comes on behalf of a service, by a valid `X-Service-Token` with a role that counts.
-    pub fn is_service(&self) -> bool {
-        self.service.is_some()
     }
 
     /// The same caller with every right, for what the service itself does during the call.

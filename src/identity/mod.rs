@@ -2,6 +2,7 @@
 //! becomes a reply (`rest/fault.rs`).
 
 mod context;
+pub mod keystone;
 pub mod noauth;
 pub mod policy;
 
@@ -10,7 +11,7 @@ use std::sync::Arc;
 pub use context::{Context, Identity, Secret};
 
 use crate::config::{self, Config};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gateway::Request;
 
 /// Finds out who sent a request.
@@ -32,6 +33,6 @@ pub trait Authenticate: Send + Sync {
 pub fn open(config: &Config) -> Result<Arc<dyn Authenticate>> {
     match config.text(&config::default::AUTH_STRATEGY) {
         "noauth" | "noauth_include_project_id" => Ok(Arc::new(noauth::Noauth::new(config))),
-        _ => Err(Error::invalid("[DEFAULT] auth_strategy = keystone is not built yet")),
+        _ => Ok(Arc::new(keystone::Keystone::new(config)?)),
     }
 }
