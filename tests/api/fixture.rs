@@ -112,7 +112,7 @@ pub struct Cloud {
     pub database: Database,
     /// The configuration that it started with.
     pub config: Arc<Config>,
-    file: PathBuf,
+    folder: PathBuf,
 }
 
 impl Default for Cloud {
@@ -131,8 +131,8 @@ impl Cloud {
     pub fn with(lines: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("hearth-api-{}", std::process::id()));
-        let file = folder.join(format!("{number}.db"));
+        let folder = std::env::temp_dir().join(format!("hearth-api-{}-{number}", std::process::id()));
+        let file = folder.join("cinder.db");
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(&file, empty_database()).unwrap();
         let options = Options::default();
@@ -144,7 +144,7 @@ impl Cloud {
         let platform = Arc::new(Platform { config: Arc::clone(&config), policy, authenticate });
         let service = block_storage::service(platform, database.clone());
         let app = App::new(vec![Mount { prefix: String::new(), port: 0, endpoint: Arc::new(service) }]);
-        Self { app, database, config, file }
+        Self { app, database, config, folder }
     }
 
     /// `GET` of a path below version and project.
@@ -219,11 +219,7 @@ impl Cloud {
 
 impl Drop for Cloud {
     fn drop(&mut self) {
-        for end in ["", "-wal", "-shm"] {
-            let _ = std::fs::remove_file(format!("{}{end}", self.file.display()));
-        }
-        // The last one out takes the folder along.
-        let _ = self.file.parent().map(std::fs::remove_dir);
+        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 

@@ -1,7 +1,9 @@
 //! What the API takes and answers: routes, bodies, views, and handlers that read a request, call `control/`, and write.
 
+pub mod default_types;
 mod list_filters;
 pub mod metadata;
+pub mod quotas;
 pub mod snapshot_bodies;
 pub mod snapshot_views;
 pub mod type_bodies;
@@ -13,10 +15,12 @@ pub mod volume_views;
 
 use super::BlockStorage;
 use super::control::Caller;
-use crate::rest::{Call, Route};
+use crate::error::{Error, Result};
+use crate::rest::{Call, Route, query};
 
 /// The rows of every noun.
-pub const ROUTES: &[&[Route<BlockStorage>]] = &[types::ROUTES, type_extra_specs::ROUTES];
+pub const ROUTES: &[&[Route<BlockStorage>]] =
+    &[types::ROUTES, type_extra_specs::ROUTES, default_types::ROUTES, quotas::ROUTES];
 
 /// Who asks.
 pub(crate) fn caller<'a>(call: &'a Call<'_, BlockStorage>) -> Caller<'a> {
@@ -27,4 +31,13 @@ pub(crate) fn caller<'a>(call: &'a Call<'_, BlockStorage>) -> Caller<'a> {
         policy: &call.platform.policy,
         context: call.context,
     }
+}
+
+/// Whether the query says yes to `name`; a query that does not name it says no.
+///
+/// # Errors
+/// [`crate::Kind::Invalid`] with Cinder's text where the value is no boolean.
+pub(crate) fn flag(call: &Call<'_, BlockStorage>, name: &str) -> Result<bool> {
+    let Some(text) = call.query.last(name) else { return Ok(false) };
+    query::boolean(text).ok_or_else(|| Error::invalid(format!("Value '{text}' for '{name}' is not a boolean.")))
 }

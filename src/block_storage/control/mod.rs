@@ -1,7 +1,9 @@
 //! The meaning of requests: what is loaded, who may, what changes in one transaction. No HTTP and no SQL.
 
 mod authorized;
+pub mod default_types;
 pub mod limits;
+pub mod quotas;
 pub mod refusals;
 pub mod resource_filters;
 pub mod snapshot_actions;
