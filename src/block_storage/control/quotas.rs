@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::Caller;
+use super::limits::configured;
 use crate::block_storage::model::quota::{DEFAULT_CLASS, Limits, Resource, Usage};
 use crate::block_storage::policies::quotas as rules;
 use crate::block_storage::store::{quotas as store, volume_types};
-use crate::config::{Config, quota as options};
 use crate::database::Connection;
 use crate::error::{Error, Result};
 use crate::identity::policy::{Rule, Target};
@@ -23,29 +23,12 @@ pub struct Quota {
     pub usage: Usage,
 }
 
-/// The limits of the configuration.
-pub fn limits(config: &Config) -> Limits {
-    Limits {
-        volumes: config.integer(&options::QUOTA_VOLUMES),
-        snapshots: config.integer(&options::QUOTA_SNAPSHOTS),
-        gigabytes: config.integer(&options::QUOTA_GIGABYTES),
-        backups: config.integer(&options::QUOTA_BACKUPS),
-        backup_gigabytes: config.integer(&options::QUOTA_BACKUP_GIGABYTES),
-        groups: config.integer(&options::QUOTA_GROUPS),
-        per_volume_gigabytes: config.integer(&options::PER_VOLUME_SIZE_LIMIT),
-        default_class: config.boolean(&options::USE_DEFAULT_QUOTA_CLASS),
-        snapshots_without_gigabytes: config.boolean(&options::NO_SNAPSHOT_GB_QUOTA),
-        until_refresh: config.integer(&options::UNTIL_REFRESH),
-        max_age_seconds: i64::try_from(config.seconds(&options::MAX_AGE).as_secs()).unwrap_or(i64::MAX),
-    }
-}
-
 /// The names of everything that has a limit: the resources, and three for each volume type.
 ///
 /// # Errors
 /// Those of the database.
 pub fn names(caller: &Caller<'_>) -> Result<Vec<String>> {
-    let resources = caller.database.read(|c| resources(c, &limits(caller.config)))?;
+    let resources = caller.database.read(|c| resources(c, &configured(caller.config)))?;
     Ok(resources.into_iter().map(|(name, _)| name).collect())
 }
 
@@ -94,7 +77,7 @@ fn enforce(caller: &Caller<'_>, rule: &Rule, project_id: &str) -> Result<()> {
 /// [`crate::Kind::Forbidden`], those of the database.
 pub fn show(caller: &Caller<'_>, project_id: &str) -> Result<Vec<Quota>> {
     enforce(caller, &rules::SHOW, project_id)?;
-    caller.database.read(|c| of_project(c, project_id, &limits(caller.config)))
+    caller.database.read(|c| of_project(c, project_id, &configured(caller.config)))
 }
 
 /// What a project may use that has no limits of its own.
@@ -103,7 +86,7 @@ pub fn show(caller: &Caller<'_>, project_id: &str) -> Result<Vec<Quota>> {
 /// [`crate::Kind::Forbidden`], those of the database.
 pub fn defaults(caller: &Caller<'_>, project_id: &str) -> Result<Vec<Quota>> {
     enforce(caller, &rules::SHOW, project_id)?;
-    let limits = limits(caller.config);
+    let limits = configured(caller.config);
     caller.database.read(|c| Ok(collect(resources(c, &limits)?, &[default_class(c, &limits)?], &BTreeMap::new())))
 }
 
@@ -127,7 +110,7 @@ pub fn update(caller: &Caller<'_>, project_id: &str, values: &[(String, i64)]) -
         for (name, limit) in values {
             store::set_project_limit(tx, project_id, name, *limit)?;
         }
-        of_project(tx, project_id, &limits(caller.config))
+        of_project(tx, project_id, &configured(caller.config))
     })
 }
 
@@ -149,7 +132,7 @@ pub fn show_class(caller: &Caller<'_>, class: &str) -> Result<Vec<Quota>> {
     if !caller.context.is_admin && caller.context.quota_class.as_deref() != Some(class) {
         return Err(Error::forbidden("Not authorized."));
     }
-    caller.database.read(|c| of_class(c, class, &limits(caller.config)))
+    caller.database.read(|c| of_class(c, class, &configured(caller.config)))
 }
 
 fn of_class(c: &mut Connection, class: &str, limits: &Limits) -> Result<Vec<Quota>> {
@@ -167,7 +150,7 @@ pub fn update_class(caller: &Caller<'_>, class: &str, values: &[(String, i64)]) 
         for (name, limit) in values {
             store::set_class_limit(tx, class, name, *limit)?;
         }
-        of_class(tx, class, &limits(caller.config))
+        of_class(tx, class, &configured(caller.config))
     })
 }
 
@@ -176,6 +159,6 @@ pub fn update_class(caller: &Caller<'_>, class: &str, values: &[(String, i64)]) 
 /// # Errors
 /// Those of the database.
 pub fn absolute(caller: &Caller<'_>, project_id: &str) -> Result<(Vec<Quota>, bool)> {
-    let found = caller.database.read(|c| of_project(c, project_id, &limits(caller.config)))?;
+    let found = caller.database.read(|c| of_project(c, project_id, &configured(caller.config)))?;
     Ok((found, caller.allows(&rules::USED_LIMITS)))
 }
