@@ -10,6 +10,7 @@ pub mod error;
 pub mod gateway;
 pub mod identity;
 pub mod rest;
+pub mod roles;
 pub mod service;
 pub mod sys;
 pub mod telemetry;

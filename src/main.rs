@@ -1,3 +1,7 @@
-//! The executable: wires roles and commands.
+//! The executable: everything is in the library, so that tests and benches reach it.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hearth::roles::main()
+}

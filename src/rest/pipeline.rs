@@ -9,6 +9,10 @@ use super::service::{Arrival, Endpoint};
 use crate::config;
 use crate::error::Error;
 use crate::gateway::{Request, Response, ResponseBody, running};
+use crate::service::health::{self, Question};
+
+/// Path of the health document, below every mount and beside them.
+const HEALTHCHECK: &str = "/healthcheck";
 
 /// A service at its places.
 pub struct Mount {
@@ -53,8 +57,15 @@ impl App {
 
     fn route(&self, request: &mut Request, path: &str, request_id: &str) -> Response {
         let Some((mount, prefix, below)) = self.mount(request, path) else {
-            return not_found();
+            let health =
+                self.mounts.first().filter(|_| path == HEALTHCHECK).and_then(|mount| health(&mount.endpoint, request));
+            return health.unwrap_or_else(not_found);
         };
+        if below == HEALTHCHECK
+            && let Some(document) = health(&mount.endpoint, request)
+        {
+            return document;
+        }
         let platform = mount.endpoint.platform();
         let config = &platform.config;
         let root = links::root(
@@ -98,6 +109,19 @@ impl App {
             None => Response::new(500, "text/plain; charset=UTF-8", error.public().as_bytes()),
         }
     }
+}
+
+/// oslo's health document, where the configuration lets this client have it.
+fn health(endpoint: &Arc<dyn Endpoint>, request: &Request) -> Option<Response> {
+    let question = Question {
+        method: request.method(),
+        accept: request.header("accept"),
+        source: request.param("REMOTE_ADDR").and_then(|address| address.parse().ok()),
+        port: request.param("SERVER_PORT").and_then(|port| port.parse().ok()).unwrap_or(0),
+        proxied: request.params.iter().any(|(name, _)| name.starts_with(b"HTTP_X_FORWARDED")),
+    };
+    let answer = health::answer(&endpoint.platform().config, &question)?;
+    Some(Response::new(answer.status, answer.content_type, answer.body))
 }
 
 /// The plain page of an URL that no service has.

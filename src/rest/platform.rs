@@ -27,4 +27,13 @@ impl Platform {
         let authenticate = crate::identity::open(&config)?;
         Ok(Self { config, policy, authenticate })
     }
+
+    /// The same platform with the policy rules of another service.
+    ///
+    /// # Errors
+    /// What reading the policy file gives.
+    pub fn with_rules(&self, rules: &[&'static [crate::identity::policy::Rule]]) -> Result<Self> {
+        let policy = Arc::new(crate::identity::policy::open(&self.config, rules)?);
+        Ok(Self { config: self.config.clone(), policy, authenticate: self.authenticate.clone() })
+    }
 }

@@ -1,0 +1,87 @@
+//! Puts the services together from a configuration: databases, platforms, mounts.
+
+use std::sync::Arc;
+
+use crate::config::{self, Config, Opt, Sources};
+use crate::database::{Database, Options, Synchronous};
+use crate::error::Result;
+use crate::identity::policy::Rule;
+use crate::rest::pipeline::{App, Mount};
+use crate::rest::platform::Platform;
+use crate::rest::service::Endpoint;
+use crate::{block_storage, telemetry};
+
+/// Everything that a process serves.
+pub struct Assembly {
+    /// The gateway's handler.
+    pub app: App,
+    /// The configuration that it was made from.
+    pub config: Arc<Config>,
+    /// Block Storage's database.
+    pub database: Database,
+    sources: Sources,
+}
+
+impl Assembly {
+    /// The services of the configuration that `sources` name.
+    ///
+    /// # Errors
+    /// What reading the configuration and the policy, and opening the databases give.
+    pub fn open(sources: &Sources, pool_size: u32) -> Result<Self> {
+        let config = Arc::new(Config::load(sources)?);
+        Self::with(config, sources.clone(), pool_size)
+    }
+
+    fn with(config: Arc<Config>, sources: Sources, pool_size: u32) -> Result<Self> {
+        let database = block_storage_database(&config, pool_size, false)?;
+        let storage_platform = Arc::new(Platform::open(config.clone(), block_storage::policies::ALL)?);
+        let mount = |prefix: &Opt, port: &Opt, endpoint: Arc<dyn Endpoint>| Mount {
+            prefix: config.text(prefix).trim_end_matches('/').to_owned(),
+            port: u16::try_from(config.integer(port)).unwrap_or(0),
+            endpoint,
+        };
+        let app = App::new(vec![mount(
+            &config::gateway::BLOCK_STORAGE_PREFIX,
+            &config::gateway::BLOCK_STORAGE_PORT,
+            Arc::new(block_storage::service(storage_platform, database.clone())),
+        )]);
+        Ok(Self { app, config, database, sources })
+    }
+
+    /// Reads configuration and policy again; requests that come from now on see them. Where something is wrong, all
+    /// stays as it was.
+    ///
+    /// # Errors
+    /// What reading gives.
+    pub fn reload(&self) -> Result<Arc<Config>> {
+        let config = Arc::new(Config::load(&self.sources)?);
+        let storage = Arc::new(Platform::open(config.clone(), block_storage::policies::ALL)?);
+        let telemetry = Arc::new(storage.with_rules(telemetry::policy::ALL)?);
+        for mount in self.app.mounts() {
+            let platform = if mount.endpoint.name() == "block-storage" { &storage } else { &telemetry };
+            mount.endpoint.replace_platform(platform.clone());
+        }
+        Ok(config)
+    }
+}
+
+/// Opens Block Storage's database; `create` makes the file of an embedded one.
+///
+/// # Errors
+/// `Invalid` for an URL that names no engine.
+pub fn block_storage_database(config: &Config, pool_size: u32, create: bool) -> Result<Database> {
+    open(config, &config::database::CONNECTION, pool_size, create)
+}
+
+fn open(config: &Config, url: &Opt, pool_size: u32, create: bool) -> Result<Database> {
+    use config::database as opt;
+    let synchronous = if config.boolean(&opt::SQLITE_SYNCHRONOUS) { Synchronous::Full } else { Synchronous::Normal };
+    let options =
+        Options { pool_size, create, synchronous, pool_wait: config.seconds(&opt::POOL_TIMEOUT), ..Options::default() };
+    Database::open(config.text(url), options)
+}
+
+/// The policy rules of a service by its name.
+pub fn rules(service: &str) -> &'static [&'static [Rule]] {
+    if service == "block-storage" { block_storage::policies::ALL } else { telemetry::policy::ALL }
+}

@@ -1,0 +1,71 @@
+//! The roles of the executable and their wiring. Nothing else is decided here: a role opens what it needs and runs it.
+
+pub mod api;
+pub mod assemble;
+pub mod cli;
+pub mod commands;
+pub mod serve;
+pub mod settings;
+pub mod signals;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+
+use crate::config::{Config, Sources};
+use crate::error::Result;
+use crate::gateway::launch::{self, Launch};
+use crate::gateway::running;
+use crate::service::log;
+
+/// Runs the executable as it was started.
+pub fn main() -> ExitCode {
+    let bare = std::env::args_os().len() <= 1;
+    let outcome = match launch::detect() {
+        // A web server starts programs without arguments; arguments are an operator's.
+        Launch::FastCgi if bare => api::respond(&cli::SourceArgs::default().sources()),
+        Launch::Cgi if bare => api::cgi(&cli::SourceArgs::default().sources()),
+        _ => commands::run(cli::Cli::parse()),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("hearth: {}", error.public());
+            if let Some(cause) = error.cause() {
+                eprintln!("hearth: cause: {cause}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The handler that the gateway calls.
+fn handler(assembly: &Arc<assemble::Assembly>) -> Arc<crate::gateway::Handler> {
+    let assembly = assembly.clone();
+    Arc::new(move |request| assembly.app.handle(request))
+}
+
+/// What every role does first: logging as the configuration says. A one-shot process writes its own lines.
+fn start_logging(config: &Config, role: &str, one_shot: bool) -> Result<log::Running> {
+    let writer = if one_shot { log::Writer::Caller } else { log::Writer::Thread };
+    log::start(config, role, writer, |line| line.push_str(&running::request_id()))
+}
+
+/// Waits for TERM or INT; HUP opens the log again and takes over its levels.
+fn until_told_to_stop(sources: &Sources) -> Result<()> {
+    let mut signals = signals::Signals::watch()?;
+    while let Some(wish) = signals.next() {
+        match wish {
+            signals::Wish::Stop => break,
+            signals::Wish::Reload => match Config::load(sources).and_then(|config| log::reload(&config)) {
+                Ok(()) => ::log::info!("the configuration was read again"),
+                Err(error) => ::log::error!("the configuration stays as it was: {error}"),
+            },
+            signals::Wish::Replace => {
+                ::log::warn!("a volume service is not replaced while it runs: stop it and start it again")
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! `hearth serve`: HTTP/1.1 on loopback with every role in one process, for development and simple testing.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::assemble::Assembly;
+use super::settings::{listeners, settings};
+use crate::config::Sources;
+use crate::error::{Error, Result};
+use crate::gateway::{Protocol, Server};
+
+/// Where it listens if nothing says otherwise.
+pub const ADDRESS: &str = "127.0.0.1:8776";
+/// Connections to each database.
+const POOL_SIZE: u32 = 16;
+
+/// Makes the tables where they are missing, then serves until told to stop.
+///
+/// # Errors
+/// What assembling the services gives, and an address that can not be used.
+pub fn run(sources: &Sources, listen: &[String], with_volume_service: bool) -> Result<ExitCode> {
+    let assembly = Arc::new(Assembly::open(sources, POOL_SIZE)?);
+    let _log = super::start_logging(&assembly.config, "hearth-serve", false)?;
+    let listeners = listeners(&assembly.config, listen, Protocol::Http, Some(ADDRESS))?;
+    let server =
+        Server::new(settings(&assembly.config)?, super::handler(&assembly), listeners).map_err(Error::internal)?;
+    let _ = with_volume_service;
+    super::api::serve(&assembly, server)
+}
