@@ -1,0 +1,3 @@
+//! What an operator runs by hand: a file or folder for each command.
+
+pub mod bench;
