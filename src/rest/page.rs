@@ -52,10 +52,10 @@ impl Page {
     }
 
     /// Writes `<plural>_links` with the link to the next page, where there may be one: the page is full, or, with a
-    /// total count, items are left. `last` is the id of the page's last item.
+    /// total count, all items together would fill one. `last` is the id of the page's last item.
     pub fn write_next(&self, plural: &str, path: &str, query: &Query, page: &Full<'_>, links: &Links, json: &mut Json) {
         let full = self.limited_to(page.items) && page.items > 0;
-        let left = page.total.is_some_and(|total| total > page.items) && page.items > 0;
+        let left = page.total.is_some_and(|total| self.limited_to(total)) && page.items > 0;
         let Some(last) = page.last.filter(|_| full || left) else { return };
         let href = links.page(path, &query.with("marker", last));
         json.key(&format!("{plural}_links")).array(|json| {

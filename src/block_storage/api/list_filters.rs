@@ -12,7 +12,8 @@ const LIKE: u16 = 34;
 
 /// The filters of a list of `resource`, by name, each once with its last value; `all_tenants` is not among them.
 /// Administrators may name what they like. From version 3.`since` on others may name what the operator allows, and are
-/// refused anything else; before it, what is not in `always` is left out in silence.
+/// refused anything else; before it, what is not in `always` is left out in silence. What is in `own` is no filter: the
+/// list reads it itself.
 ///
 /// # Errors
 /// [`crate::Kind::Invalid`] with Cinder's text.
@@ -21,9 +22,11 @@ pub(super) fn read(
     resource: &str,
     since: u16,
     always: &[&str],
+    own: &[&str],
 ) -> Result<Vec<(String, String)>> {
     let mut filters: Vec<(String, String)> = Vec::new();
-    for (name, value) in call.query.pairs().filter(|(name, _)| !NAMES.contains(name) && *name != "all_tenants") {
+    let is_filter = |name: &str| !NAMES.contains(&name) && !own.contains(&name) && name != "all_tenants";
+    for (name, value) in call.query.pairs().filter(|(name, _)| is_filter(name)) {
         match filters.iter_mut().find(|(known, _)| known == name) {
             Some((_, last)) => value.clone_into(last),
             None => filters.push((name.to_owned(), value.to_owned())),

@@ -4,14 +4,21 @@ pub mod default_types;
 mod list_filters;
 pub mod metadata;
 pub mod quotas;
+mod selections;
+pub mod snapshot_actions;
 pub mod snapshot_bodies;
+pub mod snapshot_metadata;
 pub mod snapshot_views;
+pub mod snapshots;
 pub mod type_bodies;
 pub mod type_extra_specs;
 pub mod type_views;
 pub mod types;
+pub mod volume_actions;
 pub mod volume_bodies;
+pub mod volume_metadata;
 pub mod volume_views;
+pub mod volumes;
 
 use super::BlockStorage;
 use super::control::Caller;
@@ -19,8 +26,18 @@ use crate::error::{Error, Result};
 use crate::rest::{Call, Route, query};
 
 /// The rows of every noun.
-pub const ROUTES: &[&[Route<BlockStorage>]] =
-    &[types::ROUTES, type_extra_specs::ROUTES, default_types::ROUTES, quotas::ROUTES];
+pub const ROUTES: &[&[Route<BlockStorage>]] = &[
+    volumes::ROUTES,
+    volume_metadata::ROUTES,
+    volume_actions::ROUTES,
+    snapshots::ROUTES,
+    snapshot_metadata::ROUTES,
+    snapshot_actions::ROUTES,
+    types::ROUTES,
+    type_extra_specs::ROUTES,
+    default_types::ROUTES,
+    quotas::ROUTES,
+];
 
 /// Who asks.
 pub(crate) fn caller<'a>(call: &'a Call<'_, BlockStorage>) -> Caller<'a> {

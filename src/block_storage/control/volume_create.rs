@@ -51,8 +51,8 @@ pub struct NewVolume {
 /// Where the content of a new volume comes from.
 enum Content {
     Empty,
-    Snapshot(Authorized<Snapshot>, Volume),
-    Volume(Authorized<Volume>),
+    Snapshot(Box<(Authorized<Snapshot>, Volume)>),
+    Volume(Box<Authorized<Volume>>),
 }
 
 impl Content {
@@ -60,8 +60,8 @@ impl Content {
     fn volume(&self) -> Option<&Volume> {
         match self {
             Self::Empty => None,
-            Self::Snapshot(_, volume) => Some(volume),
-            Self::Volume(volume) => Some(volume),
+            Self::Snapshot(both) => Some(&both.1),
+            Self::Volume(volume) => Some(volume.as_ref()),
         }
     }
 
@@ -69,7 +69,7 @@ impl Content {
     fn size_gib(&self) -> Option<i64> {
         match self {
             Self::Empty => None,
-            Self::Snapshot(snapshot, _) => Some(snapshot.volume_size_gib),
+            Self::Snapshot(both) => Some(both.0.volume_size_gib),
             Self::Volume(volume) => Some(volume.size_gib),
         }
     }
@@ -78,7 +78,7 @@ impl Content {
     fn type_id(&self) -> Option<&str> {
         match self {
             Self::Empty => None,
-            Self::Snapshot(snapshot, _) => Some(&snapshot.volume_type_id),
+            Self::Snapshot(both) => Some(&both.0.volume_type_id),
             Self::Volume(volume) => Some(&volume.volume_type_id),
         }
     }
@@ -128,9 +128,9 @@ fn content(caller: &Caller<'_>, new: &NewVolume) -> Result<Content> {
         (Some(snapshot), _) => {
             let volume = caller.database.read(|c| store::volumes::by_id(c, &snapshot.volume_id))?;
             let volume = volume.ok_or_else(|| no_volume(&snapshot.volume_id))?;
-            Content::Snapshot(snapshot, volume)
+            Content::Snapshot(Box::new((snapshot, volume)))
         }
-        (None, Some(source)) => Content::Volume(source),
+        (None, Some(source)) => Content::Volume(Box::new(source)),
         (None, None) => Content::Empty,
     })
 }
@@ -226,7 +226,8 @@ fn check_type_change(caller: &Caller<'_>, content: &Content, volume_type: &Volum
 fn check_content(content: &Content, size_gib: i64) -> Result<()> {
     match content {
         Content::Empty => Ok(()),
-        Content::Snapshot(snapshot, _) => {
+        Content::Snapshot(both) => {
+            let snapshot = &both.0;
             refuse_unusable_snapshot(snapshot)?;
             let content_gib = snapshot.volume_size_gib;
             if size_gib >= content_gib {
@@ -370,7 +371,8 @@ fn place(
     // The source is held, so that it is still there and whole when the order is.
     let source = match content {
         Content::Empty => None,
-        Content::Snapshot(snapshot, volume) => {
+        Content::Snapshot(both) => {
+            let (snapshot, volume) = &**both;
             let source = store::volumes::lock(tx, &volume.id)?.ok_or_else(|| no_volume(&volume.id))?;
             let now = store::snapshots::lock(tx, &snapshot.id)?.ok_or_else(|| no_snapshot(&snapshot.id))?;
             refuse_unusable_snapshot(&now)?;
@@ -397,8 +399,8 @@ fn place(
     if volume.bootable {
         match content {
             Content::Empty => {}
-            Content::Snapshot(snapshot, _) => {
-                store::metadata::copy_image_metadata(tx, Source::Snapshot(&snapshot.id), &volume.id)?;
+            Content::Snapshot(both) => {
+                store::metadata::copy_image_metadata(tx, Source::Snapshot(&both.0.id), &volume.id)?;
             }
             Content::Volume(source) => {
                 store::metadata::copy_image_metadata(tx, Source::Volume(&source.id), &volume.id)?;

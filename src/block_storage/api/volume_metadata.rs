@@ -1,0 +1,104 @@
+//! Metadata of volumes: `/volumes/{volume_id}/metadata` (Block Storage API v3, "Volume metadata"). From version 3.15 on
+//! an ETag keeps two writers from undoing each other's work.
+
+use super::volume_views::pairs;
+use super::{caller, metadata};
+use crate::block_storage::BlockStorage;
+use crate::block_storage::control::Authorized;
+use crate::block_storage::control::volume_metadata::{self as control, Kind, Write};
+use crate::block_storage::model::volume::Volume;
+use crate::block_storage::policies::volumes as rules;
+use crate::error::Result;
+use crate::identity::policy::Rule;
+use crate::rest::{Answer, Call, Reply, Route};
+
+const ALL: &str = "/volumes/{volume_id}/metadata";
+const ONE: &str = "/volumes/{volume_id}/metadata/{key}";
+/// The version that knows the ETag.
+const TAGGED: u16 = 15;
+
+/// The rows.
+pub const ROUTES: &[Route<BlockStorage>] = &[
+    Route::get(ALL, list)
+        .rules(&[&rules::GET, &rules::GET_METADATA])
+        .reply(200, Answer::Free)
+        .about("List the metadata of a volume"),
+    Route::post(ALL, merge)
+        .rules(&[&rules::GET, &rules::CREATE_METADATA])
+        .body(&metadata::VOLUME_ALL)
+        .reply(200, Answer::Free)
+        .about("Add metadata to a volume"),
+    Route::put(ALL, replace)
+        .rules(&[&rules::GET, &rules::UPDATE_METADATA])
+        .body(&metadata::VOLUME_ALL)
+        .reply(200, Answer::Free)
+        .about("Replace the metadata of a volume"),
+    Route::get(ONE, show)
+        .rules(&[&rules::GET, &rules::GET_METADATA])
+        .reply(200, Answer::Free)
+        .about("Show one of the metadata of a volume"),
+    Route::put(ONE, set)
+        .rules(&[&rules::GET, &rules::UPDATE_METADATA])
+        .body(&metadata::VOLUME_ONE)
+        .reply(200, Answer::Free)
+        .about("Set one of the metadata of a volume"),
+    Route::delete(ONE, remove)
+        .rules(&[&rules::GET, &rules::DELETE_METADATA])
+        .reply(200, Answer::Nothing)
+        .about("Remove one of the metadata of a volume"),
+];
+
+fn volume(call: &Call<'_, BlockStorage>, rule: &Rule) -> Result<Authorized<Volume>> {
+    Authorized::<Volume>::load(&caller(call), call.path.value("volume_id"), &[rule])
+}
+
+fn list(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
+    let volume = volume(call, &rules::GET_METADATA)?;
+    let body = metadata::body(&control::all(&caller(call), &volume, Kind::Owner)?);
+    let tag = metadata::etag(&body);
+    let reply = Reply { body, ..call.done() };
+    Ok(if call.at_least(TAGGED) { reply.header("Etag", tag) } else { reply })
+}
+
+fn merge(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
+    let volume = volume(call, &rules::CREATE_METADATA)?;
+    let new = metadata::read(call.input("metadata"));
+    let all = control::write(&caller(call), &volume, Kind::Owner, Write::Merge, &new, &|_| Ok(()))?;
+    Ok(call.json(|json| json.object(|json| pairs(&all, json.key("metadata")))))
+}
+
+fn replace(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
+    let volume = volume(call, &rules::UPDATE_METADATA)?;
+    let new = metadata::read(call.input("metadata"));
+    let tag = if_match(call);
+    let unchanged = |present: &[(String, String)]| metadata::check_if_match(tag, present);
+    let all = control::write(&caller(call), &volume, Kind::Owner, Write::Replace, &new, &unchanged)?;
+    Ok(call.json(|json| json.object(|json| pairs(&all, json.key("metadata")))))
+}
+
+fn show(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
+    let volume = volume(call, &rules::GET_METADATA)?;
+    let key = call.path.value("key");
+    let value = control::one(&caller(call), &volume, key)?;
+    Ok(call.json(|json| json.object(|json| pairs(&[(key.to_owned(), value)], json.key("meta")))))
+}
+
+fn set(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
+    let volume = volume(call, &rules::UPDATE_METADATA)?;
+    let new = [metadata::read_one(call.input("meta"), call.path.value("key"))?];
+    let tag = if_match(call);
+    let unchanged = |present: &[(String, String)]| metadata::check_if_match(tag, present);
+    control::write(&caller(call), &volume, Kind::Owner, Write::Merge, &new, &unchanged)?;
+    Ok(call.json(|json| json.object(|json| pairs(&new, json.key("meta")))))
+}
+
+fn remove(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
+    let volume = volume(call, &rules::DELETE_METADATA)?;
+    control::remove(&caller(call), &volume, Kind::Owner, call.path.value("key"))?;
+    Ok(call.done())
+}
+
+/// The caller's `If-Match`, in versions that know it.
+fn if_match<'a>(call: &Call<'a, BlockStorage>) -> Option<&'a str> {
+    call.request.header("if-match").filter(|_| call.at_least(TAGGED))
+}
