@@ -163,7 +163,18 @@ impl Connection {
     }
 
     pub(super) fn begin(&mut self) -> Result<Transaction<'_>> {
-        self.batch(self.engine().begin())?;
+        self.begin_with(&[self.engine().begin()])
+    }
+
+    /// A transaction that reads one unchanging view.
+    pub(super) fn begin_snapshot(&mut self) -> Result<Transaction<'_>> {
+        self.begin_with(self.engine().begin_snapshot())
+    }
+
+    fn begin_with(&mut self, statements: &[&str]) -> Result<Transaction<'_>> {
+        for statement in statements {
+            self.batch(statement)?;
+        }
         self.in_transaction = true;
         self.failed = false;
         Ok(Transaction { connection: self })

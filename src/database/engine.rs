@@ -36,6 +36,18 @@ impl Engine {
         }
     }
 
+    /// The statements that begin a transaction that reads one unchanging view.
+    pub(super) fn begin_snapshot(self) -> &'static [&'static str] {
+        match self {
+            Engine::Sqlite => &["BEGIN"],
+            Engine::Mysql => &[
+                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+                "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+            ],
+            Engine::Postgres => &["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"],
+        }
+    }
+
     /// The portable statement in this engine's own words.
     pub(super) fn translate(self, sql: &str) -> Cow<'_, str> {
         match self {

@@ -78,6 +78,24 @@ impl Database {
         })
     }
 
+    /// Runs `body` on one unchanging view of the database, whatever others commit meanwhile: for answers that several
+    /// statements make together. Otherwise as [`Database::read`].
+    ///
+    /// # Errors
+    /// Those of `body`; `Unavailable` where the database does not answer or stays busy.
+    pub fn snapshot<T>(&self, mut body: impl FnMut(&mut Connection) -> Result<T>) -> Result<T> {
+        self.again(|fresh| {
+            let mut lease = self.lease(fresh)?;
+            let connection = lease.connection()?;
+            let result = connection.begin_snapshot().and_then(|mut transaction| {
+                let value = body(&mut transaction)?;
+                transaction.commit()?;
+                Ok(value)
+            });
+            result.map_err(|error| Broken::after(error, connection))
+        })
+    }
+
     /// Runs `body` in a transaction that writes, and commits it. After a deadlock, a lock or a serialization failure it
     /// is undone and `body` runs again, for as long as the options say; so `body` must do nothing but SQL.
     ///

@@ -1,0 +1,123 @@
+//! Samples on their way in: what repeats among them stands once (specification: ingestion).
+
+use std::collections::HashMap;
+
+use super::message_id::MessageId;
+use super::sample::{Meter, Owner};
+use crate::time::Timestamp;
+
+/// Samples that are stored together or not at all. What repeats among them stands once in a list, and [`Point`]s name
+/// its place in that list.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// Different meters.
+    pub meters: Vec<Meter>,
+    /// Different ids of resources.
+    pub resources: Vec<String>,
+    /// Different owners.
+    pub owners: Vec<Owner>,
+    /// Different metadata, each as JSON text with sorted keys.
+    pub metadata: Vec<String>,
+    /// The samples.
+    pub points: Vec<Point>,
+    /// Whether the ids were given by the sender, so that a sample may have come before.
+    pub may_repeat: bool,
+    /// When the batch arrived.
+    pub recorded_at: Timestamp,
+}
+
+/// One sample of a [`Batch`].
+#[derive(Debug, Clone)]
+pub struct Point {
+    /// Place of its meter.
+    pub meter: usize,
+    /// Place of its resource.
+    pub resource: usize,
+    /// Place of its owner.
+    pub owner: usize,
+    /// Place of its metadata.
+    pub metadata: usize,
+    /// When it was measured.
+    pub at: Timestamp,
+    /// The value, always finite.
+    pub volume: f64,
+    /// Its id.
+    pub id: MessageId,
+}
+
+/// Puts a [`Batch`] together.
+#[derive(Debug)]
+pub struct BatchBuilder {
+    batch: Batch,
+    meters: HashMap<Meter, usize>,
+    resources: HashMap<String, usize>,
+    owners: HashMap<Owner, usize>,
+    metadata: HashMap<String, usize>,
+}
+
+impl BatchBuilder {
+    /// A batch that arrived at `recorded_at`; `may_repeat` as in [`Batch::may_repeat`].
+    pub fn new(recorded_at: Timestamp, may_repeat: bool) -> Self {
+        let batch = Batch {
+            meters: Vec::new(),
+            resources: Vec::new(),
+            owners: Vec::new(),
+            metadata: Vec::new(),
+            points: Vec::new(),
+            may_repeat,
+            recorded_at,
+        };
+        Self {
+            batch,
+            meters: HashMap::new(),
+            resources: HashMap::new(),
+            owners: HashMap::new(),
+            metadata: HashMap::new(),
+        }
+    }
+
+    /// The place of a meter.
+    pub fn meter(&mut self, meter: &Meter) -> usize {
+        place(&mut self.meters, &mut self.batch.meters, meter)
+    }
+
+    /// The place of a resource.
+    pub fn resource(&mut self, id: &str) -> usize {
+        match self.resources.get(id) {
+            Some(place) => *place,
+            None => place(&mut self.resources, &mut self.batch.resources, &id.to_owned()),
+        }
+    }
+
+    /// The place of an owner.
+    pub fn owner(&mut self, owner: &Owner) -> usize {
+        place(&mut self.owners, &mut self.batch.owners, owner)
+    }
+
+    /// The place of metadata, which are JSON text with sorted keys.
+    pub fn metadata(&mut self, body: &str) -> usize {
+        match self.metadata.get(body) {
+            Some(place) => *place,
+            None => place(&mut self.metadata, &mut self.batch.metadata, &body.to_owned()),
+        }
+    }
+
+    /// Appends a sample.
+    pub fn push(&mut self, point: Point) {
+        self.batch.points.push(point);
+    }
+
+    /// The batch.
+    pub fn finish(self) -> Batch {
+        self.batch
+    }
+}
+
+fn place<T: Clone + Eq + std::hash::Hash>(places: &mut HashMap<T, usize>, list: &mut Vec<T>, item: &T) -> usize {
+    if let Some(place) = places.get(item) {
+        return *place;
+    }
+    list.push(item.clone());
+    places.insert(item.clone(), list.len() - 1);
+    list.len() - 1
+}

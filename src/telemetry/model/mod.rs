@@ -1,0 +1,20 @@
+//! What Telemetry knows, as plain values: samples, filters, statistics. Not here: where it is kept, and how it is written
+//! on the wire.
+
+pub mod batch;
+pub mod cell;
+pub mod exact;
+pub mod filter;
+pub mod message_id;
+pub mod moments;
+pub mod sample;
+pub mod statistics;
+
+pub use batch::{Batch, BatchBuilder, Point};
+pub use cell::{Buckets, Level};
+pub use exact::Exact;
+pub use filter::{Filter, MetadataTest, MetadataValue};
+pub use message_id::MessageId;
+pub use moments::Moments;
+pub use sample::{Meter, MeterType, Owner, ResourceState, Sample, SeriesState};
+pub use statistics::{Aggregate, Function, Grouping, Question, Statistic};

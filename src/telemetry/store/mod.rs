@@ -1,0 +1,96 @@
+//! The store of Telemetry: raw samples, the newest states of series, and rollups, on a database of its own. Every answer is
+//! exactly that of the raw samples (specification: storage).
+
+mod deadline;
+mod dictionary;
+mod lists;
+mod metadata;
+mod record;
+mod recorder;
+mod rollups;
+mod samples;
+pub mod schema;
+mod scope;
+mod sql;
+mod statistics;
+mod sums;
+
+use std::time::Duration;
+
+pub use recorder::Recorded;
+
+use crate::Result;
+use crate::database::Database;
+use crate::telemetry::model::{Batch, Filter, Question, ResourceState, Sample, SeriesState, Statistic};
+use deadline::Deadline;
+use recorder::Recorder;
+
+/// The store.
+pub struct Store {
+    database: Database,
+    recorder: Recorder,
+    /// The longest that one question may take.
+    patience: Duration,
+}
+
+impl Store {
+    /// The store in `database`, whose tables [`schema::sync`] made.
+    pub fn new(database: Database) -> Self {
+        let patience = database.options().statement_timeout;
+        Self { database, recorder: Recorder::new(), patience }
+    }
+
+    /// The database that it stands on.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Stores samples, all or none, and returns when they are durable.
+    ///
+    /// # Errors
+    /// What the database gives; `Unavailable` where it stays busy.
+    pub fn record(&self, batch: Batch) -> Result<Recorded> {
+        if batch.points.is_empty() {
+            return Ok(Recorded { stored: 0 });
+        }
+        self.recorder.record(&self.database, batch)
+    }
+
+    /// The newest samples that the filter means, newest first.
+    ///
+    /// # Errors
+    /// `Unavailable` where it takes too long; what the database gives.
+    pub fn samples(&self, filter: &Filter, limit: usize) -> Result<Vec<Sample>> {
+        self.database.snapshot(|connection| samples::newest(connection, filter, limit, self.deadline()))
+    }
+
+    /// The meters of resources as their newest samples show them; each meter once, without resource and owner, where they
+    /// are to be `unique`.
+    ///
+    /// # Errors
+    /// As [`Store::samples`].
+    pub fn meters(&self, filter: &Filter, unique: bool, limit: usize) -> Result<Vec<SeriesState>> {
+        let list = if unique { lists::unique_meters } else { lists::meters };
+        self.database.snapshot(|connection| list(connection, filter, limit, self.deadline()))
+    }
+
+    /// The resources that have samples that the filter means, with the names of their meters where `meters` says so.
+    ///
+    /// # Errors
+    /// As [`Store::samples`].
+    pub fn resources(&self, filter: &Filter, meters: bool, limit: usize) -> Result<Vec<ResourceState>> {
+        self.database.snapshot(|connection| lists::resources(connection, filter, limit, meters, self.deadline()))
+    }
+
+    /// The statistics that a question asks for.
+    ///
+    /// # Errors
+    /// `Invalid` where they have too many rows; as [`Store::samples`].
+    pub fn statistics(&self, question: &Question) -> Result<Vec<Statistic>> {
+        self.database.snapshot(|connection| statistics::statistics(connection, question, self.deadline()))
+    }
+
+    fn deadline(&self) -> Deadline {
+        Deadline::after(self.patience)
+    }
+}

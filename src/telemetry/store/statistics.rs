@@ -1,0 +1,474 @@
+//! Computes statistics: moments of whole cells where all their samples belong to one bucket, and raw samples where they do
+//! not. The answer is that of raw samples alone.
+//!
+//! Without conditions on resources or metadata, streams are enough, of which there are few; else series are read, a
+//! thousand at a time. What remains to be known goes down from all time over days and hours to single samples.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value as Json;
+
+use crate::database::{Connection, Value};
+use crate::telemetry::model::{Buckets, Filter, Grouping, Level, Moments, Question, Statistic};
+use crate::time::Timestamp;
+use crate::{Error, Result};
+
+use super::deadline::Deadline;
+use super::metadata::{self, Memo};
+use super::rollups::{self, MOMENTS, Rollups};
+use super::scope::Scope;
+use super::sql;
+use super::sums::{Group, Place, Sums, Verdict};
+
+/// Series that are worked on at a time.
+const AT_A_TIME: usize = 1_000;
+/// Ranges of time that are asked for one by one; more are asked for as one.
+const RANGES: usize = 16;
+
+/// Answers a question.
+///
+/// # Errors
+/// `Invalid` where the answer has too many rows, `Unavailable` where it takes too long, else what the database gives.
+pub(super) fn statistics(
+    connection: &mut Connection,
+    question: &Question,
+    deadline: Deadline,
+) -> Result<Vec<Statistic>> {
+    let scope = Scope::of(connection, &question.filter)?;
+    if scope.nothing || question.filter.begin() >= question.filter.end() {
+        return Ok(Vec::new());
+    }
+    let streams = streams(connection, &scope)?;
+    let by_series = scope.resource.is_some()
+        || !question.filter.metadata.is_empty()
+        || question.groupings.iter().any(|by| matches!(by, Grouping::Resource | Grouping::Metadata(_)))
+        || question.counted.contains(&Grouping::Resource);
+    let mut run = Run { connection, question, scope, streams, deadline, texts: HashMap::new() };
+    if by_series { run.by_series() } else { run.by_stream() }
+}
+
+/// A stream with the attributes that groups and units need.
+struct Stream {
+    unit: String,
+    user_id: Option<String>,
+    project_id: Option<String>,
+    source: String,
+}
+
+fn streams(connection: &mut Connection, scope: &Scope) -> Result<HashMap<i64, Stream>> {
+    let mut sql = "SELECT g.id, m.unit, o.user_id, p.name, o.source FROM telemetry_stream g \
+                   LEFT JOIN telemetry_project p ON p.id = g.project"
+        .to_owned();
+    let mut values = Vec::new();
+    scope.limit_streams(&mut sql, &mut values);
+    let mut streams = HashMap::new();
+    connection.query(&sql, &values, |row| {
+        let (unit, user_id, project_id) = (row.string(1)?, row.opt_string(2)?, row.opt_string(3)?);
+        streams.insert(row.int(0)?, Stream { unit, user_id, project_id, source: row.string(4)? });
+        Ok(())
+    })?;
+    Ok(streams)
+}
+
+/// A stream or a series on its way into the sums.
+struct Node {
+    group: usize,
+    counted: Vec<Option<u32>>,
+    /// Moments of a series' latest day, with that day's number.
+    open: Option<(i64, Moments)>,
+}
+
+/// A series whose samples differ in their metadata.
+struct Mixed {
+    stream: i64,
+    resource: String,
+}
+
+/// What is left to be known of some nodes.
+enum Left {
+    /// Everything in the range.
+    Everything,
+    /// Only these cells of these nodes.
+    Cells(Level, HashSet<(i64, i64)>),
+}
+
+impl Left {
+    fn holds(&self, node: i64, at: Timestamp) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Cells(level, cells) => cells.contains(&(node, level.cell(at))),
+        }
+    }
+
+    fn is_nothing(&self) -> bool {
+        matches!(self, Self::Cells(_, cells) if cells.is_empty())
+    }
+
+    /// Ranges of time, with their ends outside, that hold everything that is left and lie within `from..until`.
+    fn ranges(&self, (from, until): (Timestamp, Timestamp)) -> Vec<(Timestamp, Timestamp)> {
+        let Self::Cells(level, cells) = self else { return vec![(from, until)] };
+        let Some(length) = level.length() else { return vec![(from, until)] };
+        let mut numbers: Vec<i64> = cells.iter().map(|(_, cell)| *cell).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let mut ranges: Vec<(i64, i64)> = Vec::new();
+        for cell in numbers {
+            match ranges.last_mut() {
+                Some((_, end)) if *end == cell => *end += 1,
+                _ => ranges.push((cell, cell + 1)),
+            }
+        }
+        if let (true, Some(first), Some(last)) = (ranges.len() > RANGES, ranges.first(), ranges.last()) {
+            ranges = vec![(first.0, last.1)];
+        }
+        let begin = |cell: i64| Timestamp(cell.saturating_mul(length));
+        ranges.into_iter().map(|(first, end)| (begin(first).max(from), begin(end).min(until))).collect()
+    }
+}
+
+struct Run<'a> {
+    connection: &'a mut Connection,
+    question: &'a Question,
+    scope: Scope,
+    streams: HashMap<i64, Stream>,
+    deadline: Deadline,
+    /// Numbers of the texts that cardinality counts.
+    texts: HashMap<String, u32>,
+}
+
+impl Run<'_> {
+    fn by_stream(&mut self) -> Result<Vec<Statistic>> {
+        let ids = sorted(self.streams.keys().copied());
+        let mut whole: HashMap<i64, Moments> = HashMap::with_capacity(ids.len());
+        rollups::scan(self.connection, Rollups::Streams, &ids, Level::All, (0, 0), |node, _, moments| {
+            whole.insert(node, *moments);
+            Ok(())
+        })?;
+        let first = whole.values().map(|moments| moments.first).min();
+        let Some(mut sums) = self.sums(first) else { return Ok(Vec::new()) };
+        let mut nodes = HashMap::with_capacity(ids.len());
+        let mut split = Vec::new();
+        for id in ids {
+            let Some(node) = self.node(&mut sums, id, None, None) else { continue };
+            let moments = whole.get(&id).copied().unwrap_or_default();
+            if sums.offer(place(&node), &moments)? == Verdict::Split {
+                split.push(id);
+            }
+            nodes.insert(id, node);
+        }
+        self.descend(&mut sums, Rollups::Streams, &nodes, &split)?;
+        Ok(sums.finish())
+    }
+
+    fn by_series(&mut self) -> Result<Vec<Statistic>> {
+        let filter = &self.question.filter;
+        let (tests, groupings) = (&filter.metadata, &self.question.groupings);
+        let by_metadata = !tests.is_empty() || groupings.iter().any(|by| matches!(by, Grouping::Metadata(_)));
+        // Of a body: the values of the groupings by metadata, in their order; `None` where a test fails.
+        let mut memo = Memo::new(|body: &Json| metadata::passes(body, tests).then(|| values_of(body, groupings)));
+        let (ids, first) = self.series_ids(by_metadata, &mut memo)?;
+        let Some(mut sums) = self.sums(first) else { return Ok(Vec::new()) };
+        for chunk in ids.chunks(AT_A_TIME) {
+            self.deadline.check()?;
+            let (mut nodes, mut mixed) = (HashMap::with_capacity(chunk.len()), HashMap::new());
+            for row in self.series(chunk)? {
+                if by_metadata && row.mixed {
+                    mixed.insert(row.id, Mixed { stream: row.stream, resource: row.resource });
+                    continue;
+                }
+                let values = if by_metadata {
+                    memo.learn(self.connection, [row.metadata])?;
+                    let Some(Some(values)) = memo.known(row.metadata) else { continue };
+                    Some(values.clone())
+                } else {
+                    None
+                };
+                let Some(mut node) = self.node(&mut sums, row.stream, Some(&row.resource), values) else { continue };
+                node.open = Some((row.open_day, row.open));
+                nodes.insert(row.id, node);
+            }
+            let ids = sorted(nodes.keys().copied());
+            let mut whole: HashMap<i64, Moments> = HashMap::with_capacity(ids.len());
+            rollups::scan(self.connection, Rollups::Series, &ids, Level::All, (0, 0), |node, _, moments| {
+                whole.insert(node, *moments);
+                Ok(())
+            })?;
+            let mut split = Vec::new();
+            for id in ids {
+                let Some(node) = nodes.get(&id) else { continue };
+                let mut moments = whole.get(&id).copied().unwrap_or_default();
+                node.open.iter().for_each(|(_, open)| moments.merge(open));
+                if sums.offer(place(node), &moments)? == Verdict::Split {
+                    split.push(id);
+                }
+            }
+            self.descend(&mut sums, Rollups::Series, &nodes, &split)?;
+            self.mixed(&mut sums, &mixed, &mut memo)?;
+        }
+        Ok(sums.finish())
+    }
+
+    /// The sums, with buckets that begin where the range does, or at `first` where it has no begin. `None` where there
+    /// is no sample at all.
+    fn sums(&self, first: Option<Timestamp>) -> Option<Sums> {
+        let Filter { from, .. } = self.question.filter;
+        let range = (self.question.filter.begin(), self.question.filter.end());
+        let start = from.or(first)?;
+        let length = |period: i64| period.saturating_mul(crate::telemetry::model::cell::SECOND);
+        let buckets = self.question.period.map(|period| Buckets { start, length: length(period) });
+        Some(Sums::new(buckets, range, self.question.most))
+    }
+
+    /// A node of a stream, or of a series of it.
+    fn node(
+        &mut self,
+        sums: &mut Sums,
+        stream: i64,
+        resource: Option<&str>,
+        by_metadata: Option<Vec<Option<String>>>,
+    ) -> Option<Node> {
+        let stream = self.streams.get(&stream)?;
+        let mut by_metadata = by_metadata.unwrap_or_default().into_iter();
+        let mut value = |by: &Grouping| match by {
+            Grouping::User => stream.user_id.clone(),
+            Grouping::Project => stream.project_id.clone(),
+            Grouping::Source => Some(stream.source.clone()),
+            Grouping::Resource => resource.map(str::to_owned),
+            Grouping::Metadata(_) => by_metadata.next().flatten(),
+        };
+        let values = self.question.groupings.iter().map(&mut value).collect();
+        let group = sums.group(Group { unit: stream.unit.clone(), values });
+        let texts = &mut self.texts;
+        let mut number = |text: String| {
+            let next = u32::try_from(texts.len()).unwrap_or(u32::MAX);
+            *texts.entry(text).or_insert(next)
+        };
+        let counted = self.question.counted.iter().map(|by| value(by).map(&mut number)).collect();
+        Some(Node { group, counted, open: None })
+    }
+
+    /// The numbers of the series in the scope, and the time of the earliest sample that counts where it is needed.
+    fn series_ids<F: FnMut(&Json) -> Option<Vec<Option<String>>>>(
+        &mut self,
+        by_metadata: bool,
+        memo: &mut Memo<Option<Vec<Option<String>>>, F>,
+    ) -> Result<(Vec<i64>, Option<Timestamp>)> {
+        let mut sql = "SELECT s.id, s.oldest_at, s.metadata, s.mixed FROM telemetry_series s WHERE s.newest_at >= ? \
+                       AND s.oldest_at < ?"
+            .to_owned();
+        let mut values = vec![Value::Int(self.question.filter.begin().0), self.question.filter.end().0.into()];
+        self.scope.limit_series(&mut sql, &mut values);
+        sql.push_str(" ORDER BY s.id");
+        let rows = self
+            .connection
+            .rows(&sql, &values, |row| Ok((row.int(0)?, Timestamp(row.int(1)?), row.int(2)?, row.int(3)? != 0)))?;
+        let needed = self.question.period.is_some() && self.question.filter.from.is_none();
+        let mut first = rows.first().map(|(_, oldest, ..)| *oldest).filter(|_| !needed);
+        if needed {
+            for chunk in rows.chunks(AT_A_TIME) {
+                memo.learn(self.connection, chunk.iter().filter(|_| by_metadata).map(|(_, _, metadata, _)| *metadata))?;
+                for (id, oldest, metadata, mixed) in chunk {
+                    let found = match (by_metadata, *mixed) {
+                        (true, true) => self.first_of_mixed(*id, memo)?,
+                        (true, false) if !matches!(memo.known(*metadata), Some(Some(_))) => None,
+                        _ => Some(*oldest),
+                    };
+                    first = first.into_iter().chain(found).min();
+                }
+            }
+        }
+        Ok((rows.into_iter().map(|(id, ..)| id).collect(), first))
+    }
+
+    /// The time of the earliest sample of a series whose metadata passes.
+    fn first_of_mixed<T: Clone, F: FnMut(&Json) -> Option<T>>(
+        &mut self,
+        series: i64,
+        memo: &mut Memo<Option<T>, F>,
+    ) -> Result<Option<Timestamp>> {
+        self.deadline.check()?;
+        let sql = "SELECT metadata, MIN(at) FROM telemetry_sample WHERE series = ? AND at < ? GROUP BY metadata";
+        let values = [series.into(), self.question.filter.end().0.into()];
+        let rows = self.connection.rows(sql, &values, |row| Ok((row.int(0)?, Timestamp(row.int(1)?))))?;
+        memo.learn(self.connection, rows.iter().map(|(metadata, _)| *metadata))?;
+        Ok(rows.iter().filter(|(metadata, _)| matches!(memo.known(*metadata), Some(Some(_)))).map(|(_, at)| *at).min())
+    }
+
+    fn series(&mut self, ids: &[i64]) -> Result<Vec<SeriesRow>> {
+        let mut rows = Vec::with_capacity(ids.len());
+        let columns = format!(
+            "SELECT s.id, s.stream, r.name, s.metadata, s.mixed, s.open_day, {MOMENTS} FROM telemetry_series s \
+             JOIN telemetry_resource r ON r.id = s.resource WHERE s.id IN "
+        );
+        for chunk in sql::chunks(ids, &[100, 10, 1]) {
+            let statement = sql::repeat(&columns, &sql::marks(chunk.len()), "", "", 1);
+            self.connection.query(&statement, &ints(chunk), |row| {
+                rows.push(SeriesRow {
+                    id: row.int(0)?,
+                    stream: row.int(1)?,
+                    resource: row.string(2)?,
+                    metadata: row.int(3)?,
+                    mixed: row.int(4)? != 0,
+                    open_day: row.int(5)?,
+                    open: rollups::read(row, 6)?,
+                });
+                Ok(())
+            })?;
+        }
+        Ok(rows)
+    }
+
+    /// Adds what the nodes `split` hold in the range, from the longest cells to single samples.
+    fn descend(&mut self, sums: &mut Sums, rollups: Rollups, nodes: &HashMap<i64, Node>, split: &[i64]) -> Result<()> {
+        if split.is_empty() {
+            return Ok(());
+        }
+        let levels: &[Level] = if rollups == Rollups::Streams { &[Level::Day, Level::Hour] } else { &[Level::Day] };
+        let pays = |level: &&Level| match (sums.buckets(), level.length()) {
+            (Some(buckets), Some(length)) => buckets.length >= length,
+            _ => true,
+        };
+        let levels: Vec<Level> = levels.iter().filter(pays).copied().collect();
+        let mut left = Left::Everything;
+        for level in levels {
+            self.deadline.check()?;
+            let mut cells = HashSet::new();
+            for (from, until) in left.ranges(sums.range()) {
+                let range = (level.cell(from), level.cell(Timestamp(until.0.saturating_sub(1))));
+                rollups::scan(self.connection, rollups, split, level, range, |id, cell, moments| {
+                    if let Some(node) = nodes.get(&id).filter(|_| left.holds(id, moments.first))
+                        && sums.offer(place(node), moments)? == Verdict::Split
+                    {
+                        cells.insert((id, cell));
+                    }
+                    Ok(())
+                })?;
+            }
+            if level == Level::Day {
+                for id in split {
+                    if let Some(node) = nodes.get(id)
+                        && let Some((day, open)) = &node.open
+                        && sums.offer(place(node), open)? == Verdict::Split
+                    {
+                        cells.insert((*id, *day));
+                    }
+                }
+            }
+            left = Left::Cells(level, cells);
+            if left.is_nothing() {
+                return Ok(());
+            }
+        }
+        let nodes_left: Vec<i64> = match &left {
+            Left::Everything => split.to_vec(),
+            Left::Cells(_, cells) => sorted(cells.iter().map(|(node, _)| *node)),
+        };
+        let start = match rollups {
+            Rollups::Series => {
+                "SELECT series, at, volume FROM telemetry_sample WHERE at >= ? AND at < ? AND series IN "
+            }
+            Rollups::Streams => {
+                "SELECT s.stream, x.at, x.volume FROM telemetry_series s JOIN telemetry_sample x ON x.series = s.id \
+                 WHERE x.at >= ? AND x.at < ? AND s.stream IN "
+            }
+        };
+        for (from, until) in left.ranges(sums.range()) {
+            for chunk in sql::chunks(&nodes_left, &[100, 10, 1]) {
+                self.deadline.check()?;
+                let statement = sql::repeat(start, &sql::marks(chunk.len()), "", "", 1);
+                let mut values = vec![Value::Int(from.0), Value::Int(until.0)];
+                values.extend(ints(chunk));
+                let mut last: Option<(i64, &Node)> = None;
+                self.connection.query(&statement, &values, |row| {
+                    let (id, at) = (row.int(0)?, Timestamp(row.int(1)?));
+                    if !left.holds(id, at) {
+                        return Ok(());
+                    }
+                    let node = match last {
+                        Some((last, node)) if last == id => node,
+                        _ => {
+                            nodes.get(&id).ok_or_else(|| Error::internal("samples of a node that was not asked for"))?
+                        }
+                    };
+                    last = Some((id, node));
+                    sums.add(place(node), at, row.real(2)?)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the samples of series whose metadata changes, one by one.
+    fn mixed<F: FnMut(&Json) -> Option<Vec<Option<String>>>>(
+        &mut self,
+        sums: &mut Sums,
+        mixed: &HashMap<i64, Mixed>,
+        memo: &mut Memo<Option<Vec<Option<String>>>, F>,
+    ) -> Result<()> {
+        let (from, until) = sums.range();
+        let range = [Value::Int(from.0), Value::Int(until.0)];
+        for id in sorted(mixed.keys().copied()) {
+            self.deadline.check()?;
+            let Some(series) = mixed.get(&id) else { continue };
+            let sql = "SELECT DISTINCT metadata FROM telemetry_sample WHERE at >= ? AND at < ? AND series = ?";
+            let mut values = range.to_vec();
+            values.push(id.into());
+            let bodies = self.connection.rows(sql, &values, |row| row.int(0))?;
+            let mut places: HashMap<i64, Node> = HashMap::new();
+            for chunk in bodies.chunks(AT_A_TIME) {
+                memo.learn(self.connection, chunk.iter().copied())?;
+                for body in chunk {
+                    let Some(Some(by_metadata)) = memo.known(*body) else { continue };
+                    let by_metadata = Some(by_metadata.clone());
+                    if let Some(node) = self.node(sums, series.stream, Some(&series.resource), by_metadata) {
+                        places.insert(*body, node);
+                    }
+                }
+            }
+            let sql = "SELECT at, volume, metadata FROM telemetry_sample WHERE at >= ? AND at < ? AND series = ?";
+            self.connection.query(sql, &values, |row| match places.get(&row.int(2)?) {
+                Some(node) => sums.add(place(node), Timestamp(row.int(0)?), row.real(1)?),
+                None => Ok(()),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+struct SeriesRow {
+    id: i64,
+    stream: i64,
+    resource: String,
+    metadata: i64,
+    mixed: bool,
+    open_day: i64,
+    open: Moments,
+}
+
+fn place(node: &Node) -> Place<'_> {
+    Place { group: node.group, counted: &node.counted }
+}
+
+/// The values of those groupings that are by metadata: texts as they are, other values as JSON, nothing where there is none.
+fn values_of(body: &Json, groupings: &[Grouping]) -> Vec<Option<String>> {
+    let value = |by: &Grouping| match by {
+        Grouping::Metadata(key) => Some(match metadata::entry(body, key) {
+            None | Some(Json::Null) => None,
+            Some(Json::String(text)) => Some(text.clone()),
+            Some(other) => Some(other.to_string()),
+        }),
+        _ => None,
+    };
+    groupings.iter().filter_map(value).collect()
+}
+
+fn sorted(ids: impl IntoIterator<Item = i64>) -> Vec<i64> {
+    let mut ids: Vec<i64> = ids.into_iter().collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+fn ints(values: &[i64]) -> Vec<Value<'static>> {
+    values.iter().map(|value| Value::Int(*value)).collect()
+}

@@ -1,0 +1,5 @@
+//! Telemetry in one process: the store against a plain model of it, and the API without a socket.
+
+mod reference;
+mod scratch;
+mod store;

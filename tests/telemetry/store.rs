@@ -1,0 +1,225 @@
+//! The store, beside the plain model of it.
+
+use hearth::telemetry::model::{Filter, MessageId};
+use hearth::time::Timestamp;
+
+use crate::reference::{self, BEGIN, One, Plain, Random};
+use crate::scratch::Scratch;
+
+/// Batches of samples: late ones, early ones, and some that come again.
+fn batches(random: &mut Random, count: i64) -> Vec<Vec<One>> {
+    let mut all: Vec<One> = Vec::new();
+    let mut batches = Vec::new();
+    let mut number = 0;
+    while number < count {
+        let mut batch: Vec<One> = Vec::new();
+        for _ in 0..=random.below(40) {
+            if !all.is_empty() && random.chance(20) {
+                batch.push(random.pick(&all));
+            } else {
+                let one = reference::sample(random, number);
+                all.push(one.clone());
+                batch.push(one);
+                number += 1;
+            }
+        }
+        batches.push(batch);
+    }
+    batches
+}
+
+/// What is stored of batches: each id once, the first time.
+fn stored(batches: &[Vec<One>]) -> Vec<One> {
+    let mut ids = std::collections::HashSet::new();
+    batches.iter().flatten().filter(|one| ids.insert(one.id.clone())).cloned().collect()
+}
+
+#[test]
+fn statistics_equal_those_of_raw_samples() {
+    for seed in 1..=12_u64 {
+        let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let scratch = Scratch::sqlite();
+        let batches = batches(&mut random, 700);
+        let mut done = Vec::new();
+        for (at, batch) in batches.iter().enumerate() {
+            let before = stored(&done).len();
+            done.push(batch.clone());
+            let recorded = scratch.store.record(reference::batch(batch, BEGIN + at as i64)).unwrap();
+            assert_eq!(recorded.stored, stored(&done).len() - before);
+            if at % 7 == 0 {
+                compare(&mut random, &scratch, &stored(&done), 4);
+            }
+        }
+        compare(&mut random, &scratch, &stored(&done), 150);
+    }
+}
+
+fn compare(random: &mut Random, scratch: &Scratch, samples: &[One], questions: usize) {
+    for _ in 0..questions {
+        let question = reference::question(random);
+        let expected = reference::statistics(samples, &question);
+        let found = scratch.store.statistics(&question).unwrap();
+        let found: Vec<Plain> = found.into_iter().map(Plain::from).collect();
+        assert_eq!(found, expected, "{question:#?}");
+    }
+}
+
+#[test]
+fn samples_come_newest_first_and_whole() {
+    for seed in 1..=6_u64 {
+        let mut random = Random(seed.wrapping_mul(0x1234_5678_9ABC_DEF1));
+        let scratch = Scratch::sqlite();
+        let batches = batches(&mut random, 400);
+        for (at, batch) in batches.iter().enumerate() {
+            scratch.store.record(reference::batch(batch, BEGIN + at as i64 * 1000)).unwrap();
+        }
+        let samples = stored(&batches);
+        for _ in 0..120 {
+            let mut filter = reference::question(&mut random).filter;
+            if random.chance(2) {
+                filter.meter = None;
+            }
+            if random.chance(10) {
+                filter.message_id = Some(random.pick(&samples).id);
+            }
+            let limit = usize::try_from(random.pick(&[1, 5, 100, 1000])).unwrap();
+            let mut expected: Vec<&One> = samples.iter().filter(|one| reference::means(&filter, one)).collect();
+            expected.sort_by_key(|one| std::cmp::Reverse(one.at));
+            let times: Vec<i64> = expected.iter().map(|one| one.at).take(limit).collect();
+            let found = scratch.store.samples(&filter, limit).unwrap();
+            assert_eq!(found.iter().map(|sample| sample.timestamp.0).collect::<Vec<_>>(), times, "{limit} {filter:#?}");
+            for sample in found {
+                let one = expected.iter().find(|one| one.id == sample.id).expect("a sample that is meant");
+                assert_eq!(
+                    (&sample.meter, &sample.resource_id, &sample.owner),
+                    (&one.meter, &one.resource, &one.owner)
+                );
+                assert_eq!((sample.timestamp.0, sample.volume), (one.at, one.volume()));
+                assert_eq!(sample.metadata, one.metadata.to_string());
+            }
+        }
+    }
+}
+
+#[test]
+fn meters_and_resources_show_their_newest_sample() {
+    for seed in 1..=6_u64 {
+        let mut random = Random(seed.wrapping_mul(0x0F0F_1234_5678_9ABD));
+        let scratch = Scratch::sqlite();
+        let batches = batches(&mut random, 300);
+        for (at, batch) in batches.iter().enumerate() {
+            scratch.store.record(reference::batch(batch, BEGIN + at as i64 * 1000)).unwrap();
+        }
+        let samples = stored(&batches);
+        for _ in 0..60 {
+            let mut filter = reference::question(&mut random).filter;
+            filter.meter = None;
+            resources(&scratch, &samples, &filter);
+            (filter.from, filter.until) = (None, None);
+            filter.metadata.clear();
+            let meant: Vec<&One> = samples.iter().filter(|one| reference::means(&filter, one)).collect();
+            let mut keys: Vec<_> = meant.iter().map(|one| (&one.resource, &one.meter.name, &one.meter.unit)).collect();
+            keys.sort_unstable();
+            keys.dedup();
+            let found = scratch.store.meters(&filter, false, 1000).unwrap();
+            let mut names: Vec<_> = found
+                .iter()
+                .map(|state| (state.resource_id.as_ref().unwrap(), &state.meter.name, &state.meter.unit))
+                .collect();
+            names.sort_unstable();
+            assert_eq!(names, keys);
+            for state in &found {
+                let of = |one: &&&One| Some(&one.resource) == state.resource_id.as_ref() && one.meter == state.meter;
+                let newest = meant.iter().filter(of).map(|one| one.at).max();
+                let owners = meant.iter().filter(of).filter(|one| Some(one.at) == newest).map(|one| &one.owner);
+                assert!(owners.into_iter().any(|owner| Some(owner) == state.owner.as_ref()));
+            }
+            assert_eq!(scratch.store.meters(&filter, false, 2).unwrap(), found[..found.len().min(2)]);
+            let unique = scratch.store.meters(&filter, true, 1000).unwrap();
+            let mut meters: Vec<_> = meant.iter().map(|one| &one.meter).collect();
+            meters.sort_by_key(|meter| (&meter.name, &meter.unit));
+            meters.dedup();
+            assert_eq!(unique.len(), meters.len());
+            assert!(unique.iter().all(|state| state.resource_id.is_none() && meters.contains(&&state.meter)));
+        }
+    }
+}
+
+/// Metadata as they are stored.
+fn metadata_of(one: &One) -> String {
+    one.metadata.to_string()
+}
+
+fn resources(scratch: &Scratch, samples: &[One], filter: &Filter) {
+    let meant: Vec<&One> = samples.iter().filter(|one| reference::means(filter, one)).collect();
+    let mut ids: Vec<&String> = meant.iter().map(|one| &one.resource).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut found = scratch.store.resources(filter, true, 1000).unwrap();
+    found.sort_by(|a, b| a.resource_id.cmp(&b.resource_id));
+    assert_eq!(found.iter().map(|state| &state.resource_id).collect::<Vec<_>>(), ids, "{filter:#?}");
+    for state in found {
+        let of: Vec<&&One> = meant.iter().filter(|one| one.resource == state.resource_id).collect();
+        let (first, last) = (of.iter().map(|one| one.at).min(), of.iter().map(|one| one.at).max());
+        assert_eq!((Some(state.first_sample.0), Some(state.last_sample.0)), (first, last), "{filter:#?}");
+        let newest = of.iter().filter(|one| Some(one.at) == last);
+        let shown = |one: &&&One| one.owner == state.owner && metadata_of(one) == state.metadata;
+        assert!(newest.into_iter().any(shown), "{filter:#?} {state:#?}");
+        let mine = |one: &&One| {
+            let project = filter.project_id.as_ref().is_none_or(|id| *id == one.owner.project_id);
+            project && one.resource == state.resource_id
+        };
+        let mut meters: Vec<&String> = samples.iter().filter(mine).map(|one| &one.meter.name).collect();
+        meters.sort_unstable();
+        meters.dedup();
+        assert_eq!(state.meters.iter().collect::<Vec<_>>(), meters);
+    }
+}
+
+#[test]
+fn a_batch_is_stored_whole_or_not_at_all_by_many_threads_at_once() {
+    let scratch = Scratch::sqlite();
+    let mut random = Random(77);
+    let batches = batches(&mut random, 1500);
+    let store = &scratch.store;
+    std::thread::scope(|scope| {
+        for worker in 0..8 {
+            let batches = &batches;
+            scope.spawn(move || {
+                for batch in batches.iter().skip(worker).step_by(8) {
+                    store.record(reference::batch(batch, BEGIN)).unwrap();
+                    let newest = batch.iter().max_by_key(|one| one.at).unwrap();
+                    let filter = Filter { message_id: Some(newest.id.clone()), ..Filter::default() };
+                    assert_eq!(store.samples(&filter, 1).unwrap().len(), 1, "acknowledged means stored");
+                }
+            });
+        }
+    });
+    // Of samples with one id any may have come first: all of them are alike.
+    let samples = stored(&batches);
+    for _ in 0..150 {
+        let question = reference::question(&mut random);
+        let found: Vec<Plain> = store.statistics(&question).unwrap().into_iter().map(Plain::from).collect();
+        assert_eq!(found, reference::statistics(&samples, &question), "{question:#?}");
+    }
+}
+
+#[test]
+fn an_answer_with_too_many_rows_is_refused_and_a_sparse_one_is_given_at_once() {
+    let scratch = Scratch::sqlite();
+    let mut random = Random(5);
+    let mut one = reference::sample(&mut random, 0);
+    let mut other = one.clone();
+    (one.at, other.at) = (1_000_000, 1_000_000 + 13 * 365 * 86_400 * 1_000_000);
+    other.id = MessageId::clock_text(1, i64::MIN);
+    scratch.store.record(reference::batch(&[one.clone(), other.clone()], BEGIN)).unwrap();
+    let mut question = reference::question(&mut Random(3));
+    question.filter = Filter { meter: Some(one.meter.name.clone()), ..Filter::default() };
+    (question.period, question.groupings) = (Some(600), Vec::new());
+    let found = scratch.store.statistics(&question).unwrap();
+    assert_eq!(found.iter().map(|row| row.moments.count).collect::<Vec<_>>(), [1, 1]);
+    question.most = 1;
+    assert_eq!(scratch.store.statistics(&question).unwrap_err().kind(), hearth::Kind::Invalid);
+    question.filter.until = Some(Timestamp(2_000_000));
+    assert_eq!(scratch.store.statistics(&question).unwrap().len(), 1);
+}
