@@ -2,6 +2,8 @@
 //! No socket, no clock, a database of its own for each test. One file per noun.
 
 mod default_types;
+mod discovery;
 mod fixture;
 mod quotas;
+mod services;
 mod types;

@@ -1,10 +1,16 @@
 //! What the API takes and answers: routes, bodies, views, and handlers that read a request, call `control/`, and write.
 
+pub mod availability_zones;
 pub mod default_types;
+pub mod extensions;
+pub mod hosts;
 mod list_filters;
 pub mod metadata;
+pub mod pools;
 pub mod quotas;
+pub mod resource_filters;
 mod selections;
+pub mod services;
 pub mod snapshot_actions;
 pub mod snapshot_bodies;
 pub mod snapshot_metadata;
@@ -37,6 +43,12 @@ pub const ROUTES: &[&[Route<BlockStorage>]] = &[
     type_extra_specs::ROUTES,
     default_types::ROUTES,
     quotas::ROUTES,
+    services::ROUTES,
+    hosts::ROUTES,
+    pools::ROUTES,
+    availability_zones::ROUTES,
+    resource_filters::ROUTES,
+    extensions::ROUTES,
 ];
 
 /// Who asks.

@@ -2,10 +2,13 @@
 
 mod authorized;
 pub mod default_types;
+pub mod hosts;
 pub mod limits;
+pub mod pools;
 pub mod quotas;
 pub mod refusals;
 pub mod resource_filters;
+pub mod services;
 pub mod snapshot_actions;
 pub mod snapshot_metadata;
 pub mod snapshots;
