@@ -105,6 +105,23 @@ impl Authenticate for Personas {
     }
 }
 
+/// Shows errors of the service beside the test that fails by them.
+struct Shown;
+
+impl log::Log for Shown {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.level() <= log::Level::Warn
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            eprintln!("{}: {}", record.level(), record.args());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
 /// A service of a test's own.
 pub struct Cloud {
     app: App,
@@ -130,6 +147,9 @@ impl Cloud {
     /// With these lines in the configuration file.
     pub fn with(lines: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
+        if log::set_logger(&Shown).is_ok() {
+            log::set_max_level(log::LevelFilter::Warn);
+        }
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("hearth-api-{}-{number}", std::process::id()));
         let file = folder.join("cinder.db");

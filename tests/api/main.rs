@@ -4,6 +4,8 @@
 mod default_types;
 mod discovery;
 mod fixture;
+mod people;
 mod quotas;
 mod services;
 mod types;
+mod volumes;

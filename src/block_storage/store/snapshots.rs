@@ -146,7 +146,11 @@ pub fn begin(connection: &mut Connection, id: &str, rule: &Move, columns: &[(&st
             Guard::NoGroupSnapshot => " AND group_snapshot_id IS NULL AND cgsnapshot_id IS NULL",
         });
     }
-    Ok(connection.execute(&sql, &params)? == 1)
+    let moved = connection.execute(&sql, &params)? == 1;
+    if moved && rule.failed.is_some() {
+        workers::begin(connection, workers::SNAPSHOT, id, rule.to.map_or("", Status::name))?;
+    }
+    Ok(moved)
 }
 
 /// Ends a move that [`begin`] began, as [`super::volumes::finish`] does for volumes.

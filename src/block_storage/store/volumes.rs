@@ -158,8 +158,8 @@ pub fn change(connection: &mut Connection, id: &str, columns: &[(&str, Value<'_>
 }
 
 /// Begins a move: changes columns and status of a volume where the move is allowed. `false` where it is not allowed, or
-/// where there is no such volume; the caller then reads again to say why. Who orders work of a service writes the row of
-/// `workers` with the order.
+/// where there is no such volume; the caller then reads again to say why. A move that a service is to end is noted in
+/// `workers`.
 ///
 /// # Errors
 /// As all statements.
@@ -180,7 +180,11 @@ pub fn begin(connection: &mut Connection, id: &str, rule: &Move, columns: &[(&st
         sql.push_str(" AND ");
         sql.push_str(condition(*guard));
     }
-    Ok(connection.execute(&sql, &params)? == 1)
+    let moved = connection.execute(&sql, &params)? == 1;
+    if moved && rule.failed.is_some() {
+        workers::begin(connection, workers::VOLUME, id, rule.to.map_or("", Status::name))?;
+    }
+    Ok(moved)
 }
 
 /// Ends a move that [`begin`] began: the volume goes where the move ends, with `columns` changed, and nobody works on it
