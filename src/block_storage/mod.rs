@@ -9,6 +9,7 @@ pub mod policies;
 pub mod rpc;
 pub mod scheduler;
 pub mod store;
+pub mod volume;
 
 use std::sync::Arc;
 

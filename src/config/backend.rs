@@ -30,6 +30,15 @@ pub const RESERVED_PERCENTAGE: Opt =
 /// How far thin volumes may exceed the capacity.
 pub const MAX_OVER_SUBSCRIPTION_RATIO: Opt = Opt::text(SECTION, "max_over_subscription_ratio", "20.0")
     .help("How many times the capacity thin volumes may promise together, 1.0 or more, or auto.");
+/// Folder of the file driver.
+pub const HEARTH_FILE_PATH: Opt = Opt::path(SECTION, "hearth_file_path", "")
+    .help("Folder in which the file driver keeps volumes and snapshots. Empty: volumes/<section> under state_path.");
+/// Whether the volumes of the file driver are thin.
+pub const NFS_SPARSED_VOLUMES: Opt = Opt::boolean(SECTION, "nfs_sparsed_volumes", "true")
+    .help("Whether the file driver makes volumes that take their space when it is written, instead of at once.");
+/// Whether the volumes of the file driver are in QEMU's format.
+pub const NFS_QCOW2_VOLUMES: Opt = Opt::boolean(SECTION, "nfs_qcow2_volumes", "false")
+    .help("Whether the file driver makes qcow2 files instead of raw ones. Copies keep the format of their source.");
 
 /// All rows of this file.
 pub const ROWS: &[Opt] = &[
@@ -40,4 +49,7 @@ pub const ROWS: &[Opt] = &[
     BACKEND_AVAILABILITY_ZONE,
     RESERVED_PERCENTAGE,
     MAX_OVER_SUBSCRIPTION_RATIO,
+    HEARTH_FILE_PATH,
+    NFS_SPARSED_VOLUMES,
+    NFS_QCOW2_VOLUMES,
 ];

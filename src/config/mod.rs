@@ -21,6 +21,7 @@ pub mod logging;
 pub mod oslo_middleware;
 pub mod oslo_policy;
 pub mod quota;
+pub mod volume;
 
 pub use check::check;
 pub use load::{Config, Origin, Problem, Severity, Sources};
@@ -35,6 +36,7 @@ pub const ALL: &[&[Opt]] = &[
     logging::ROWS,
     quota::ROWS,
     backend::ROWS,
+    volume::ROWS,
     database::ROWS,
     keystone_authtoken::ROWS,
     oslo_policy::ROWS,
@@ -55,6 +57,7 @@ mod tests {
             (include_str!("logging.rs"), logging::ROWS),
             (include_str!("quota.rs"), quota::ROWS),
             (include_str!("backend.rs"), backend::ROWS),
+            (include_str!("volume.rs"), volume::ROWS),
             (include_str!("database.rs"), database::ROWS),
             (include_str!("keystone_authtoken.rs"), keystone_authtoken::ROWS),
             (include_str!("oslo_policy.rs"), oslo_policy::ROWS),

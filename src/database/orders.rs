@@ -176,6 +176,96 @@ fn taken(row: &Row<'_>, owner: &str) -> Result<Taken> {
     })
 }
 
+/// The oldest `most` orders of a role that these hosts or any host may take, whether or not they can be taken now, each
+/// with whether somebody holds it. For a role that decides by itself which orders have to wait for which; such a role
+/// then calls [`hold`].
+///
+/// # Errors
+/// As all statements.
+pub fn standing(connection: &mut Connection, role: &str, hosts: &[&str], most: u32) -> Result<Vec<Standing>> {
+    let marks = ", ?".repeat(hosts.len());
+    let sql = format!(
+        "SELECT id, kind, object_type, object_id, payload, created_at, attempts, progress, last_error, host, lease_owner, \
+         lease_until FROM hearth_orders WHERE role = ? AND host IN (''{marks}) ORDER BY id LIMIT ?"
+    );
+    let hosts = hosts.iter().map(|host| Value::from(*host));
+    let params: Vec<Value<'_>> = std::iter::once(role.into()).chain(hosts).chain([most.into()]).collect();
+    let now = Timestamp::now();
+    connection.rows(&sql, &params, |row| {
+        let owner = row.opt_string(10)?.unwrap_or_default();
+        let held = row.opt_time(11)?.is_some_and(|until| until >= now);
+        Ok(Standing { order: taken(row, &owner)?, host: row.string(9)?, held })
+    })
+}
+
+/// An order as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The order; its owner is empty where nobody has taken it.
+    pub order: Taken,
+    /// The host that is to take it; empty: any host of the role.
+    pub host: String,
+    /// Whether the lease of its owner has not run out.
+    pub held: bool,
+}
+
+/// Takes one order that [`standing`] told, in a transaction of the taker; `None` where somebody else was faster.
+///
+/// # Errors
+/// As all statements.
+pub fn hold(tx: &mut Transaction<'_>, standing: &Standing, owner: &str, lease_seconds: i64) -> Result<Option<Taken>> {
+    let (order, now) = (&standing.order, Timestamp::now());
+    // Whoever changes the row first has it: the others find another number of attempts, or another host.
+    let changed = tx.execute(
+        "UPDATE hearth_orders SET lease_owner = ?, lease_until = ?, attempts = attempts + 1 \
+         WHERE id = ? AND host = ? AND attempts = ? AND (lease_until IS NULL OR lease_until < ?)",
+        &[
+            owner.into(),
+            now.plus_seconds(lease_seconds).into(),
+            order.id.into(),
+            (&standing.host).into(),
+            order.attempts.into(),
+            now.into(),
+        ],
+    )?;
+    let taken = Taken { attempts: order.attempts + 1, owner: owner.to_owned(), ..order.clone() };
+    Ok((changed == 1).then_some(taken))
+}
+
+/// Holds every order of `owner` for `lease_seconds` more; how many there were.
+///
+/// # Errors
+/// As all statements.
+pub fn renew_all(tx: &mut Transaction<'_>, owner: &str, lease_seconds: i64) -> Result<u64> {
+    let until = Timestamp::now().plus_seconds(lease_seconds);
+    tx.execute("UPDATE hearth_orders SET lease_until = ? WHERE lease_owner = ?", &[until.into(), owner.into()])
+}
+
+/// Leaves an order to the takers of `host`, with another payload, as if it were new; `false` where the lease is lost.
+///
+/// # Errors
+/// As all statements.
+pub fn pass_on(tx: &mut Transaction<'_>, order: &Taken, host: &str, payload: &str) -> Result<bool> {
+    let sets = "host = ?, payload = ?, attempts = 0, lease_owner = NULL, lease_until = NULL";
+    change(tx, order, sets, &[host.into(), payload.into()])
+}
+
+/// Says which host is to take the order after this taker, who keeps it; `false` where the lease is lost.
+///
+/// # Errors
+/// As all statements.
+pub fn assign(tx: &mut Transaction<'_>, order: &Taken, host: &str) -> Result<bool> {
+    change(tx, order, "host = ?", &[host.into()])
+}
+
+/// Gives an order back that was not begun: this taking does not count; `false` where the lease is lost.
+///
+/// # Errors
+/// As all statements.
+pub fn give_back(tx: &mut Transaction<'_>, order: &Taken) -> Result<bool> {
+    change(tx, order, "attempts = attempts - 1, lease_owner = NULL, lease_until = NULL", &[])
+}
+
 /// Holds an order for `lease_seconds` more; `false` where the lease ran out and somebody else took it.
 ///
 /// # Errors
@@ -220,9 +310,17 @@ pub fn fail(tx: &mut Transaction<'_>, order: &Taken, error: &str, again_in_secon
 /// # Errors
 /// As all statements.
 pub fn release(database: &Database, role: &str, host: &str) -> Result<u64> {
+    database.write(|tx| release_in(tx, role, host))
+}
+
+/// As [`release`], in a transaction of the caller.
+///
+/// # Errors
+/// As all statements.
+pub fn release_in(tx: &mut Transaction<'_>, role: &str, host: &str) -> Result<u64> {
     let sql = "UPDATE hearth_orders SET lease_owner = NULL, lease_until = NULL \
                WHERE role = ? AND host = ? AND lease_owner IS NOT NULL";
-    database.write(|tx| tx.execute(sql, &[role.into(), host.into()]))
+    tx.execute(sql, &[role.into(), host.into()])
 }
 
 /// How many orders wait or are held, by role and host, with the time at which the oldest was placed.

@@ -1,6 +1,7 @@
 //! What every long-lived role shares: threads, signals, metrics, logging.
 
 pub mod exec;
+pub mod fault;
 pub mod health;
 pub mod log;
 pub mod metrics;

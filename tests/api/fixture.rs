@@ -251,7 +251,10 @@ fn empty_database() -> &'static [u8] {
         let _ = std::fs::remove_file(&file);
         let options = Options { create: true, ..Options::default() };
         let database = Database::open(&format!("sqlite:///{}", file.display()), options).unwrap();
-        let wanted = migrate::Wanted { cinder: true, components: &[&orders::PLATFORM] };
+        let wanted = migrate::Wanted {
+            cinder: true,
+            components: &[&orders::PLATFORM, &hearth::block_storage::store::tables::COMPONENT],
+        };
         migrate::sync(&database, &wanted).unwrap();
         database.read(|c| c.row("PRAGMA wal_checkpoint(TRUNCATE)", &[], |_| Ok(()))).unwrap();
         drop(database);

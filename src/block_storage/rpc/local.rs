@@ -1,10 +1,11 @@
-//! Orders that wait in the database for a `hearth volume`.
+//! Orders that wait in the database for a `hearth volume`, and the `workers` rows of objects that are new.
 
 use crate::block_storage::model::pool::service_host;
 use crate::block_storage::model::snapshot::Snapshot;
+use crate::block_storage::model::status::Status as _;
 use crate::block_storage::model::volume::Volume;
 use crate::block_storage::model::work::{Order, Requester, Work};
-use crate::block_storage::store::orders;
+use crate::block_storage::store::{orders, workers};
 use crate::database::Transaction;
 use crate::error::Result;
 
@@ -17,6 +18,12 @@ pub(super) fn place(
     source: Option<&Volume>,
     work: Work,
 ) -> Result<()> {
+    // What begins a move says so itself; what is new has made no move.
+    match (&work, snapshot) {
+        (Work::CreateVolume { .. }, _) => workers::begin(tx, workers::VOLUME, &volume.id, volume.status.name())?,
+        (Work::CreateSnapshot, Some(new)) => workers::begin(tx, workers::SNAPSHOT, &new.id, new.status.name())?,
+        _ => {}
+    }
     let order = Order {
         id: 0,
         backend: volume.host.as_deref().map(|host| service_host(host).to_owned()),

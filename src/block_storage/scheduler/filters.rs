@@ -9,8 +9,17 @@ use crate::block_storage::model::pool::{Capability, Pool};
 /// One filter.
 pub(super) type Filter = fn(&Request, &Pool) -> Result<(), String>;
 
-/// All filters, the cheapest first.
-pub(super) const FILTERS: &[Filter] = &[service, tried, source, zone, type_zones, hints, capabilities, room];
+/// All filters, the cheapest first, with Cinder's names of those that an operator can switch off.
+pub(super) const FILTERS: &[(Option<&str>, Filter)] = &[
+    (None, service),
+    (None, tried),
+    (None, source),
+    (None, hints),
+    (Some("AvailabilityZoneFilter"), zone),
+    (Some("AvailabilityZoneFilter"), type_zones),
+    (Some("CapabilitiesFilter"), capabilities),
+    (Some("CapacityFilter"), room),
+];
 
 fn refuse_if(refuse: bool, reason: impl FnOnce() -> String) -> Result<(), String> {
     if refuse { Err(reason()) } else { Ok(()) }

@@ -30,16 +30,19 @@ pub struct Request {
     pub different_host: Vec<String>,
 }
 
-/// How pools are ordered.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Weighing {
+/// What the operator says of the choice.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rules {
+    /// Cinder's names of the filters that hold, of those that can be switched off (`scheduler_default_filters`).
+    pub filters: Vec<String>,
     /// Positive: the pool with most room first; negative: the one with least (`capacity_weight_multiplier`).
     pub capacity_multiplier: f64,
 }
 
-impl Default for Weighing {
+impl Default for Rules {
     fn default() -> Self {
-        Self { capacity_multiplier: 1.0 }
+        let names = FILTERS.iter().filter_map(|(name, _)| *name);
+        Self { filters: names.map(str::to_owned).collect(), capacity_multiplier: 1.0 }
     }
 }
 
@@ -54,15 +57,15 @@ pub struct NoValidBackend {
 ///
 /// # Errors
 /// Why each pool was refused.
-pub fn choose<'a>(request: &Request, pools: &'a [Pool], weighing: Weighing) -> Result<&'a Pool, NoValidBackend> {
+pub fn choose<'a>(request: &Request, pools: &'a [Pool], rules: &Rules) -> Result<&'a Pool, NoValidBackend> {
     let mut refusals = Vec::new();
     let mut best: Option<(f64, &Pool)> = None;
     for pool in pools {
-        if let Err(reason) = suits(request, pool) {
+        if let Err(reason) = suits(request, pool, rules) {
             refusals.push((pool.name.clone(), reason));
             continue;
         }
-        let weight = weight(request, pool, weighing);
+        let weight = weight(request, pool, rules);
         // Among equals the first stays, so that the choice does not depend on anything but the report.
         if best.is_none_or(|(highest, _)| weight > highest) {
             best = Some((weight, pool));
@@ -75,13 +78,14 @@ pub fn choose<'a>(request: &Request, pools: &'a [Pool], weighing: Weighing) -> R
 ///
 /// # Errors
 /// The reason of the first filter that refuses it.
-pub fn suits(request: &Request, pool: &Pool) -> Result<(), String> {
-    FILTERS.iter().try_for_each(|filter| filter(request, pool))
+pub fn suits(request: &Request, pool: &Pool, rules: &Rules) -> Result<(), String> {
+    let holds = |name: &Option<&str>| name.is_none_or(|name| rules.filters.iter().any(|filter| filter == name));
+    FILTERS.iter().filter(|(name, _)| holds(name)).try_for_each(|(_, filter)| filter(request, pool))
 }
 
-fn weight(request: &Request, pool: &Pool, weighing: Weighing) -> f64 {
+fn weight(request: &Request, pool: &Pool, rules: &Rules) -> f64 {
     match capacity::virtual_free(pool, filters::provisioning(request)) {
-        Some(gib) => gib * weighing.capacity_multiplier,
+        Some(gib) => gib * rules.capacity_multiplier,
         // A pool that tells no figure comes last, whichever end is preferred.
         None => f64::NEG_INFINITY,
     }
@@ -138,9 +142,12 @@ mod tests {
         let mut pools = [pool("h@a#a"), pool("h@b#b"), pool("h@c#c")];
         pools[0].provisioned_gib = 10.0;
         let request = Request { size_gib: 1, ..Request::default() };
-        let name = |weighing| choose(&request, &pools, weighing).map(|pool| pool.name.clone());
-        assert_eq!(name(Weighing::default()).as_deref(), Ok("h@b#b"));
-        assert_eq!(name(Weighing { capacity_multiplier: -1.0 }).as_deref(), Ok("h@a#a"));
+        let name = |capacity_multiplier| {
+            let rules = Rules { capacity_multiplier, ..Rules::default() };
+            choose(&request, &pools, &rules).map(|pool| pool.name.clone())
+        };
+        assert_eq!(name(1.0).as_deref(), Ok("h@b#b"));
+        assert_eq!(name(-1.0).as_deref(), Ok("h@a#a"));
     }
 
     #[test]
@@ -149,7 +156,8 @@ mod tests {
         pools[0].free = Space::Infinite;
         for capacity_multiplier in [1.0, -1.0] {
             let request = Request { size_gib: 1, ..Request::default() };
-            let chosen = choose(&request, &pools, Weighing { capacity_multiplier });
+            let rules = Rules { capacity_multiplier, ..Rules::default() };
+            let chosen = choose(&request, &pools, &rules);
             assert_eq!(chosen.map(|pool| pool.name.as_str()), Ok("h@b#b"));
         }
     }
@@ -167,7 +175,7 @@ mod tests {
         };
         let other = Pool { other: Vec::new(), ..pool("h@other#p") };
         let pools = [full, off, down, far, pool("h@tried#p"), other];
-        let refused = choose(&request, &pools, Weighing::default()).unwrap_err();
+        let refused = choose(&request, &pools, &Rules::default()).unwrap_err();
         let reasons: Vec<_> = refused.refusals.iter().map(|(_, reason)| reason.as_str()).collect();
         assert_eq!(
             reasons,
@@ -185,14 +193,14 @@ mod tests {
 
     #[test]
     fn without_any_report_the_refusal_says_so() {
-        let refused = choose(&Request::default(), &[], Weighing::default()).unwrap_err();
+        let refused = choose(&Request::default(), &[], &Rules::default()).unwrap_err();
         assert_eq!(refused.to_string(), "No valid backend was found. No volume service has reported a pool.");
     }
 
     #[test]
     fn extra_specs_of_other_scopes_are_ignored() {
         let pools = [pool("h@a#a")];
-        let passes = |list: &[(&str, &str)]| choose(&specs(list), &pools, Weighing::default()).is_ok();
+        let passes = |list: &[(&str, &str)]| choose(&specs(list), &pools, &Rules::default()).is_ok();
         assert!(passes(&[("vendor:something", "x"), ("capabilities:volume_backend_name", "files")]));
         assert!(!passes(&[("capabilities:volume_backend_name", "disks")]));
         assert!(passes(&[("thin_provisioning_support", "<is> True")]));
@@ -204,8 +212,7 @@ mod tests {
     #[test]
     fn a_volume_type_can_name_its_zones() {
         let pools = [pool("h@a#a")];
-        let passes =
-            |zones| choose(&specs(&[("RESKEY:availability_zones", zones)]), &pools, Weighing::default()).is_ok();
+        let passes = |zones| choose(&specs(&[("RESKEY:availability_zones", zones)]), &pools, &Rules::default()).is_ok();
         assert!(passes("far, nova"));
         assert!(!passes("far"));
     }
@@ -213,15 +220,26 @@ mod tests {
     #[test]
     fn a_thick_type_needs_free_space() {
         let pools = [Pool { free: Space::Gib(0.5), ..pool("h@a#a") }];
-        let passes = |list: &[(&str, &str)]| choose(&specs(list), &pools, Weighing::default()).is_ok();
+        let passes = |list: &[(&str, &str)]| choose(&specs(list), &pools, &Rules::default()).is_ok();
         assert!(passes(&[]));
         assert!(!passes(&[("provisioning:type", "thick")]));
     }
 
     #[test]
+    fn an_operator_can_switch_filters_off_but_not_the_look_at_the_service() {
+        let full = Pool { provisioned_gib: 1e6, ..pool("h@a#a") };
+        let down = Pool { up: false, ..pool("h@b#b") };
+        let rules = Rules { filters: vec!["AvailabilityZoneFilter".to_owned()], ..Rules::default() };
+        let request = Request { size_gib: 1, ..Request::default() };
+        assert!(suits(&request, &full, &Rules::default()).is_err());
+        assert!(suits(&request, &full, &rules).is_ok());
+        assert!(suits(&request, &down, &rules).is_err());
+    }
+
+    #[test]
     fn hints_keep_volumes_together_or_apart() {
         let pools = [pool("h@a#a"), pool("h@b#b")];
-        let chosen = |request| choose(&request, &pools, Weighing::default()).map(|pool| pool.name.clone());
+        let chosen = |request| choose(&request, &pools, &Rules::default()).map(|pool| pool.name.clone());
         let request = Request { size_gib: 1, ..Request::default() };
         let together = Request { same_host: Some(vec!["h@b#b".to_owned()]), ..request.clone() };
         assert_eq!(chosen(together).as_deref(), Ok("h@b#b"));

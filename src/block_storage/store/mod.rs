@@ -15,6 +15,8 @@ pub mod services;
 pub mod snapshot_lists;
 pub mod snapshots;
 pub mod sources;
+pub mod stranded;
+pub mod tables;
 mod transitions;
 pub mod volume_lists;
 pub mod volume_types;

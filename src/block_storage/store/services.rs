@@ -125,6 +125,6 @@ pub fn set_frozen(tx: &mut Transaction<'_>, id: i64, frozen: bool) -> Result<boo
 }
 
 /// `text` as a part of a LIKE pattern that matches it alone.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
 }

@@ -1,0 +1,87 @@
+//! Volumes and snapshots that are on their way to another status although nobody has an order that would take them there.
+
+use super::services::escaped;
+use crate::database::{Connection, Value};
+use crate::error::Result;
+use crate::time::Timestamp;
+
+/// The kind of volumes.
+pub const VOLUME: &str = "volume";
+/// The kind of snapshots.
+pub const SNAPSHOT: &str = "snapshot";
+
+/// An object that nobody was asked to do anything about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stranded {
+    /// [`VOLUME`] or [`SNAPSHOT`].
+    pub kind: &'static str,
+    /// Its id.
+    pub id: String,
+    /// The volume: itself, or the one that the snapshot is of.
+    pub volume_id: String,
+    /// Its owner.
+    pub project_id: String,
+    /// Its status.
+    pub status: String,
+    /// Where it is, if it was placed.
+    pub host: Option<String>,
+    /// When it was last changed.
+    pub changed_at: Option<Timestamp>,
+}
+
+/// Those of the backend `host@backend`; volumes whose snapshots go with them bring those along, so snapshots in
+/// deletion are told only where their volume is not.
+///
+/// # Errors
+/// Those of the database, as all functions of this file.
+pub fn on_backend(c: &mut Connection, backend: &str) -> Result<Vec<Stranded>> {
+    find(c, Some(backend))
+}
+
+/// Those of all backends, and those that were never placed.
+pub fn everywhere(c: &mut Connection) -> Result<Vec<Stranded>> {
+    find(c, None)
+}
+
+fn find(c: &mut Connection, backend: Option<&str>) -> Result<Vec<Stranded>> {
+    let pools = backend.map(|backend| format!("{}#%", escaped(backend)));
+    let place = if backend.is_some() { " AND (v.host = ? OR v.host LIKE ? ESCAPE '!')" } else { "" };
+    let mut params: Vec<Value<'_>> = vec![false.into()];
+    if let (Some(backend), Some(pools)) = (backend, &pools) {
+        params.extend([Value::from(backend), Value::from(pools)]);
+    }
+    let volumes = format!(
+        "SELECT v.id, v.project_id, v.status, v.host, v.updated_at, v.created_at FROM volumes v WHERE v.deleted = ? AND \
+         v.status IN ('creating', 'deleting', 'extending', 'error_managing_deleting'){place} AND NOT EXISTS \
+         (SELECT 1 FROM hearth_orders o WHERE o.object_type = 'volume' AND o.object_id = v.id) ORDER BY v.id"
+    );
+    let mut found = c.rows(&volumes, &params, |row| {
+        let id = row.string(0)?;
+        Ok(Stranded {
+            kind: VOLUME,
+            volume_id: id.clone(),
+            id,
+            project_id: row.opt_string(1)?.unwrap_or_default(),
+            status: row.string(2)?,
+            host: row.opt_string(3)?,
+            changed_at: row.opt_time(4)?.or(row.opt_time(5)?),
+        })
+    })?;
+    let snapshots = format!(
+        "SELECT s.id, s.volume_id, s.project_id, s.status, v.host, s.updated_at, s.created_at FROM snapshots s \
+         JOIN volumes v ON v.id = s.volume_id WHERE s.deleted = ?{place} AND s.status IN ('creating', 'deleting') AND \
+         v.status <> 'deleting' AND NOT EXISTS (SELECT 1 FROM hearth_orders o WHERE o.object_type = 'snapshot' AND o.object_id = s.id) ORDER BY s.id"
+    );
+    found.extend(c.rows(&snapshots, &params, |row| {
+        Ok(Stranded {
+            kind: SNAPSHOT,
+            id: row.string(0)?,
+            volume_id: row.string(1)?,
+            project_id: row.opt_string(2)?.unwrap_or_default(),
+            status: row.string(3)?,
+            host: row.opt_string(4)?,
+            changed_at: row.opt_time(5)?.or(row.opt_time(6)?),
+        })
+    })?);
+    Ok(found)
+}

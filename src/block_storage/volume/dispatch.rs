@@ -1,0 +1,271 @@
+//! Taking orders: which of those that wait can be begun, and by which worker. Orders of one volume keep their order; all
+//! others are carried out side by side, as many as there are workers. Not here: carrying them out (`work/`).
+
+use std::collections::{HashSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{Shared, placement, work};
+use crate::block_storage::model::work::Order;
+use crate::block_storage::store::orders::{self, Held, Waiting};
+use crate::error::Result;
+use crate::service::fault;
+
+/// How many of the oldest orders one look considers.
+const LOOK: u32 = 1000;
+
+/// The orders of this process.
+pub(super) struct Dispatcher {
+    shared: Arc<Shared>,
+    state: Mutex<State>,
+    /// There is an order to begin, or the end has come.
+    given: Condvar,
+    /// A thread has come to its end, or an order.
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Taken and not begun.
+    waiting: VecDeque<Held>,
+    /// Begun and not ended.
+    running: HashSet<i64>,
+    stopped: bool,
+}
+
+impl Dispatcher {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, state: Mutex::default(), given: Condvar::new(), ended: Condvar::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes orders until the service stops.
+    pub(super) fn run(&self) {
+        let shared = &self.shared;
+        let renewal = Duration::from_secs(u64::try_from(shared.settings.lease_seconds).unwrap_or(3)) / 3;
+        let mut renewed = Instant::now();
+        while !shared.is_stopping() {
+            shared.wait_for_call(shared.settings.poll_interval.min(renewal));
+            if renewed.elapsed() >= renewal {
+                self.renew();
+                renewed = Instant::now();
+            }
+            if !shared.is_stopping()
+                && let Err(error) = self.look()
+            {
+                log::error!("orders can not be taken: {error}");
+            }
+        }
+        self.give_back();
+        // Those that were begun are kept until they end, or until the process does.
+        while !self.state().running.is_empty() {
+            self.wait_for_end(renewal);
+            self.renew();
+        }
+    }
+
+    /// Carries out orders until the service stops.
+    pub(super) fn work(&self) {
+        while let Some(order) = self.next() {
+            let id = order.id;
+            let done = catch_unwind(AssertUnwindSafe(|| work::run(&self.shared, &order)));
+            match done {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => log::error!(
+                    "order {id} ({}) is not finished and will be taken again [{}]: {error}",
+                    order.work.kind(),
+                    order.requester.request_id
+                ),
+                Err(_) => log::error!("order {id} ({}) has met a defect and will be taken again", order.work.kind()),
+            }
+            self.state().running.remove(&id);
+            self.ended.notify_all();
+            // What had to wait for this order can begin.
+            self.shared.call();
+        }
+        self.ended.notify_all();
+    }
+
+    /// Lets the workers end when they have ended what they do.
+    pub(super) fn stop(&self) {
+        self.state().stopped = true;
+        self.given.notify_all();
+    }
+
+    /// Waits until an order or a thread ends, at most `timeout`.
+    pub(super) fn wait_for_end(&self, timeout: Duration) {
+        drop(self.ended.wait_timeout(self.state(), timeout));
+    }
+
+    fn next(&self) -> Option<Held> {
+        let mut state = self.state();
+        loop {
+            if state.stopped {
+                return None;
+            }
+            if let Some(order) = state.waiting.pop_front() {
+                state.running.insert(order.id);
+                return Some(order);
+            }
+            state = self.given.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Takes every order that can be begun now, as far as there are workers.
+    fn look(&self) -> Result<()> {
+        let shared = &self.shared;
+        let ready: Vec<&str> =
+            shared.backends.iter().filter(|backend| backend.state().is_ready()).map(|backend| &*backend.host).collect();
+        let (mine, room) = {
+            let state = self.state();
+            let mine: HashSet<i64> =
+                state.running.iter().copied().chain(state.waiting.iter().map(|order| order.id)).collect();
+            let room = shared.settings.workers.saturating_sub(mine.len());
+            (mine, room)
+        };
+        if room == 0 {
+            return Ok(());
+        }
+        let found = shared.database.read(|c| orders::waiting(c, &ready, LOOK))?;
+        let chosen = choose(&found, |waiting| (&waiting.order, waiting.held || mine.contains(&waiting.order.id)), room);
+        if chosen.is_empty() {
+            return Ok(());
+        }
+        let mut taken = self.take(&chosen);
+        if taken.is_err() && chosen.len() > 1 {
+            // One order that can not be taken must not keep the others waiting.
+            let each = chosen.iter().filter_map(|waiting| match self.take(&[waiting]) {
+                Ok(orders) => Some(orders),
+                Err(error) => {
+                    log::error!("order {} can not be taken: {error}", waiting.order.id);
+                    None
+                }
+            });
+            taken = Ok(each.flatten().collect());
+        }
+        let taken = taken?;
+        if !taken.is_empty() {
+            fault::point("order.after_take");
+            self.state().waiting.extend(taken);
+            self.given.notify_all();
+        }
+        Ok(())
+    }
+
+    /// Takes orders in one transaction, and places those that have no backend; answers those that this process has then.
+    fn take(&self, chosen: &[&Waiting]) -> Result<Vec<Held>> {
+        let shared = &self.shared;
+        shared.database.write(|tx| {
+            let mut taken = Vec::new();
+            for waiting in chosen {
+                match orders::take(tx, waiting, &shared.owner, shared.settings.lease_seconds)? {
+                    Some(order) if order.backend.is_none() => taken.extend(placement::place(tx, shared, order)?),
+                    order => taken.extend(order),
+                }
+            }
+            fault::point("order.before_take");
+            Ok(taken)
+        })
+    }
+
+    fn renew(&self) {
+        let shared = &self.shared;
+        let any = {
+            let state = self.state();
+            !state.running.is_empty() || !state.waiting.is_empty()
+        };
+        if any
+            && let Err(error) =
+                shared.database.write(|tx| orders::renew(tx, &shared.owner, shared.settings.lease_seconds))
+        {
+            log::error!("orders can not be kept: {error}");
+        }
+    }
+
+    /// Gives back what was taken and not begun.
+    fn give_back(&self) {
+        let waiting: Vec<Held> = self.state().waiting.drain(..).collect();
+        if waiting.is_empty() {
+            return;
+        }
+        let database = &self.shared.database;
+        let given = database.write(|tx| waiting.iter().try_for_each(|order| orders::give_back(tx, order)));
+        if let Err(error) = given {
+            log::warn!("orders are not given back and wait for the end of their lease: {error}");
+        }
+    }
+}
+
+/// Those of `found` that can be begun, at most `room`: nobody has the order, and it need not wait for an older one. `look`
+/// tells the order and whether somebody has it.
+fn choose<'a, T>(found: &'a [T], look: impl Fn(&'a T) -> (&'a Order, bool), room: usize) -> Vec<&'a T> {
+    let mut ahead: Vec<&Order> = Vec::new();
+    let mut chosen = Vec::new();
+    for item in found {
+        if chosen.len() == room {
+            break;
+        }
+        let (order, held) = look(item);
+        if !held && !ahead.iter().any(|earlier| order.waits_for(earlier)) {
+            chosen.push(item);
+        }
+        ahead.push(order);
+    }
+    chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block_storage::model::work::{Requester, Work};
+
+    fn order(id: i64, volume: &str, source: Option<&str>) -> (Order, bool) {
+        let order = Order {
+            id,
+            backend: Some("h@b".to_owned()),
+            volume_id: volume.to_owned(),
+            snapshot_id: None,
+            source_volume_id: source.map(str::to_owned),
+            work: Work::CreateSnapshot,
+            requester: Requester::default(),
+            attempts: 0,
+        };
+        (order, false)
+    }
+
+    fn chosen(found: &[(Order, bool)], mine: &[i64], room: usize) -> Vec<i64> {
+        let chosen = choose(found, |(order, held)| (order, *held || mine.contains(&order.id)), room);
+        chosen.iter().map(|(order, _)| order.id).collect()
+    }
+
+    #[test]
+    fn orders_of_one_volume_are_begun_one_after_the_other() {
+        let found = [order(1, "a", None), order(2, "a", None), order(3, "b", None)];
+        assert_eq!(chosen(&found, &[], 9), [1, 3]);
+        assert_eq!(chosen(&found, &[1], 9), [3]);
+        assert_eq!(chosen(&found[1..], &[], 9), [2, 3]);
+    }
+
+    #[test]
+    fn an_order_that_somebody_has_still_holds_up_those_behind_it() {
+        let mut found = [order(1, "a", None), order(2, "a", None)];
+        found[0].1 = true;
+        assert_eq!(chosen(&found, &[], 9), Vec::<i64>::new());
+    }
+
+    #[test]
+    fn a_source_outlives_its_clones_and_clones_do_not_wait_for_each_other() {
+        let found = [order(1, "x", Some("a")), order(2, "y", Some("a")), order(3, "a", None)];
+        assert_eq!(chosen(&found, &[], 9), [1, 2]);
+    }
+
+    #[test]
+    fn no_more_are_chosen_than_there_are_workers() {
+        let found = [order(1, "a", None), order(2, "b", None), order(3, "c", None)];
+        assert_eq!(chosen(&found, &[], 2), [1, 2]);
+    }
+}

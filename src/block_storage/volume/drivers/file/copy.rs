@@ -1,0 +1,95 @@
+//! Copying a file by its extents where the file system shares them (XFS, Btrfs, bcachefs, NFS 4.2), else by its data:
+//! holes stay holes, so that a copy costs what was written and not what was promised.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom as Position, Write};
+
+use rustix::fs::{SeekFrom, copy_file_range, ioctl_ficlone, seek};
+use rustix::io::Errno;
+
+use crate::error::{Error, Result};
+use crate::service::threads;
+
+/// How a copy was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Both files share their blocks until one is written to. The copy is of one moment.
+    Shared,
+    /// Byte by byte: a file that is written meanwhile is copied as no moment had it.
+    Bytes,
+}
+
+/// The most that one call copies.
+const AT_ONCE: u64 = 64 << 20;
+
+/// Makes the empty file `to` equal to `from`.
+pub(super) fn copy(from: &File, to: &File) -> Result<Way> {
+    threads::about_to_wait();
+    match ioctl_ficlone(to, from) {
+        Ok(()) => return Ok(Way::Shared),
+        Err(Errno::OPNOTSUPP | Errno::NOTTY | Errno::INVAL | Errno::XDEV | Errno::NOSYS | Errno::PERM) => {}
+        Err(error) => return Err(failed(&error.into())),
+    }
+    copy_data(from, to).map_err(|error| failed(&error))?;
+    Ok(Way::Bytes)
+}
+
+fn copy_data(from: &File, to: &File) -> io::Result<()> {
+    let length = from.metadata()?.len();
+    to.set_len(length)?;
+    let mut position = 0;
+    while position < length {
+        let start = match seek(from, SeekFrom::Data(position)) {
+            Ok(start) => start.min(length),
+            // Only a hole is left.
+            Err(Errno::NXIO) => break,
+            // A file system that does not know holes: all is data.
+            Err(Errno::INVAL) => position,
+            Err(error) => return Err(error.into()),
+        };
+        let end = seek(from, SeekFrom::Hole(start)).map_or(length, |end| end.min(length));
+        copy_range(from, to, start, end)?;
+        position = end;
+    }
+    Ok(())
+}
+
+fn copy_range(from: &File, to: &File, start: u64, end: u64) -> io::Result<()> {
+    let (mut read_at, mut write_at) = (start, start);
+    while read_at < end {
+        let count = usize::try_from((end - read_at).min(AT_ONCE)).unwrap_or(usize::MAX);
+        match copy_file_range(from, Some(&mut read_at), to, Some(&mut write_at), count) {
+            Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+            Ok(_) => {}
+            Err(Errno::INTR) => {}
+            Err(Errno::XDEV | Errno::NOSYS | Errno::INVAL | Errno::OPNOTSUPP | Errno::PERM) => {
+                return copy_through_memory(from, to, read_at, end);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn copy_through_memory(mut from: &File, mut to: &File, start: u64, end: u64) -> io::Result<()> {
+    from.seek(Position::Start(start))?;
+    to.seek(Position::Start(start))?;
+    let mut buffer = vec![0; 1 << 20];
+    let mut left = end - start;
+    while left > 0 {
+        let count = usize::try_from(left.min(buffer.len() as u64)).unwrap_or(buffer.len());
+        let chunk = buffer.get_mut(..count).unwrap_or_default();
+        from.read_exact(chunk)?;
+        to.write_all(chunk)?;
+        left -= count as u64;
+    }
+    Ok(())
+}
+
+fn failed(error: &io::Error) -> Error {
+    let public = match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::NOSPC | Errno::DQUOT) => "The backend has no space left.",
+        _ => "The backend's storage fails.",
+    };
+    Error::unavailable(public, format!("can not copy: {error}"))
+}

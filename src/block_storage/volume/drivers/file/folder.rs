@@ -1,0 +1,185 @@
+//! The folder of a backend: names that appear whole or not at all, possession by one process, leftovers of crashes.
+//! Not here: what is in the files.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use crate::block_storage::volume::drivers::Inventory;
+use crate::error::{Error, Result};
+use crate::service::fault;
+
+/// The file whose lock is the possession of the folder.
+const LOCK: &str = ".hearth.lock";
+/// How the names of unfinished files end; they begin with a point.
+const UNFINISHED: &str = ".part";
+
+/// The folder of one backend.
+pub(super) struct Folder {
+    root: PathBuf,
+    /// The locked file, while this process has the folder.
+    lock: Mutex<Option<File>>,
+    unfinished: AtomicU64,
+}
+
+impl Folder {
+    pub(super) fn new(root: PathBuf) -> Self {
+        Self { root, lock: Mutex::new(None), unfinished: AtomicU64::new(0) }
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Makes the folder where it is missing and locks it for this process. `false` while another process has it.
+    pub(super) fn acquire(&self) -> Result<bool> {
+        let mut lock = self.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if lock.is_some() {
+            return Ok(true);
+        }
+        fs::create_dir_all(&self.root).map_err(|error| self.failed("make", "", &error))?;
+        let path = self.root.join(LOCK);
+        let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o660).open(&path);
+        let file = opened.map_err(|error| self.failed("lock", LOCK, &error))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => *lock = Some(file),
+            Err(Errno::WOULDBLOCK) => return Ok(false),
+            Err(error) => return Err(self.failed("lock", LOCK, &error.into())),
+        }
+        Ok(true)
+    }
+
+    /// Whether files can be made here, and whether this is still the folder that was locked: a file system that was
+    /// unmounted, or mounted over it, would otherwise take the volumes.
+    pub(super) fn check(&self) -> Result<()> {
+        if let Some(lock) = &*self.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
+            let locked = lock.metadata().map_err(|error| self.failed("examine", LOCK, &error))?;
+            let found = fs::metadata(self.root.join(LOCK)).map_err(|error| self.failed("find", LOCK, &error))?;
+            if (locked.dev(), locked.ino()) != (found.dev(), found.ino()) {
+                return Err(Error::unavailable(
+                    "The backend's folder has been replaced.",
+                    format!("{}: another file system was mounted, or one was unmounted", self.root.display()),
+                ));
+            }
+        }
+        let path = self.unfinished_path("check");
+        let made = self.make(&path).and_then(|_| fs::remove_file(&path));
+        made.map_err(|error| self.failed("write into", "", &error))
+    }
+
+    /// The path of `name`.
+    ///
+    /// # Errors
+    /// `Internal` where the name would lead out of the folder.
+    pub(super) fn path(&self, name: &str) -> Result<PathBuf> {
+        if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
+            return Err(Error::internal(format!("{name:?} is no name of a file")));
+        }
+        Ok(self.root.join(name))
+    }
+
+    /// Opens the file `name` for reading and writing. A link is refused.
+    pub(super) fn open(&self, name: &str) -> Result<File> {
+        let nofollow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
+        let opened = OpenOptions::new().read(true).write(true).custom_flags(nofollow).open(self.path(name)?);
+        opened.map_err(|error| self.failed("open", name, &error))
+    }
+
+    /// Puts a new file in the place of `name`: `fill` makes its content under a hidden name, which is then flushed and
+    /// renamed. If anything fails, what was there stays.
+    pub(super) fn replace(&self, name: &str, fill: impl FnOnce(&Path, &File) -> Result<()>) -> Result<()> {
+        let to = self.path(name)?;
+        let from = self.unfinished_path(name);
+        let done = (|| {
+            let file = self.make(&from).map_err(|error| self.failed("make", name, &error))?;
+            fault::point("file.after_part");
+            fill(&from, &file)?;
+            fault::point("file.after_fill");
+            file.sync_all().map_err(|error| self.failed("flush", name, &error))?;
+            fs::rename(&from, &to).map_err(|error| self.failed("rename", name, &error))?;
+            fault::point("file.after_rename");
+            self.flush().map_err(|error| self.failed("flush", name, &error))
+        })();
+        if done.is_err() {
+            // The file may not have been made, and the error that matters is told already.
+            let _ = fs::remove_file(&from);
+        }
+        done
+    }
+
+    /// Removes `name`, if it is there.
+    pub(super) fn remove(&self, name: &str) -> Result<()> {
+        match fs::remove_file(self.path(name)?) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(self.failed("remove", name, &error)),
+            _ => {}
+        }
+        fault::point("file.after_remove");
+        self.flush().map_err(|error| self.failed("flush", name, &error))
+    }
+
+    /// Removes all unfinished files.
+    pub(super) fn sweep(&self) -> Result<usize> {
+        let leftovers = self.inventory()?.leftovers;
+        for name in &leftovers {
+            match fs::remove_file(self.root.join(name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(self.failed("remove", name, &error));
+                }
+                _ => log::info!("removed the unfinished file {name} from {}", self.root.display()),
+            }
+        }
+        Ok(leftovers.len())
+    }
+
+    pub(super) fn inventory(&self) -> Result<Inventory> {
+        let mut found = Inventory { place: self.root.display().to_string(), ..Inventory::default() };
+        for entry in fs::read_dir(&self.root).map_err(|error| self.failed("list", "", &error))? {
+            let name = entry.map_err(|error| self.failed("list", "", &error))?.file_name();
+            let name = name.to_string_lossy().into_owned();
+            if name.starts_with('.') && name.ends_with(UNFINISHED) {
+                found.leftovers.push(name);
+            } else if !name.starts_with('.') {
+                found.names.push(name);
+            }
+        }
+        found.names.sort_unstable();
+        found.leftovers.sort_unstable();
+        Ok(found)
+    }
+
+    /// An error with a text for the user that names no path, and all details for the log.
+    pub(super) fn failed(&self, verb: &str, name: &str, error: &io::Error) -> Error {
+        let public = match error.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::NOSPC | Errno::DQUOT) => "The backend has no space left.",
+            Some(Errno::ROFS) => "The backend's folder is read-only.",
+            Some(Errno::ACCESS | Errno::PERM) => "The volume service has no right to write to the backend's folder.",
+            Some(Errno::NOENT) => "A file of the backend is missing.",
+            Some(Errno::IO | Errno::STALE) => "The backend's storage fails.",
+            _ => "The backend can not do this.",
+        };
+        let path = if name.is_empty() { self.root.clone() } else { self.root.join(name) };
+        Error::unavailable(public, format!("can not {verb} {}: {error}", path.display()))
+    }
+
+    fn make(&self, path: &Path) -> io::Result<File> {
+        OpenOptions::new().read(true).write(true).create_new(true).mode(0o660).open(path)
+    }
+
+    /// A hidden name that no other step of any process uses.
+    fn unfinished_path(&self, name: &str) -> PathBuf {
+        let count = self.unfinished.fetch_add(1, Ordering::Relaxed);
+        self.root.join(format!(".{name}.{}-{count}{UNFINISHED}", process::id()))
+    }
+
+    /// Makes renames and removals survive a power cut.
+    fn flush(&self) -> io::Result<()> {
+        File::open(&self.root)?.sync_all()
+    }
+}

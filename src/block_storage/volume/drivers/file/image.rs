@@ -1,0 +1,119 @@
+//! What the two formats ask: the length of a raw file, QEMU's own program for qcow2. Not here: where files lie.
+//!
+//! The format always comes from the database. It is never read from the file: a user could write a header of qcow2 that
+//! names a file of the host into a raw volume.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
+
+use crate::block_storage::volume::drivers::Format;
+use crate::error::{Error, Result};
+use crate::service::exec::Program;
+
+/// The program that makes and grows qcow2 files.
+const QEMU_IMG: &str = "qemu-img";
+
+/// How the files of a backend are made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Image {
+    pub(super) format: Format,
+    /// Whether space is taken when it is written.
+    pub(super) thin: bool,
+    /// How long `qemu-img` may take.
+    pub(super) timeout: Duration,
+}
+
+impl Image {
+    /// Makes the empty file `file` at `path` an image of `bytes` bytes.
+    pub(super) fn create(&self, path: &Path, file: &File, bytes: u64) -> Result<()> {
+        match self.format {
+            Format::Raw => self.set_length(path, file, bytes),
+            Format::Qcow2 => {
+                let preallocation = if self.thin { "preallocation=off" } else { "preallocation=falloc" };
+                let bytes = bytes.to_string();
+                self.qemu_img(&["create", "-q", "-f", "qcow2", "-o", preallocation], path, &bytes)
+            }
+        }
+    }
+
+    /// Makes the image at `path` at least `bytes` bytes large.
+    pub(super) fn grow(&self, path: &Path, file: &File, bytes: u64) -> Result<()> {
+        match self.format {
+            Format::Raw => {
+                let length = file.metadata().map_err(|error| failed(path, &error))?.len();
+                if length < bytes || !self.thin { self.set_length(path, file, bytes.max(length)) } else { Ok(()) }
+            }
+            Format::Qcow2 if virtual_size(path, file)? >= bytes => Ok(()),
+            Format::Qcow2 => {
+                let preallocation = if self.thin { "--preallocation=off" } else { "--preallocation=falloc" };
+                self.qemu_img(&["resize", "-q", "-f", "qcow2", preallocation], path, &bytes.to_string())
+            }
+        }
+    }
+
+    fn set_length(&self, path: &Path, file: &File, bytes: u64) -> Result<()> {
+        if !self.thin {
+            let length = file.metadata().map_err(|error| failed(path, &error))?.len();
+            // The space first and the length last: a disk that is too full leaves the old length.
+            if let Err(error) = allocate(file, bytes) {
+                // Gives back what was taken beyond the end; the first error is the one that matters.
+                let _ = file.set_len(length);
+                return Err(failed(path, &error.into()));
+            }
+        }
+        file.set_len(bytes).map_err(|error| failed(path, &error))
+    }
+
+    fn qemu_img(&self, options: &[&str], path: &Path, bytes: &str) -> Result<()> {
+        let program = Program::new(QEMU_IMG).args(options).arg(path).arg(bytes).timeout(self.timeout);
+        let output = program.run_to_end()?;
+        if output.code == Some(0) {
+            return Ok(());
+        }
+        let told = output.stderr.trim();
+        let public = if told.contains("No space left") { "The backend has no space left." } else { "qemu-img failed." };
+        let end = output.code.map_or("a signal".to_owned(), |code| format!("code {code}"));
+        Err(Error::unavailable(public, format!("qemu-img {} ended with {end}: {told}", options.join(" "))))
+    }
+}
+
+/// Whether `qemu-img` can be started.
+pub(super) fn check_program() -> Result<()> {
+    Program::new(QEMU_IMG).arg("--version").run().map(|_| ())
+}
+
+/// Takes the space of the first `bytes` bytes without changing the length.
+fn allocate(file: &File, bytes: u64) -> Result<(), Errno> {
+    loop {
+        match fallocate(file, FallocateFlags::KEEP_SIZE, 0, bytes) {
+            Err(Errno::INTR) => {}
+            done => return done,
+        }
+    }
+}
+
+/// The size that an image of qcow2 has for its user: bytes 24 to 31 of the header that `qemu-img` wrote.
+fn virtual_size(path: &Path, file: &File) -> Result<u64> {
+    let mut header = [0; 32];
+    file.read_exact_at(&mut header, 0).map_err(|error| failed(path, &error))?;
+    let (magic, size) = (header.first_chunk::<4>(), header.last_chunk::<8>());
+    match (magic, size) {
+        (Some(b"QFI\xfb"), Some(size)) => Ok(u64::from_be_bytes(*size)),
+        _ => Err(Error::unavailable("The volume's file is damaged.", format!("{} is no qcow2 image", path.display()))),
+    }
+}
+
+fn failed(path: &Path, error: &io::Error) -> Error {
+    let public = match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::NOSPC | Errno::DQUOT) => "The backend has no space left.",
+        Some(Errno::FBIG) => "The backend's file system can not hold a file of this size.",
+        _ => "The backend's storage fails.",
+    };
+    Error::unavailable(public, format!("can not size {}: {error}", path.display()))
+}

@@ -1,0 +1,155 @@
+//! Volumes as files in one folder: raw or qcow2, thin by default, each snapshot a file of its own. Sections 2 and 8 of
+//! the architecture: a step writes a hidden file, flushes it and renames it into place, so that a name is either whole
+//! or not there. Not here: how bytes are copied (`copy.rs`), what the formats ask of QEMU (`image.rs`).
+
+mod copy;
+mod folder;
+mod image;
+
+use std::path::PathBuf;
+
+use rustix::fs::statvfs;
+
+use self::folder::Folder;
+use super::{Capacity, Driver, Format, Inventory, Stored, Traits};
+use crate::block_storage::model::pool::{Capability, Space};
+use crate::config::{Config, backend, default};
+use crate::error::{Error, Result};
+
+/// Bytes in one GiB.
+const GIB: u64 = 1 << 30;
+
+/// The file driver of one backend.
+pub struct FileDriver {
+    folder: Folder,
+    /// The format of new volumes that are not copies.
+    format: Format,
+    /// Whether volumes take their space when it is written.
+    thin: bool,
+    /// How long a call of `qemu-img` may take.
+    timeout: std::time::Duration,
+}
+
+impl FileDriver {
+    /// The driver that the section `backend` describes. Touches nothing yet.
+    ///
+    /// # Errors
+    /// `Invalid` where an option is wrong.
+    pub fn open(config: &Config, backend: &str) -> Result<Self> {
+        let path = match config.text_in(backend, &backend::HEARTH_FILE_PATH) {
+            "" => PathBuf::from(config.text(&default::STATE_PATH)).join("volumes").join(backend),
+            path => PathBuf::from(path),
+        };
+        if !path.is_absolute() {
+            return Err(Error::invalid(format!("[{backend}] hearth_file_path: {} is not absolute.", path.display())));
+        }
+        let qcow2 = config.boolean_in(backend, &backend::NFS_QCOW2_VOLUMES);
+        let thin = config.boolean_in(backend, &backend::NFS_SPARSED_VOLUMES);
+        Ok(Self::new(path, if qcow2 { Format::Qcow2 } else { Format::Raw }, thin))
+    }
+
+    /// A driver over the folder `path`.
+    pub fn new(path: PathBuf, format: Format, thin: bool) -> Self {
+        Self { folder: Folder::new(path), format, thin, timeout: std::time::Duration::from_secs(3600) }
+    }
+
+    fn image(&self, format: Format) -> image::Image {
+        image::Image { format, thin: self.thin, timeout: self.timeout }
+    }
+
+    /// Copies `source` to a new file that replaces `name`, with at least `bytes` bytes.
+    fn copy(&self, name: &str, bytes: u64, source: Stored<'_>) -> Result<()> {
+        let from = self.folder.open(source.name)?;
+        self.folder.replace(name, |path, file| {
+            let way = copy::copy(&from, file)?;
+            if source.attached && way == copy::Way::Bytes {
+                return Err(Error::unavailable(
+                    "The volume is attached, and its backend can not copy it at one moment.",
+                    format!("{} is on a file system without reflinks", path.display()),
+                ));
+            }
+            self.image(source.format).grow(path, file, bytes)
+        })
+    }
+}
+
+impl Driver for FileDriver {
+    fn acquire(&self) -> Result<bool> {
+        self.folder.acquire()
+    }
+
+    fn check(&self) -> Result<()> {
+        self.folder.check()?;
+        if self.format == Format::Qcow2 { image::check_program() } else { Ok(()) }
+    }
+
+    fn sweep(&self) -> Result<usize> {
+        self.folder.sweep()
+    }
+
+    fn create_volume(&self, name: &str, size_gib: i64) -> Result<Format> {
+        let bytes = bytes(size_gib)?;
+        self.folder.replace(name, |path, file| self.image(self.format).create(path, file, bytes))?;
+        Ok(self.format)
+    }
+
+    fn copy_volume(&self, name: &str, size_gib: i64, source: Stored<'_>) -> Result<Format> {
+        self.copy(name, bytes(size_gib)?, source)?;
+        Ok(source.format)
+    }
+
+    fn delete_volume(&self, name: &str) -> Result<()> {
+        self.folder.remove(name)
+    }
+
+    fn extend_volume(&self, volume: Stored<'_>, size_gib: i64) -> Result<()> {
+        let file = self.folder.open(volume.name)?;
+        self.image(volume.format).grow(&self.folder.path(volume.name)?, &file, bytes(size_gib)?)?;
+        file.sync_all().map_err(|error| self.folder.failed("flush", volume.name, &error))
+    }
+
+    fn create_snapshot(&self, name: &str, volume: Stored<'_>) -> Result<()> {
+        self.copy(name, bytes(volume.size_gib)?, volume)
+    }
+
+    fn delete_snapshot(&self, name: &str) -> Result<()> {
+        self.folder.remove(name)
+    }
+
+    fn revert_volume(&self, volume: Stored<'_>, snapshot: Stored<'_>) -> Result<()> {
+        self.copy(volume.name, bytes(snapshot.size_gib)?, snapshot)
+    }
+
+    fn capacity(&self) -> Result<Capacity> {
+        let place = statvfs(self.folder.root()).map_err(|error| self.folder.failed("measure", "", &error.into()))?;
+        let gib = |blocks: u64| Space::Gib(round(blocks as f64 * place.f_frsize as f64 / GIB as f64));
+        Ok(Capacity { total: gib(place.f_blocks), free: gib(place.f_bavail) })
+    }
+
+    fn traits(&self) -> Traits {
+        Traits {
+            protocol: "file",
+            thin: self.thin,
+            online_extend: self.format == Format::Raw,
+            other: vec![
+                ("multiattach".to_owned(), Capability::Boolean(self.format == Format::Raw)),
+                ("sparse_copy_volume".to_owned(), Capability::Boolean(true)),
+                ("QoS_support".to_owned(), Capability::Boolean(false)),
+            ],
+        }
+    }
+
+    fn inventory(&self) -> Result<Inventory> {
+        self.folder.inventory()
+    }
+}
+
+fn bytes(gib: i64) -> Result<u64> {
+    let gib = u64::try_from(gib).ok().filter(|gib| *gib > 0);
+    gib.and_then(|gib| gib.checked_mul(GIB)).ok_or_else(|| Error::internal("a size is out of range"))
+}
+
+/// Two digits after the point, as Cinder reports capacities.
+fn round(gib: f64) -> f64 {
+    (gib * 100.0).round() / 100.0
+}

@@ -1,0 +1,178 @@
+//! The volume service: takes orders from the database and carries them out on its backends. Few threads with one task
+//! each: `dispatch` takes orders and keeps them, the workers carry them out, `report` says that the service is up and
+//! what there is room for, and an ear hears the doorbell.
+//!
+//! Every order is carried out in the same three steps: it is taken for a while; the driver does one repeatable thing; one
+//! transaction writes the result and removes the order. A crash at any point leaves an order that is taken again.
+//! Not here: what a caller may ask for (`control/`).
+
+mod backends;
+mod dispatch;
+pub mod drivers;
+mod events;
+mod placement;
+mod recovery;
+mod report;
+mod settings;
+mod work;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::block_storage::rpc::{Doorbell, Ears};
+use crate::config::Config;
+use crate::database::Database;
+use crate::error::{Error, Result};
+
+use backends::Backend;
+use dispatch::Dispatcher;
+use settings::Settings;
+
+/// What all threads of one volume service share.
+struct Shared {
+    database: Database,
+    settings: Settings,
+    backends: Vec<Backend>,
+    /// The name under which this process has orders.
+    owner: String,
+    stopping: AtomicBool,
+    /// Whether there may be orders.
+    calls: Mutex<bool>,
+    /// There may be orders, or the service stops.
+    called: Condvar,
+}
+
+impl Shared {
+    /// Makes the dispatcher look for orders.
+    fn call(&self) {
+        *self.calls.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.called.notify_all();
+    }
+
+    /// Waits until somebody calls, at most `timeout`.
+    fn wait_for_call(&self, timeout: Duration) {
+        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.called.wait_timeout_while(calls, timeout, |called| !*called);
+        let (mut calls, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        *calls = false;
+    }
+
+    /// Waits until the service stops, at most `timeout`.
+    fn wait_for_stop(&self, timeout: Duration) {
+        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.called.wait_timeout_while(calls, timeout, |_| !self.is_stopping()));
+    }
+
+    fn stop(&self) {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        self.stopping.store(true, Ordering::Release);
+        *calls = true;
+        self.called.notify_all();
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+}
+
+/// A volume service that runs in this process.
+pub struct RunningRole {
+    shared: Arc<Shared>,
+    dispatcher: Arc<Dispatcher>,
+    ears: Option<Arc<Ears>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Starts the volume service: every backend that the configuration enables, on threads of this process. When it returns,
+/// each backend that works has said so.
+///
+/// A backend that does not work, or that another process has, does not keep the service from starting: it is looked at
+/// again with each report, and the service of the backend is down until then.
+///
+/// # Errors
+/// `Invalid` where the configuration names a driver or an option that does not exist; `Internal` where a thread can not
+/// be started.
+pub fn start(config: &Arc<Config>, database: Database) -> Result<RunningRole> {
+    let shared = Arc::new(Shared {
+        database,
+        settings: Settings::read(config),
+        backends: backends::open(config)?,
+        owner: format!("{}-{}", std::process::id(), uuid::Uuid::new_v4()),
+        stopping: AtomicBool::new(false),
+        calls: Mutex::new(true),
+        called: Condvar::new(),
+    });
+    report::round(&shared, true);
+    let dispatcher = Arc::new(Dispatcher::new(shared.clone()));
+    let mut threads = Vec::new();
+    for number in 1..=shared.settings.workers {
+        let dispatcher = dispatcher.clone();
+        threads.push(spawn(&format!("volume-worker-{number}"), move || dispatcher.work())?);
+    }
+    let taking = dispatcher.clone();
+    threads.push(spawn("volume-dispatch", move || taking.run())?);
+    let reporting = shared.clone();
+    threads.push(spawn("volume-report", move || report::run(&reporting))?);
+    let ears = match Doorbell::new(config).listen() {
+        Ok(ears) => Some(Arc::new(ears)),
+        Err(error) => {
+            log::warn!("the doorbell can not be heard, orders wait for the next look: {error}");
+            None
+        }
+    };
+    if let Some(ears) = ears.clone() {
+        let shared = shared.clone();
+        threads.push(spawn("volume-ear", move || listen(&shared, &ears))?);
+    }
+    Ok(RunningRole { shared, dispatcher, ears, threads })
+}
+
+impl RunningRole {
+    /// Begins the end: no order is taken any more, those that were taken and not begun are given back.
+    pub fn stop(&self) {
+        self.shared.stop();
+        self.dispatcher.stop();
+        if let Some(ears) = &self.ears {
+            ears.ring_own();
+        }
+    }
+
+    /// Waits for the end of the orders that were begun, after [`RunningRole::stop`] for at most the configured time.
+    /// What is not done by then is taken up again after the next start.
+    pub fn wait(self) {
+        let mut since = None;
+        while self.threads.iter().any(|thread| !thread.is_finished()) {
+            if self.shared.is_stopping() {
+                let since = since.get_or_insert_with(Instant::now);
+                if since.elapsed() > self.shared.settings.stop_timeout {
+                    log::warn!("the volume service ends before its work: what is left is done after the next start");
+                    return;
+                }
+            }
+            self.dispatcher.wait_for_end(Duration::from_millis(100));
+        }
+        for thread in self.threads {
+            // A thread that panicked has told so.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(body);
+    thread.map_err(|error| Error::internal(format!("thread {name}: {error}")))
+}
+
+fn listen(shared: &Shared, ears: &Ears) {
+    while !shared.is_stopping() {
+        match ears.wait() {
+            Ok(()) => shared.call(),
+            Err(error) => {
+                log::warn!("the doorbell fails, orders wait for the next look: {error}");
+                return;
+            }
+        }
+    }
+}

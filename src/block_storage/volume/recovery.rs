@@ -1,0 +1,73 @@
+//! Putting in order what an earlier process left on a backend: unfinished files, leases of a process that is gone, and
+//! objects that wait for something that nobody was asked to do. Runs once, when this process has got the backend and
+//! before it begins any order; the orders themselves are then carried out again, which every step of them allows.
+
+use super::backends::Backend;
+use super::{Shared, events};
+use crate::block_storage::model::snapshot;
+use crate::block_storage::model::volume;
+use crate::block_storage::model::work::{Order, Requester, Work};
+use crate::block_storage::store::stranded::{self, Stranded};
+use crate::block_storage::store::{Outcome, messages, orders, snapshots, volumes};
+use crate::database::Transaction;
+use crate::error::Result;
+
+/// Puts a backend in order.
+///
+/// # Errors
+/// Those of the driver and of the database; then nothing may be begun on the backend.
+pub(super) fn recover(shared: &Shared, backend: &Backend) -> Result<()> {
+    backend.driver.sweep()?;
+    let (freed, found) = shared.database.write(|tx| {
+        let freed = orders::free(tx, &backend.host)?;
+        let found = stranded::on_backend(tx, &backend.host)?;
+        for object in &found {
+            settle(tx, shared, backend, object)?;
+        }
+        Ok((freed, found))
+    })?;
+    if freed > 0 {
+        log::info!("{}: {freed} orders of an earlier process are taken up again", backend.host);
+    }
+    for object in found {
+        log::warn!("{}: {} {} was in status {} for nobody", backend.host, object.kind, object.id, object.status);
+    }
+    Ok(())
+}
+
+/// Ends, or orders anew, what nobody was asked to do. Only databases that another implementation has written to, or that
+/// were edited by hand, hold such objects.
+fn settle(tx: &mut Transaction<'_>, shared: &Shared, backend: &Backend, object: &Stranded) -> Result<()> {
+    // Nobody knows who asked, so the owner is told.
+    let requester = Requester { project_id: object.project_id.clone(), ..Requester::default() };
+    let ttl = shared.settings.message_ttl_seconds;
+    let order = |work, snapshot: bool| Order {
+        id: 0,
+        backend: Some(backend.host.clone()),
+        volume_id: object.volume_id.clone(),
+        snapshot_id: snapshot.then(|| object.id.clone()),
+        source_volume_id: None,
+        work,
+        requester: requester.clone(),
+        attempts: 0,
+    };
+    match (object.kind, object.status.as_str()) {
+        (stranded::VOLUME, "creating") => {
+            volumes::finish(tx, &object.id, &volume::CREATE, Outcome::Failed, &[])?;
+            messages::create(tx, &requester, &object.id, events::CREATE_FAILED, ttl)
+        }
+        (stranded::VOLUME, "extending") => {
+            volumes::finish(tx, &object.id, &volume::EXTEND, Outcome::Failed, &[])?;
+            messages::create(tx, &requester, &object.id, events::EXTEND_FAILED, ttl)
+        }
+        (stranded::VOLUME, "deleting" | "error_managing_deleting") => {
+            orders::place(tx, &order(Work::DeleteVolume { cascade: true }, false))
+        }
+        (stranded::SNAPSHOT, "creating") => {
+            snapshots::finish(tx, &object.id, &snapshot::CREATE, Outcome::Failed, &[])?;
+            messages::create(tx, &requester, &object.id, events::SNAPSHOT_FAILED, ttl)
+        }
+        (stranded::SNAPSHOT, "deleting") => orders::place(tx, &order(Work::DeleteSnapshot, true)),
+        _ => Ok(()),
+    }
+}

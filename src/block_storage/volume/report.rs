@@ -1,0 +1,100 @@
+//! What a volume service says of itself: that it is up, and what there is room for. A backend that does not work says
+//! nothing, and so goes down. The same thread takes possession of backends and removes old messages.
+
+use std::time::Instant;
+
+use super::backends::{Backend, State};
+use super::{Shared, recovery};
+use crate::block_storage::model::service::VOLUME;
+use crate::block_storage::store::{messages, pools, services};
+use crate::error::Result;
+
+/// Reports until the service stops.
+pub(super) fn run(shared: &Shared) {
+    let (mut pools_at, mut messages_at) = (Instant::now(), None::<Instant>);
+    loop {
+        shared.wait_for_stop(shared.settings.report_interval);
+        if shared.is_stopping() {
+            return;
+        }
+        let pools = pools_at.elapsed() >= shared.settings.stats_interval;
+        if pools {
+            pools_at = Instant::now();
+        }
+        round(shared, pools);
+        if messages_at.is_none_or(|at| at.elapsed() >= shared.settings.message_reap_interval) {
+            messages_at = Some(Instant::now());
+            match shared.database.write(|tx| messages::remove_expired(tx)) {
+                Ok(0) => {}
+                Ok(count) => log::info!("removed {count} messages whose time was over"),
+                Err(error) => log::warn!("old messages stay: {error}"),
+            }
+        }
+    }
+}
+
+/// Looks at every backend and says which of them work; with `pools`, also what they have room for.
+pub(super) fn round(shared: &Shared, pools: bool) {
+    let (mut working, mut called) = (Vec::new(), false);
+    for backend in &shared.backends {
+        let before = backend.state();
+        let state = examine(shared, backend, before.clone());
+        let (ready, changed) = (state.is_ready(), state.is_ready() != before.is_ready());
+        if let (true, Some((id, _))) = (ready, &state.service) {
+            working.push(*id);
+        }
+        // The pool is reported before the first order on it is taken: orders look at what is reported.
+        if (pools || changed)
+            && state.acquired
+            && state.service.is_some()
+            && let Err(error) = report_pool(shared, backend, ready)
+        {
+            log::error!("the pool {} can not be reported: {error}", backend.pool);
+        }
+        backend.set_state(state);
+        called |= changed;
+    }
+    if !working.is_empty()
+        && let Err(error) = shared.database.write(|tx| services::report(tx, &working))
+    {
+        log::error!("the volume service can not report that it is up: {error}");
+    }
+    if called {
+        shared.call();
+    }
+}
+
+/// What can be said of a backend now. Does what is left to do until it can be worked with.
+fn examine(shared: &Shared, backend: &Backend, mut state: State) -> State {
+    if !state.acquired {
+        match backend.driver.acquire() {
+            Ok(true) => state.acquired = true,
+            Ok(false) => return State { complaint: Some("another process has it".to_owned()), ..state },
+            Err(error) => return State { complaint: Some(error.to_string()), ..state },
+        }
+    }
+    let done = (|| -> Result<()> {
+        if state.service.is_none() {
+            let enabled = shared.settings.enable_new_services;
+            let service =
+                shared.database.write(|tx| services::register(tx, &backend.host, VOLUME, &backend.zone, enabled))?;
+            state.service = Some((service.id, service.uuid));
+        }
+        backend.driver.check()?;
+        if !state.recovered {
+            recovery::recover(shared, backend)?;
+            state.recovered = true;
+        }
+        Ok(())
+    })();
+    state.complaint = done.err().map(|error| error.to_string());
+    state
+}
+
+fn report_pool(shared: &Shared, backend: &Backend, ready: bool) -> Result<()> {
+    let report = backend.report(ready);
+    shared.database.write(|tx| {
+        pools::report(tx, &report)?;
+        pools::forget_others(tx, &backend.host, std::slice::from_ref(&report.name))
+    })
+}

@@ -1,0 +1,77 @@
+//! The options of a volume service, read once when it starts.
+
+use std::time::Duration;
+
+use crate::block_storage::model::quota::Limits;
+use crate::block_storage::scheduler::Rules;
+use crate::config::{Config, default, quota, volume};
+
+/// What the configuration says.
+pub(super) struct Settings {
+    pub(super) workers: usize,
+    pub(super) poll_interval: Duration,
+    /// How long an order is taken for, in seconds.
+    pub(super) lease_seconds: i64,
+    pub(super) stop_timeout: Duration,
+    pub(super) report_interval: Duration,
+    pub(super) stats_interval: Duration,
+    pub(super) message_reap_interval: Duration,
+    pub(super) message_ttl_seconds: i64,
+    pub(super) down_time_seconds: i64,
+    pub(super) enable_new_services: bool,
+    /// How many pools are tried for one volume.
+    pub(super) max_attempts: usize,
+    pub(super) rules: Rules,
+    pub(super) limits: Limits,
+    volume_name: String,
+    snapshot_name: String,
+}
+
+impl Settings {
+    pub(super) fn read(config: &Config) -> Self {
+        Self {
+            workers: usize::try_from(config.integer(&volume::WORKERS)).unwrap_or(1),
+            poll_interval: config.seconds(&volume::ORDER_POLL_INTERVAL).max(Duration::from_millis(10)),
+            lease_seconds: whole(config.seconds(&volume::ORDER_LEASE)).max(3),
+            stop_timeout: config.seconds(&volume::STOP_TIMEOUT),
+            report_interval: config.seconds(&default::REPORT_INTERVAL).max(Duration::from_millis(100)),
+            stats_interval: config.seconds(&volume::BACKEND_STATS_POLLING_INTERVAL),
+            message_reap_interval: config.seconds(&default::MESSAGE_REAP_INTERVAL),
+            message_ttl_seconds: whole(config.seconds(&default::MESSAGE_TTL)),
+            down_time_seconds: whole(config.seconds(&default::SERVICE_DOWN_TIME)),
+            enable_new_services: config.boolean(&default::ENABLE_NEW_SERVICES),
+            max_attempts: usize::try_from(config.integer(&default::SCHEDULER_MAX_ATTEMPTS)).unwrap_or(1),
+            rules: Rules {
+                filters: config.list(&default::SCHEDULER_DEFAULT_FILTERS).to_vec(),
+                capacity_multiplier: config.float(&volume::CAPACITY_WEIGHT_MULTIPLIER),
+            },
+            limits: limits(config),
+            volume_name: config.text(&default::VOLUME_NAME_TEMPLATE).to_owned(),
+            snapshot_name: config.text(&default::SNAPSHOT_NAME_TEMPLATE).to_owned(),
+        }
+    }
+
+    /// The name of a volume on its backend.
+    pub(super) fn volume_name(&self, disk_id: &str) -> String {
+        self.volume_name.replace("%s", disk_id)
+    }
+
+    /// The name of a snapshot on its backend.
+    pub(super) fn snapshot_name(&self, id: &str) -> String {
+        self.snapshot_name.replace("%s", id)
+    }
+}
+
+/// What the stores have to know to give back usage.
+fn limits(config: &Config) -> Limits {
+    Limits {
+        snapshots_without_gigabytes: config.boolean(&quota::NO_SNAPSHOT_GB_QUOTA),
+        until_refresh: config.integer(&quota::UNTIL_REFRESH),
+        max_age_seconds: whole(config.seconds(&quota::MAX_AGE)),
+        ..Limits::default()
+    }
+}
+
+fn whole(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}

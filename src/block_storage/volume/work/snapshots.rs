@@ -1,0 +1,107 @@
+//! Making and removing a snapshot, and giving a volume its content again.
+
+use super::super::placement;
+use super::{Job, events, format_of, is_attached, stored};
+use crate::block_storage::model::snapshot::{self, CREATE, DELETE, Snapshot, Status};
+use crate::block_storage::model::status::{From, Transition};
+use crate::block_storage::model::volume::{self, Volume};
+use crate::block_storage::store::{Outcome, pools, snapshots, volumes};
+use crate::block_storage::volume::drivers::{Format, Stored};
+use crate::database::Value;
+use crate::error::{Error, Result};
+
+/// How a volume goes back to a snapshot.
+const REVERT: volume::Move =
+    Transition::to("revert", From::Only(&[volume::Status::Available]), volume::Status::Reverting)
+        .ends(Some(volume::Status::Available), volume::Status::Error);
+
+/// How the snapshot is meanwhile.
+const RESTORE: snapshot::Move = Transition::to("revert", From::Only(&[Status::Available]), Status::Restoring)
+    .ends(Some(Status::Available), Status::Available);
+
+pub(super) fn create(job: &Job<'_>) -> Result<()> {
+    let Some((snapshot, volume, format, room)) = load(job, Status::Creating)? else { return job.obsolete() };
+    let (name, of) = (job.snapshot_name(&snapshot), job.volume_name(&volume));
+    let made = match room {
+        Ok(()) => job.step(|driver| {
+            let size_gib = snapshot.volume_size_gib;
+            driver.create_snapshot(&name, Stored { size_gib, ..stored(&of, &volume, format) })
+        }),
+        Err(why) => {
+            job.failed(&why);
+            Err(Error::unavailable("No valid backend was found.", why))
+        }
+    };
+    match made {
+        Ok(()) => job.end(|tx| {
+            let columns = [("progress", "100%".into()), ("encryption_key_id", (&volume.encryption_key_id).into())];
+            if !snapshots::finish(tx, &snapshot.id, &CREATE, Outcome::Done, &columns)? {
+                return Ok(());
+            }
+            pools::promise(tx, volume.host.as_deref().unwrap_or_default(), snapshot.volume_size_gib, false)
+        }),
+        Err(_) => job.end(|tx| {
+            snapshots::finish(tx, &snapshot.id, &CREATE, Outcome::Failed, &[])?;
+            job.tell(tx, &snapshot.id, events::SNAPSHOT_FAILED)
+        }),
+    }
+}
+
+pub(super) fn delete(job: &Job<'_>) -> Result<()> {
+    let Some((snapshot, volume, ..)) = load(job, Status::Deleting)? else { return job.obsolete() };
+    let name = job.snapshot_name(&snapshot);
+    match job.step(|driver| driver.delete_snapshot(&name)) {
+        Ok(()) => job.end(|tx| {
+            job.release_snapshot(tx, &snapshot, &volume)?;
+            if !snapshots::finish(tx, &snapshot.id, &DELETE, Outcome::Done, &[])? {
+                return Err(Error::conflict("The snapshot's status was changed while it was being removed."));
+            }
+            pools::promise(tx, volume.host.as_deref().unwrap_or_default(), -snapshot.volume_size_gib, false)
+        }),
+        Err(_) => job.end(|tx| {
+            snapshots::finish(tx, &snapshot.id, &DELETE, Outcome::Failed, &[])?;
+            job.tell(tx, &snapshot.id, events::SNAPSHOT_DELETE_FAILED)
+        }),
+    }
+}
+
+pub(super) fn revert(job: &Job<'_>) -> Result<()> {
+    let Some((snapshot, volume, format, _)) = load(job, Status::Restoring)? else { return job.obsolete() };
+    let (name, of) = (job.snapshot_name(&snapshot), job.volume_name(&volume));
+    let reverted = job.step(|driver| {
+        if is_attached(&volume) {
+            return Err(Error::invalid_state("The volume is attached."));
+        }
+        let from = Stored { name: &name, size_gib: snapshot.volume_size_gib, format, attached: false };
+        driver.revert_volume(stored(&of, &volume, format), from)
+    });
+    let outcome = if reverted.is_ok() { Outcome::Done } else { Outcome::Failed };
+    job.end(|tx| {
+        let size: &[(&str, Value<'_>)] = &[("size", snapshot.volume_size_gib.into())];
+        let columns = if reverted.is_ok() { size } else { &[] };
+        volumes::finish(tx, &volume.id, &REVERT, outcome, columns)?;
+        snapshots::finish(tx, &snapshot.id, &RESTORE, outcome, &[]).map(|_| ())
+    })
+}
+
+/// A snapshot with its volume, the format of both, and whether there is room for one more.
+type Loaded = (Snapshot, Volume, Format, Result<(), String>);
+
+/// The snapshot of the order, if it still is in `status` and here.
+fn load(job: &Job<'_>, status: Status) -> Result<Option<Loaded>> {
+    let id = job.order.snapshot_id.as_deref().unwrap_or_default();
+    job.read(|c| {
+        let Some(snapshot) = snapshots::by_id(c, id)?.filter(|snapshot| snapshot.status == status) else {
+            return Ok(None);
+        };
+        let Some(volume) = volumes::by_id(c, &snapshot.volume_id)?.filter(|volume| job.is_here(volume)) else {
+            return Ok(None);
+        };
+        let room = match status {
+            Status::Creating => placement::can_grow(c, job.shared, &volume, snapshot.volume_size_gib)?,
+            _ => Ok(()),
+        };
+        let format = format_of(c, &volume)?;
+        Ok(Some((snapshot, volume, format, room)))
+    })
+}

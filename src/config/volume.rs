@@ -1,0 +1,42 @@
+//! What a volume service does by itself: how it reports, takes orders and chooses pools. Options of single backends are in
+//! `backend.rs`.
+
+use super::opt::Opt;
+
+/// Time between two reports of the pools.
+pub const BACKEND_STATS_POLLING_INTERVAL: Opt = Opt::seconds("DEFAULT", "backend_stats_polling_interval", "60")
+    .help("Time between two reports of what the pools have room for.");
+/// Which pool is preferred.
+pub const CAPACITY_WEIGHT_MULTIPLIER: Opt = Opt::float("DEFAULT", "capacity_weight_multiplier", "1.0").help(
+    "Weight of a pool's room when a volume is placed: positive prefers the pool with most room, negative the one with \
+     least.",
+);
+/// Orders at once.
+pub const WORKERS: Opt = Opt::integer("hearth_volume", "workers", "4")
+    .range(1, 64)
+    .help("Orders that a volume service carries out at once; those of one volume come one after the other.");
+/// Life of a lease.
+pub const ORDER_LEASE: Opt = Opt::seconds("hearth_volume", "order_lease", "30").help(
+    "Time after which the orders of a volume service that no longer renews them are taken by another one. It is renewed \
+     three times as often.",
+);
+/// Time between two looks for orders.
+pub const ORDER_POLL_INTERVAL: Opt = Opt::seconds("hearth_volume", "order_poll_interval", "1").help(
+    "Time between two looks for orders. The API processes of the same host ring for each order, so that only orders from \
+     other hosts wait for a look.",
+);
+/// Longest wait at the end.
+pub const STOP_TIMEOUT: Opt = Opt::seconds("hearth_volume", "stop_timeout", "60").help(
+    "Longest time that a volume service that is told to stop waits for the orders at which it works. What it leaves is \
+     carried out after the next start.",
+);
+
+/// All rows of this file.
+pub const ROWS: &[Opt] = &[
+    BACKEND_STATS_POLLING_INTERVAL,
+    CAPACITY_WEIGHT_MULTIPLIER,
+    WORKERS,
+    ORDER_LEASE,
+    ORDER_POLL_INTERVAL,
+    STOP_TIMEOUT,
+];

@@ -1,0 +1,248 @@
+//! The volume service is killed at every point at which it can be, in every operation, and started again. Then rows,
+//! files, usage and workers must be what they would have been without the crash, or say that the work failed.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use hearth::block_storage::model::snapshot;
+use hearth::block_storage::model::volume::Status;
+
+use super::world::{Of, World, virtual_size};
+
+const GIB: u64 = 1 << 30;
+const DATA: &[u8] = b"what the user wrote";
+
+/// The points that every order passes, before and after the driver's step.
+const STEPS: [&str; 4] = ["begun", "after_step", "before_commit", "after_commit"];
+/// The points before that.
+const TAKING: [&str; 2] = ["order.before_take", "order.after_take"];
+/// The points of a step that makes a file.
+const MAKING: [&str; 3] = ["file.after_part", "file.after_fill", "file.after_rename"];
+/// The points of a step that removes one.
+const REMOVING: [&str; 1] = ["file.after_remove"];
+
+/// One operation: what there is before, what is asked for, and what there must be in the end.
+struct Operation {
+    kind: &'static str,
+    file_points: &'static [&'static str],
+    run: fn(&Scene<'_>) -> String,
+    check: fn(&Scene<'_>, &str),
+}
+
+/// A world with a volume of 1 GiB that holds data, and a snapshot of it.
+struct Scene<'a> {
+    world: &'a World,
+    format: &'a str,
+    volume: String,
+    snapshot: String,
+}
+
+impl Scene<'_> {
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.world.volumes().join(name)
+    }
+
+    fn assert_available(&self, id: &str, size_gib: i64) {
+        let volume = self.world.volume(id).unwrap();
+        assert_eq!((volume.status, volume.size_gib), (Status::Available, size_gib));
+        let path = self.path(&format!("volume-{id}"));
+        assert_eq!(virtual_size(&path, self.format), u64::try_from(size_gib).unwrap() * GIB);
+    }
+
+    fn assert_data(&self, name: &str) {
+        assert!(holds(&self.path(name), self.format), "{name} does not hold the data");
+    }
+}
+
+const OPERATIONS: &[Operation] = &[
+    Operation {
+        kind: "create_volume",
+        file_points: &MAKING,
+        run: |scene| scene.world.create(2, Of::Nothing),
+        check: |scene, id| scene.assert_available(id, 2),
+    },
+    Operation {
+        kind: "create_volume",
+        file_points: &MAKING,
+        run: |scene| scene.world.create(3, Of::Snapshot(&scene.snapshot)),
+        check: |scene, id| {
+            scene.assert_available(id, 3);
+            scene.assert_data(&format!("volume-{id}"));
+        },
+    },
+    Operation {
+        kind: "create_volume",
+        file_points: &MAKING,
+        run: |scene| scene.world.create(1, Of::Volume(&scene.volume)),
+        check: |scene, id| {
+            scene.assert_available(id, 1);
+            scene.assert_data(&format!("volume-{id}"));
+        },
+    },
+    Operation {
+        kind: "extend_volume",
+        file_points: &[],
+        run: |scene| {
+            scene.world.extend(&scene.volume, 4);
+            scene.volume.clone()
+        },
+        check: |scene, id| {
+            scene.assert_available(id, 4);
+            scene.assert_data(&format!("volume-{id}"));
+        },
+    },
+    Operation {
+        kind: "create_snapshot",
+        file_points: &MAKING,
+        run: |scene| scene.world.create_snapshot(&scene.volume),
+        check: |scene, id| {
+            assert_eq!(scene.world.snapshot(id).unwrap().status, snapshot::Status::Available);
+            scene.assert_data(&format!("snapshot-{id}"));
+        },
+    },
+    Operation {
+        kind: "delete_snapshot",
+        file_points: &REMOVING,
+        run: |scene| {
+            scene.world.delete_snapshot(&scene.snapshot);
+            scene.snapshot.clone()
+        },
+        check: |scene, id| assert!(scene.world.snapshot(id).is_none()),
+    },
+    Operation {
+        kind: "delete_volume",
+        file_points: &REMOVING,
+        run: |scene| {
+            scene.world.delete(&scene.volume, true);
+            scene.volume.clone()
+        },
+        check: |scene, id| {
+            assert!(scene.world.volume(id).is_none() && scene.world.snapshot(&scene.snapshot).is_none());
+            assert_eq!(scene.world.usage(), [0, 0, 0]);
+        },
+    },
+    Operation {
+        kind: "revert_to_snapshot",
+        file_points: &MAKING,
+        run: |scene| {
+            scene.world.revert(&scene.volume, &scene.snapshot);
+            scene.volume.clone()
+        },
+        check: |scene, id| {
+            scene.assert_available(id, 1);
+            scene.assert_data(&format!("volume-{id}"));
+            assert_eq!(scene.world.snapshot(&scene.snapshot).unwrap().status, snapshot::Status::Available);
+        },
+    },
+];
+
+#[test]
+fn whatever_is_killed_is_finished_after_the_next_start_with_raw_files() {
+    OPERATIONS.iter().for_each(|operation| kill_everywhere(operation, "raw"));
+}
+
+#[test]
+fn whatever_is_killed_is_finished_after_the_next_start_with_qcow2_files() {
+    OPERATIONS.iter().for_each(|operation| kill_everywhere(operation, "qcow2"));
+}
+
+fn kill_everywhere(operation: &Operation, format: &str) {
+    let own: Vec<String> = STEPS.iter().map(|step| format!("{}.{step}", operation.kind)).collect();
+    let points = TAKING.iter().chain(operation.file_points).copied().chain(own.iter().map(String::as_str));
+    for point in points {
+        let name = format!("{} of {format} killed at {point}", operation.kind);
+        println!("{name}");
+        let option = if format == "qcow2" { "nfs_qcow2_volumes = true" } else { "" };
+        let world = World::with("enabled_backends = file", &format!("[file]\n{option}"));
+        let scene = set(&world, format);
+        let doomed = world.spawn(Some(point));
+        world.wait_for_service("node1@file");
+        let id = (operation.run)(&scene);
+        doomed.wait_for_death();
+        let next = world.spawn(None);
+        world.settle();
+        (operation.check)(&scene, &id);
+        world.assert_whole();
+        next.stop();
+    }
+}
+
+/// Makes the scene with a service of this process, which is gone afterwards.
+fn set<'a>(world: &'a World, format: &'a str) -> Scene<'a> {
+    let service = world.start();
+    let volume = world.create(1, Of::Nothing);
+    world.settle();
+    write(&world.volumes().join(format!("volume-{volume}")), format);
+    let snapshot = world.create_snapshot(&volume);
+    world.settle();
+    drop(service);
+    Scene { world, format, volume, snapshot }
+}
+
+fn write(path: &Path, format: &str) {
+    if format == "raw" {
+        fs::OpenOptions::new().write(true).open(path).unwrap().write_all_at(DATA, GIB / 2).unwrap();
+    } else {
+        assert!(qemu_io(path, &format!("write -q -P 120 {} 4096", GIB / 2)).is_empty());
+    }
+}
+
+fn holds(path: &Path, format: &str) -> bool {
+    if format == "raw" {
+        let mut found = vec![0; DATA.len()];
+        fs::File::open(path).unwrap().read_exact_at(&mut found, GIB / 2).unwrap();
+        found == DATA
+    } else {
+        qemu_io(path, &format!("read -q -P 120 {} 4096", GIB / 2)).is_empty()
+    }
+}
+
+/// What the real `qemu-io` complains of.
+fn qemu_io(path: &Path, command: &str) -> String {
+    let output = std::process::Command::new("qemu-io").args(["-f", "qcow2", "-c", command]).arg(path).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_volume_that_kills_its_service_again_and_again_is_given_up() {
+    let world = World::new();
+    let id = world.create(1, Of::Nothing);
+    for _ in 0..5 {
+        world.spawn(Some("create_volume.begun")).wait_for_death();
+    }
+    let _service = world.start();
+    world.settle();
+    assert_eq!(world.volume(&id).unwrap().status, Status::Error);
+    assert_eq!(world.messages(&id), ["VOLUME_VOLUME_008_012"]);
+    assert_eq!(world.usage(), [1, 0, 1]);
+    world.assert_whole();
+}
+
+#[test]
+fn every_point_in_the_source_is_killed_at_in_these_tests() {
+    let known: BTreeSet<&str> = STEPS.into_iter().chain(TAKING).chain(MAKING).chain(REMOVING).collect();
+    let mut found = BTreeSet::new();
+    let mut folders = vec![std::path::PathBuf::from("src/block_storage/volume")];
+    let mut texts = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { texts.push(fs::read_to_string(path).unwrap()) }
+        }
+    }
+    for text in &texts {
+        for call in ["fault::point(\"", "fault::point_of(kind, \"", "fault::point_of(order.work.kind(), \""] {
+            found.extend(text.split(call).skip(1).map(|rest| rest.split('"').next().unwrap()));
+        }
+        assert_eq!(
+            text.matches("fault::point").count(),
+            text.matches("fault::point(\"").count()
+                + text.matches("fault::point_of(kind, \"").count()
+                + text.matches("fault::point_of(order.work.kind(), \"").count()
+        );
+    }
+    assert_eq!(found, known);
+}

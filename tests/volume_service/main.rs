@@ -1,0 +1,8 @@
+//! The volume service with real files, the real `qemu-img` and a real database: what it does with each order, and what
+//! is left when it is killed at any point.
+
+mod crash;
+mod file_driver;
+mod service;
+mod trouble;
+mod world;

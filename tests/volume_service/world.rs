@@ -1,0 +1,491 @@
+//! A database, a folder of volumes, and volume services on them: in this process, or in a child that can be killed.
+//! Requests are made as the API makes them: one transaction that charges, writes the row and places the order.
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{self, Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use hearth::block_storage::model::quota::Limits;
+use hearth::block_storage::model::snapshot::{self, Snapshot};
+use hearth::block_storage::model::volume::{self, AttachStatus, Volume};
+use hearth::block_storage::model::work::{Hints, Requester};
+use hearth::block_storage::rpc::{self, Doorbell};
+use hearth::block_storage::store::quotas::{Charge, charge};
+use hearth::block_storage::store::{snapshots, tables, volumes};
+use hearth::block_storage::volume::{RunningRole, start};
+use hearth::config::Config;
+use hearth::database::{Connection, Database, Options, migrate, orders};
+use hearth::time::Timestamp;
+
+pub const PROJECT: &str = "0a1d7e94c3b84f6f9d52e8a6b7c4f310";
+
+/// How long anything may take before a test gives up.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The variable by which a child knows that it is to be a volume service: the path of its configuration.
+const ROLE: &str = "HEARTH_TEST_VOLUME_SERVICE";
+
+pub struct World {
+    pub folder: PathBuf,
+    pub database: Database,
+    config: Arc<Config>,
+    doorbell: Doorbell,
+}
+
+/// What to make a volume of.
+#[derive(Clone, Copy)]
+pub enum Of<'a> {
+    Nothing,
+    Snapshot(&'a str),
+    Volume(&'a str),
+}
+
+impl World {
+    /// A world with the one default backend.
+    pub fn new() -> Self {
+        Self::with("", "")
+    }
+
+    /// A world with these lines in `[DEFAULT]`, and these sections. `%F` stands for the world's folder.
+    pub fn with(default: &str, sections: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("hearth-volume-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir(&folder).unwrap();
+        let path = folder.display().to_string();
+        let database = format!("sqlite:///{path}/hearth.db");
+        let text = format!(
+            "[DEFAULT]\nhost = node1\nstate_path = {path}\nreport_interval = 1\nbackend_stats_polling_interval = 1\n\
+             {default}\n[database]\nconnection = {database}\n{sections}\n"
+        );
+        let text = text.replace("%F", &path);
+        fs::write(folder.join("hearth.conf"), &text).unwrap();
+        // The tables are made once and copied, which is much faster.
+        fs::copy(empty_database(), folder.join("hearth.db")).unwrap();
+        let config = Arc::new(Config::from_text(&text).unwrap());
+        let doorbell = Doorbell::new(&config);
+        Self { database: Database::open(&database, Options::default()).unwrap(), config, doorbell, folder }
+    }
+
+    /// A volume service in this process.
+    pub fn start(&self) -> Running {
+        Running(Some(start(&self.config, self.database.clone()).unwrap()))
+    }
+
+    /// A volume service in a process of its own, which dies at `fault` where one is given.
+    pub fn spawn(&self, fault: Option<&str>) -> Service {
+        let variable = (hearth::service::fault::VARIABLE, fault.unwrap_or("none"));
+        self.spawn_with(variable)
+    }
+
+    /// A volume service in a process of its own that finds programs in this folder alone.
+    pub fn spawn_with_path(&self, folder: &Path) -> Service {
+        self.spawn_with(("PATH", folder.to_str().unwrap()))
+    }
+
+    fn spawn_with(&self, (name, value): (&str, &str)) -> Service {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["world::a_child_is_a_volume_service", "--exact", "--nocapture", "--test-threads=1"]);
+        command.env(ROLE, self.folder.join("hearth.conf"));
+        command.env(name, value);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        Service(command.spawn().unwrap())
+    }
+
+    /// The folder of the only backend.
+    pub fn volumes(&self) -> PathBuf {
+        self.folder.join("volumes/file")
+    }
+
+    /// The names of all files of the only backend, leftovers among them, without those that the driver always keeps.
+    pub fn files(&self) -> Vec<String> {
+        files(&self.volumes())
+    }
+
+    pub fn read<T>(&self, body: impl FnMut(&mut Connection) -> hearth::Result<T>) -> T {
+        self.database.read(body).unwrap()
+    }
+
+    pub fn volume(&self, id: &str) -> Option<Volume> {
+        self.read(|c| volumes::by_id(c, id))
+    }
+
+    pub fn snapshot(&self, id: &str) -> Option<Snapshot> {
+        self.read(|c| snapshots::by_id(c, id))
+    }
+
+    pub fn create(&self, size_gib: i64, of: Of<'_>) -> String {
+        self.create_where(size_gib, of, &Hints::default(), None)
+    }
+
+    pub fn create_where(&self, size_gib: i64, of: Of<'_>, hints: &Hints, zone: Option<&str>) -> String {
+        let volume = new_volume(size_gib, of, zone);
+        let done = self.database.write(|tx| {
+            let source = match of {
+                Of::Nothing => None,
+                Of::Volume(id) => volumes::by_id(tx, id)?,
+                Of::Snapshot(id) => {
+                    let snapshot = snapshots::by_id(tx, id)?.unwrap();
+                    volumes::by_id(tx, &snapshot.volume_id)?
+                }
+            };
+            let volume_type_id = default_type(tx)?;
+            let volume = Volume { volume_type_id, ..volume.clone() };
+            charge(tx, &Charge { volumes: 1, gigabytes: size_gib, ..charge_of(&volume) }, &limits())?;
+            volumes::insert(tx, &volume)?;
+            rpc::create_volume(tx, &requester(), &volume, source.as_ref(), hints)
+        });
+        done.unwrap();
+        self.doorbell.ring();
+        volume.id
+    }
+
+    pub fn delete(&self, id: &str, cascade: bool) {
+        let rule = if cascade { &volume::DELETE_CASCADE } else { &volume::DELETE };
+        let done = self.database.write(|tx| {
+            assert!(volumes::begin(tx, id, rule, &[])?, "{id} can not be removed now");
+            if cascade {
+                for own in snapshots::of_volume(tx, id)? {
+                    assert!(snapshots::begin(tx, &own.id, &snapshot::DELETE_WITH_VOLUME, &[])?);
+                }
+            }
+            let volume = volumes::by_id(tx, id)?.unwrap();
+            rpc::delete_volume(tx, &requester(), &volume, cascade)
+        });
+        done.unwrap();
+        self.doorbell.ring();
+    }
+
+    pub fn extend(&self, id: &str, size_gib: i64) {
+        let done = self.database.write(|tx| {
+            let volume = volumes::by_id(tx, id)?.unwrap();
+            let more = size_gib - volume.size_gib;
+            charge(tx, &Charge { gigabytes: more, ..charge_of(&volume) }, &limits())?;
+            assert!(volumes::begin(tx, id, &volume::EXTEND, &[])?, "{id} can not grow now");
+            rpc::extend_volume(tx, &requester(), &volume, size_gib)
+        });
+        done.unwrap();
+        self.doorbell.ring();
+    }
+
+    pub fn create_snapshot(&self, volume_id: &str) -> String {
+        let id = uuid::Uuid::new_v4().to_string();
+        let done = self.database.write(|tx| {
+            let volume = volumes::by_id(tx, volume_id)?.unwrap();
+            let snapshot = new_snapshot(&id, &volume);
+            charge(tx, &Charge { snapshots: 1, gigabytes: volume.size_gib, ..charge_of(&volume) }, &limits())?;
+            snapshots::insert(tx, &snapshot)?;
+            rpc::create_snapshot(tx, &requester(), &volume, &snapshot)
+        });
+        done.unwrap();
+        self.doorbell.ring();
+        id
+    }
+
+    pub fn delete_snapshot(&self, id: &str) {
+        self.move_snapshot(id, &snapshot::DELETE, rpc::delete_snapshot);
+    }
+
+    pub fn revert(&self, volume_id: &str, id: &str) {
+        let done = self.database.write(|tx| {
+            let columns = [("status", "reverting".into())];
+            assert!(volumes::change(tx, volume_id, &columns)?);
+            assert!(snapshots::change(tx, id, &[("status", "restoring".into())])?);
+            let volume = volumes::by_id(tx, volume_id)?.unwrap();
+            let snapshot = snapshots::by_id(tx, id)?.unwrap();
+            rpc::revert_to_snapshot(tx, &requester(), &volume, &snapshot)
+        });
+        done.unwrap();
+        self.doorbell.ring();
+    }
+
+    fn move_snapshot(
+        &self,
+        id: &str,
+        rule: &snapshot::Move,
+        order: fn(&mut hearth::database::Transaction<'_>, &Requester, &Volume, &Snapshot) -> hearth::Result<()>,
+    ) {
+        let done = self.database.write(|tx| {
+            assert!(snapshots::begin(tx, id, rule, &[])?, "{id} can not move now");
+            let snapshot = snapshots::by_id(tx, id)?.unwrap();
+            let volume = volumes::by_id(tx, &snapshot.volume_id)?.unwrap();
+            order(tx, &requester(), &volume, &snapshot)
+        });
+        done.unwrap();
+        self.doorbell.ring();
+    }
+
+    /// Waits until there is no order left.
+    pub fn settle(&self) {
+        self.wait("the last order", || (self.count("SELECT count(*) FROM hearth_orders") == 0).then_some(()));
+    }
+
+    /// Waits for something to be there.
+    pub fn wait<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+        let since = Instant::now();
+        loop {
+            if let Some(found) = look() {
+                return found;
+            }
+            assert!(since.elapsed() < DEADLINE, "waited in vain for {what}");
+            std::thread::park_timeout(Duration::from_millis(2));
+        }
+    }
+
+    /// Waits until the service of a backend is up.
+    pub fn wait_for_service(&self, host: &str) {
+        let sql = "SELECT count(*) FROM services WHERE host = ? AND updated_at IS NOT NULL";
+        self.wait("the service to be up", || {
+            let count = self.read(|c| c.row(sql, &[host.into()], |row| row.int(0))).unwrap_or(0);
+            (count > 0).then_some(())
+        });
+    }
+
+    pub fn count(&self, sql: &str) -> i64 {
+        self.read(|c| c.row(sql, &[], |row| row.int(0))).unwrap_or_default()
+    }
+
+    /// Usage of the project: volumes, snapshots, gigabytes, and the same as the volume type counts them.
+    pub fn usage(&self) -> [i64; 3] {
+        let of = |name: &str| {
+            let sql = "SELECT in_use FROM quota_usages WHERE project_id = ? AND resource = ?";
+            self.read(|c| c.row(sql, &[PROJECT.into(), name.into()], |row| row.int(0))).unwrap_or(0)
+        };
+        let names = ["volumes", "snapshots", "gigabytes"];
+        let all = names.map(of);
+        assert_eq!(all, names.map(|name| of(&format!("{name}___DEFAULT__"))), "the volume type counts otherwise");
+        all
+    }
+
+    /// What the rows that are there would count.
+    pub fn truth(&self) -> [i64; 3] {
+        let one = |sql: &str| self.count(sql);
+        let volumes = one("SELECT count(*) FROM volumes WHERE deleted = false");
+        let snapshots = one("SELECT count(*) FROM snapshots WHERE deleted = false");
+        let gib = one("SELECT coalesce(sum(size), 0) FROM volumes WHERE deleted = false")
+            + one("SELECT coalesce(sum(volume_size), 0) FROM snapshots WHERE deleted = false");
+        [volumes, snapshots, gib]
+    }
+
+    /// The events of all messages about an object, oldest first.
+    pub fn messages(&self, id: &str) -> Vec<String> {
+        let sql =
+            "SELECT event_id FROM messages WHERE resource_uuid = ? AND project_id = ? ORDER BY created_at, event_id";
+        self.read(|c| c.rows(sql, &[id.into(), PROJECT.into()], |row| row.string(0)))
+    }
+
+    /// Fails unless rows, usage, workers and files agree and nothing is under way.
+    pub fn assert_whole(&self) {
+        assert_eq!(self.usage(), self.truth(), "usage is not what the rows say");
+        assert_eq!(self.count("SELECT count(*) FROM hearth_orders"), 0, "an order is left");
+        // Cinder's own migration seeds one row.
+        assert_eq!(self.count("SELECT count(*) FROM workers WHERE resource_type <> 'SENTINEL'"), 0, "a worker is left");
+        let mut expected: Vec<String> = self.read(|c| {
+            let mut names = c.rows(
+                "SELECT id FROM volumes WHERE deleted = false AND status <> 'error' AND host IS NOT NULL",
+                &[],
+                |row| Ok(format!("volume-{}", row.text(0)?)),
+            )?;
+            let sql = "SELECT id FROM snapshots WHERE deleted = false AND status <> 'error'";
+            names.extend(c.rows(sql, &[], |row| Ok(format!("snapshot-{}", row.text(0)?)))?);
+            Ok(names)
+        });
+        expected.sort();
+        assert_eq!(self.files(), expected, "the files are not those of the rows");
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+/// A volume service in this process; stopped when dropped.
+pub struct Running(Option<RunningRole>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(role) = self.0.take() {
+            role.stop();
+            role.wait();
+        }
+    }
+}
+
+/// A volume service in a process of its own.
+pub struct Service(Child);
+
+impl Service {
+    /// Waits for its death at a fault.
+    pub fn wait_for_death(mut self) {
+        let since = Instant::now();
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                assert_eq!(status.signal(), Some(9), "it ended otherwise than by the fault: {status}");
+                return;
+            }
+            if since.elapsed() > DEADLINE {
+                let _ = self.0.kill();
+                panic!("the point of the fault was never reached");
+            }
+            std::thread::park_timeout(Duration::from_millis(2));
+        }
+    }
+
+    /// As `kill -9`.
+    pub fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    /// Lets it end in its own way.
+    pub fn stop(mut self) {
+        drop(self.0.stdin.take());
+        assert!(self.0.wait().unwrap().success());
+    }
+}
+
+/// Not a test of its own: what a child of [`World::spawn`] runs.
+#[test]
+fn a_child_is_a_volume_service() {
+    let Some(path) = std::env::var_os(ROLE) else { return };
+    let text = fs::read_to_string(path).unwrap();
+    let config = Arc::new(Config::from_text(&text).unwrap());
+    let url = config.text(&hearth::config::database::CONNECTION).to_owned();
+    let role = start(&config, Database::open(&url, Options::default()).unwrap()).unwrap();
+    // Ends when the parent closes its end, or does itself.
+    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+    role.stop();
+    role.wait();
+}
+
+/// The names in a folder without those that the driver always keeps.
+pub fn files(folder: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != ".hearth.lock")
+        .collect();
+    names.sort();
+    names
+}
+
+/// The size in bytes that the real `qemu-img` finds.
+pub fn virtual_size(path: &Path, format: &str) -> u64 {
+    let mut command = Command::new("qemu-img");
+    let output = command.args(["info", "--output=json", "-f", format]).arg(path).output();
+    let output = output.expect("qemu-img is needed for this test");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let info: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    info["virtual-size"].as_u64().unwrap()
+}
+
+/// A database with its tables and nothing else.
+fn empty_database() -> PathBuf {
+    static MADE: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+    let path = MADE.get_or_init(|| {
+        let path = std::env::temp_dir().join(format!("hearth-volume-{}.db", process::id()));
+        let _ = fs::remove_file(&path);
+        let options = Options { create: true, ..Options::default() };
+        let database = Database::open(&format!("sqlite:///{}", path.display()), options).unwrap();
+        let wanted = migrate::Wanted { cinder: true, components: &[&orders::PLATFORM, &tables::COMPONENT] };
+        migrate::sync(&database, &wanted).unwrap();
+        // Everything into the one file that is copied.
+        database.read(|c| c.query("PRAGMA wal_checkpoint(TRUNCATE)", &[], |_| Ok(()))).unwrap();
+        path
+    });
+    path.clone()
+}
+
+fn default_type(c: &mut Connection) -> hearth::Result<String> {
+    let sql = "SELECT id FROM volume_types WHERE name = '__DEFAULT__'";
+    Ok(c.row(sql, &[], |row| row.string(0))?.unwrap())
+}
+
+fn requester() -> Requester {
+    Requester {
+        request_id: "req-9b7f1e0c-3c1d-4f7e-9a5d-0c2b1a3d4e5f".to_owned(),
+        project_id: PROJECT.to_owned(),
+        user_id: "5f3c9b0e7d2a4c61b8e94a70d6f1c253".to_owned(),
+    }
+}
+
+/// No limits: this is not about them.
+fn limits() -> Limits {
+    Limits { volumes: -1, snapshots: -1, gigabytes: -1, default_class: false, ..Limits::default() }
+}
+
+fn charge_of(volume: &Volume) -> Charge<'_> {
+    Charge { project_id: PROJECT, volume_type_id: Some(&volume.volume_type_id), ..Charge::default() }
+}
+
+fn new_volume(size_gib: i64, of: Of<'_>, zone: Option<&str>) -> Volume {
+    let (snapshot_id, source_volid) = match of {
+        Of::Nothing => (None, None),
+        Of::Snapshot(id) => (Some(id.to_owned()), None),
+        Of::Volume(id) => (None, Some(id.to_owned())),
+    };
+    Volume {
+        id: uuid::Uuid::new_v4().to_string(),
+        project_id: PROJECT.to_owned(),
+        user_id: requester().user_id,
+        created_at: Some(Timestamp::now()),
+        updated_at: None,
+        name: None,
+        description: None,
+        size_gib,
+        status: volume::Status::Creating,
+        previous_status: None,
+        attach_status: AttachStatus::Detached,
+        migration_status: None,
+        replication_status: None,
+        host: None,
+        cluster_name: None,
+        service_uuid: None,
+        availability_zone: zone.map(str::to_owned),
+        volume_type_id: String::new(),
+        snapshot_id,
+        source_volid,
+        group_id: None,
+        consistencygroup_id: None,
+        name_id: None,
+        provider_location: None,
+        provider_auth: None,
+        provider_id: None,
+        encryption_key_id: None,
+        bootable: false,
+        multiattach: false,
+        shared_targets: Some(true),
+        use_quota: true,
+    }
+}
+
+fn new_snapshot(id: &str, volume: &Volume) -> Snapshot {
+    Snapshot {
+        id: id.to_owned(),
+        volume_id: volume.id.clone(),
+        project_id: PROJECT.to_owned(),
+        user_id: requester().user_id,
+        created_at: Some(Timestamp::now()),
+        updated_at: None,
+        name: None,
+        description: None,
+        status: snapshot::Status::Creating,
+        progress: Some("0%".to_owned()),
+        volume_size_gib: volume.size_gib,
+        volume_type_id: volume.volume_type_id.clone(),
+        group_snapshot_id: None,
+        cgsnapshot_id: None,
+        provider_location: None,
+        provider_id: None,
+        encryption_key_id: None,
+        use_quota: true,
+    }
+}
