@@ -44,7 +44,11 @@ fn status(world: &World, id: &str) -> Status {
 
 #[test]
 fn a_full_disk_fails_what_needs_space_and_nothing_else() {
-    let world = World::with("enabled_backends = file", "[file]\nhearth_file_path = %F/small\n");
+    // Without the filter that would see the full disk coming.
+    let world = World::with(
+        "scheduler_default_filters = CapabilitiesFilter\nenabled_backends = file",
+        "[file]\nhearth_file_path = %F/small\n",
+    );
     let small = world.folder.join("small");
     let Some(_mount) = Small::mounted(&small, 8) else { return };
     let _service = world.start();
@@ -76,39 +80,30 @@ fn a_full_disk_fails_what_needs_space_and_nothing_else() {
 #[test]
 fn a_volume_that_does_not_fit_one_disk_is_made_on_another() {
     let world = World::with(
-        "enabled_backends = small, large",
+        "backend_stats_polling_interval = 60\nenabled_backends = small, large",
         "[small]\nhearth_file_path = %F/small\nnfs_sparsed_volumes = false\nmax_over_subscription_ratio = 1\n\
-         [large]\nhearth_file_path = %F/large\nreserved_percentage = 0\n",
+         [large]\nhearth_file_path = %F/large\n",
     );
     let small = world.folder.join("small");
-    let Some(_mount) = Small::mounted(&small, 1500) else { return };
-    let service = world.start();
-    // The scheduler is made to believe that there is room on the small one alone.
-    drop(service);
-    fs::write(small.join("ballast"), vec![0; 800 << 20]).unwrap();
+    let Some(_mount) = Small::mounted(&small, 64) else { return };
     let _service = world.start();
-    world
-        .database
-        .write(|tx| {
-            tx.execute("UPDATE hearth_pools SET report = replace(report, '\"free\":', '\"free\":9') WHERE name LIKE '%small'", &[])?;
-            tx.execute("UPDATE hearth_pools SET report = replace(report, '\"total\":', '\"total\":99999') WHERE name LIKE '%small'", &[])
-        })
-        .unwrap();
+    // The scheduler is told that there is most room on the small one, as if it had been there a moment ago.
+    let lie = "UPDATE hearth_pools SET report = ? WHERE name LIKE '%small'";
+    let report = r#"{"working": true, "total": 1e9, "free": 1e9, "max_over_subscription_ratio": 1.0, "thick": true}"#;
+    world.database.write(|tx| tx.execute(lie, &[report.into()])).unwrap();
     let id = world.create(1, Of::Nothing);
     world.settle();
     let volume = world.volume(&id).unwrap();
     assert_eq!((volume.status, volume.host.as_deref()), (Status::Available, Some("node1@large#large")));
-    assert_eq!(files(&small), ["ballast"]);
+    assert_eq!(files(&small), Vec::<String>::new());
     assert_eq!(world.usage(), [1, 0, 1]);
     assert_eq!(world.messages(&id), Vec::<String>::new());
 }
 
 #[test]
 fn a_thick_volume_that_can_not_grow_keeps_its_size_and_its_project_its_gigabytes() {
-    let world = World::with(
-        "enabled_backends = file",
-        "[file]\nhearth_file_path = %F/small\nnfs_sparsed_volumes = false\nscheduler = none\n",
-    );
+    let world =
+        World::with("enabled_backends = file", "[file]\nhearth_file_path = %F/small\nnfs_sparsed_volumes = false\n");
     let small = world.folder.join("small");
     let Some(_mount) = Small::mounted(&small, 1100) else { return };
     let _service = world.start();
@@ -148,7 +143,10 @@ fn a_driver_that_fails_to_extend_leaves_the_volume_in_error_and_gives_the_gigaby
 
 #[test]
 fn a_folder_that_becomes_read_only_takes_its_service_down_until_it_is_writable_again() {
-    let world = World::with("enabled_backends = file", "[file]\nhearth_file_path = %F/small\n");
+    let world = World::with(
+        "scheduler_default_filters = CapabilitiesFilter\nenabled_backends = file",
+        "[file]\nhearth_file_path = %F/small\n",
+    );
     let small = world.folder.join("small");
     let Some(mount) = Small::mounted(&small, 8) else { return };
     let _service = world.start();

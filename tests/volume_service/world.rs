@@ -21,7 +21,7 @@ use hearth::config::Config;
 use hearth::database::{Connection, Database, Options, migrate, orders};
 use hearth::time::Timestamp;
 
-pub const PROJECT: &str = "0a1d7e94c3b84f6f9d52e8a6b7c4f310";
+pub(super) const PROJECT: &str = "0a1d7e94c3b84f6f9d52e8a6b7c4f310";
 
 /// How long anything may take before a test gives up.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -29,16 +29,16 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// The variable by which a child knows that it is to be a volume service: the path of its configuration.
 const ROLE: &str = "HEARTH_TEST_VOLUME_SERVICE";
 
-pub struct World {
-    pub folder: PathBuf,
-    pub database: Database,
+pub(super) struct World {
+    pub(super) folder: PathBuf,
+    pub(super) database: Database,
     config: Arc<Config>,
     doorbell: Doorbell,
 }
 
 /// What to make a volume of.
 #[derive(Clone, Copy)]
-pub enum Of<'a> {
+pub(super) enum Of<'a> {
     Nothing,
     Snapshot(&'a str),
     Volume(&'a str),
@@ -46,12 +46,12 @@ pub enum Of<'a> {
 
 impl World {
     /// A world with the one default backend.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::with("", "")
     }
 
     /// A world with these lines in `[DEFAULT]`, and these sections. `%F` stands for the world's folder.
-    pub fn with(default: &str, sections: &str) -> Self {
+    pub(super) fn with(default: &str, sections: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("hearth-volume-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(name);
@@ -72,18 +72,18 @@ impl World {
     }
 
     /// A volume service in this process.
-    pub fn start(&self) -> Running {
+    pub(super) fn start(&self) -> Running {
         Running(Some(start(&self.config, self.database.clone()).unwrap()))
     }
 
     /// A volume service in a process of its own, which dies at `fault` where one is given.
-    pub fn spawn(&self, fault: Option<&str>) -> Service {
+    pub(super) fn spawn(&self, fault: Option<&str>) -> Service {
         let variable = (hearth::service::fault::VARIABLE, fault.unwrap_or("none"));
         self.spawn_with(variable)
     }
 
     /// A volume service in a process of its own that finds programs in this folder alone.
-    pub fn spawn_with_path(&self, folder: &Path) -> Service {
+    pub(super) fn spawn_with_path(&self, folder: &Path) -> Service {
         self.spawn_with(("PATH", folder.to_str().unwrap()))
     }
 
@@ -97,32 +97,32 @@ impl World {
     }
 
     /// The folder of the only backend.
-    pub fn volumes(&self) -> PathBuf {
+    pub(super) fn volumes(&self) -> PathBuf {
         self.folder.join("volumes/file")
     }
 
     /// The names of all files of the only backend, leftovers among them, without those that the driver always keeps.
-    pub fn files(&self) -> Vec<String> {
+    pub(super) fn files(&self) -> Vec<String> {
         files(&self.volumes())
     }
 
-    pub fn read<T>(&self, body: impl FnMut(&mut Connection) -> hearth::Result<T>) -> T {
+    pub(super) fn read<T>(&self, body: impl FnMut(&mut Connection) -> hearth::Result<T>) -> T {
         self.database.read(body).unwrap()
     }
 
-    pub fn volume(&self, id: &str) -> Option<Volume> {
+    pub(super) fn volume(&self, id: &str) -> Option<Volume> {
         self.read(|c| volumes::by_id(c, id))
     }
 
-    pub fn snapshot(&self, id: &str) -> Option<Snapshot> {
+    pub(super) fn snapshot(&self, id: &str) -> Option<Snapshot> {
         self.read(|c| snapshots::by_id(c, id))
     }
 
-    pub fn create(&self, size_gib: i64, of: Of<'_>) -> String {
+    pub(super) fn create(&self, size_gib: i64, of: Of<'_>) -> String {
         self.create_where(size_gib, of, &Hints::default(), None)
     }
 
-    pub fn create_where(&self, size_gib: i64, of: Of<'_>, hints: &Hints, zone: Option<&str>) -> String {
+    pub(super) fn create_where(&self, size_gib: i64, of: Of<'_>, hints: &Hints, zone: Option<&str>) -> String {
         let volume = new_volume(size_gib, of, zone);
         let done = self.database.write(|tx| {
             let source = match of {
@@ -144,7 +144,7 @@ impl World {
         volume.id
     }
 
-    pub fn delete(&self, id: &str, cascade: bool) {
+    pub(super) fn delete(&self, id: &str, cascade: bool) {
         let rule = if cascade { &volume::DELETE_CASCADE } else { &volume::DELETE };
         let done = self.database.write(|tx| {
             assert!(volumes::begin(tx, id, rule, &[])?, "{id} can not be removed now");
@@ -160,7 +160,7 @@ impl World {
         self.doorbell.ring();
     }
 
-    pub fn extend(&self, id: &str, size_gib: i64) {
+    pub(super) fn extend(&self, id: &str, size_gib: i64) {
         let done = self.database.write(|tx| {
             let volume = volumes::by_id(tx, id)?.unwrap();
             let more = size_gib - volume.size_gib;
@@ -172,7 +172,7 @@ impl World {
         self.doorbell.ring();
     }
 
-    pub fn create_snapshot(&self, volume_id: &str) -> String {
+    pub(super) fn create_snapshot(&self, volume_id: &str) -> String {
         let id = uuid::Uuid::new_v4().to_string();
         let done = self.database.write(|tx| {
             let volume = volumes::by_id(tx, volume_id)?.unwrap();
@@ -186,11 +186,11 @@ impl World {
         id
     }
 
-    pub fn delete_snapshot(&self, id: &str) {
+    pub(super) fn delete_snapshot(&self, id: &str) {
         self.move_snapshot(id, &snapshot::DELETE, rpc::delete_snapshot);
     }
 
-    pub fn revert(&self, volume_id: &str, id: &str) {
+    pub(super) fn revert(&self, volume_id: &str, id: &str) {
         let done = self.database.write(|tx| {
             let columns = [("status", "reverting".into())];
             assert!(volumes::change(tx, volume_id, &columns)?);
@@ -220,12 +220,12 @@ impl World {
     }
 
     /// Waits until there is no order left.
-    pub fn settle(&self) {
+    pub(super) fn settle(&self) {
         self.wait("the last order", || (self.count("SELECT count(*) FROM hearth_orders") == 0).then_some(()));
     }
 
     /// Waits for something to be there.
-    pub fn wait<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    pub(super) fn wait<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         let since = Instant::now();
         loop {
             if let Some(found) = look() {
@@ -237,7 +237,7 @@ impl World {
     }
 
     /// Waits until the service of a backend is up.
-    pub fn wait_for_service(&self, host: &str) {
+    pub(super) fn wait_for_service(&self, host: &str) {
         let sql = "SELECT count(*) FROM services WHERE host = ? AND updated_at IS NOT NULL";
         self.wait("the service to be up", || {
             let count = self.read(|c| c.row(sql, &[host.into()], |row| row.int(0))).unwrap_or(0);
@@ -245,12 +245,12 @@ impl World {
         });
     }
 
-    pub fn count(&self, sql: &str) -> i64 {
+    pub(super) fn count(&self, sql: &str) -> i64 {
         self.read(|c| c.row(sql, &[], |row| row.int(0))).unwrap_or_default()
     }
 
     /// Usage of the project: volumes, snapshots, gigabytes, and the same as the volume type counts them.
-    pub fn usage(&self) -> [i64; 3] {
+    pub(super) fn usage(&self) -> [i64; 3] {
         let of = |name: &str| {
             let sql = "SELECT in_use FROM quota_usages WHERE project_id = ? AND resource = ?";
             self.read(|c| c.row(sql, &[PROJECT.into(), name.into()], |row| row.int(0))).unwrap_or(0)
@@ -262,7 +262,7 @@ impl World {
     }
 
     /// What the rows that are there would count.
-    pub fn truth(&self) -> [i64; 3] {
+    pub(super) fn truth(&self) -> [i64; 3] {
         let one = |sql: &str| self.count(sql);
         let volumes = one("SELECT count(*) FROM volumes WHERE deleted = false");
         let snapshots = one("SELECT count(*) FROM snapshots WHERE deleted = false");
@@ -272,14 +272,14 @@ impl World {
     }
 
     /// The events of all messages about an object, oldest first.
-    pub fn messages(&self, id: &str) -> Vec<String> {
+    pub(super) fn messages(&self, id: &str) -> Vec<String> {
         let sql =
             "SELECT event_id FROM messages WHERE resource_uuid = ? AND project_id = ? ORDER BY created_at, event_id";
         self.read(|c| c.rows(sql, &[id.into(), PROJECT.into()], |row| row.string(0)))
     }
 
     /// Fails unless rows, usage, workers and files agree and nothing is under way.
-    pub fn assert_whole(&self) {
+    pub(super) fn assert_whole(&self) {
         assert_eq!(self.usage(), self.truth(), "usage is not what the rows say");
         assert_eq!(self.count("SELECT count(*) FROM hearth_orders"), 0, "an order is left");
         // Cinder's own migration seeds one row.
@@ -308,7 +308,7 @@ impl Drop for World {
 }
 
 /// A volume service in this process; stopped when dropped.
-pub struct Running(Option<RunningRole>);
+pub(super) struct Running(Option<RunningRole>);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -320,11 +320,11 @@ impl Drop for Running {
 }
 
 /// A volume service in a process of its own.
-pub struct Service(Child);
+pub(super) struct Service(Child);
 
 impl Service {
     /// Waits for its death at a fault.
-    pub fn wait_for_death(mut self) {
+    pub(super) fn wait_for_death(mut self) {
         let since = Instant::now();
         loop {
             if let Some(status) = self.0.try_wait().unwrap() {
@@ -340,13 +340,13 @@ impl Service {
     }
 
     /// As `kill -9`.
-    pub fn kill(mut self) {
+    pub(super) fn kill(mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
     }
 
     /// Lets it end in its own way.
-    pub fn stop(mut self) {
+    pub(super) fn stop(mut self) {
         drop(self.0.stdin.take());
         assert!(self.0.wait().unwrap().success());
     }
@@ -367,7 +367,7 @@ fn a_child_is_a_volume_service() {
 }
 
 /// The names in a folder without those that the driver always keeps.
-pub fn files(folder: &Path) -> Vec<String> {
+pub(super) fn files(folder: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut names: Vec<String> = entries
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -378,7 +378,7 @@ pub fn files(folder: &Path) -> Vec<String> {
 }
 
 /// The size in bytes that the real `qemu-img` finds.
-pub fn virtual_size(path: &Path, format: &str) -> u64 {
+pub(super) fn virtual_size(path: &Path, format: &str) -> u64 {
     let mut command = Command::new("qemu-img");
     let output = command.args(["info", "--output=json", "-f", format]).arg(path).output();
     let output = output.expect("qemu-img is needed for this test");

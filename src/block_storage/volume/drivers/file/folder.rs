@@ -46,8 +46,10 @@ impl Folder {
         }
         fs::create_dir_all(&self.root).map_err(|error| self.failed("make", "", &error))?;
         let path = self.root.join(LOCK);
-        let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o660).open(&path);
-        let file = opened.map_err(|error| self.failed("lock", LOCK, &error))?;
+        let made = OpenOptions::new().create(true).truncate(false).write(true).mode(0o660).open(&path);
+        made.map_err(|error| self.failed("lock", LOCK, &error))?;
+        // Held open for reading alone, so that the file system can be made read-only meanwhile.
+        let file = File::open(&path).map_err(|error| self.failed("lock", LOCK, &error))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => *lock = Some(file),
             Err(Errno::WOULDBLOCK) => return Ok(false),
