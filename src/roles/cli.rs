@@ -120,7 +120,7 @@ pub enum Command {
     /// Look for what is stuck, orphaned or down, and say what to do
     Doctor,
     /// Put a bounded load on an HTTP server on this machine
-    Bench,
+    Bench(crate::operate::bench::Arguments),
 }
 
 /// `hearth db`.

@@ -17,6 +17,9 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Serve { listen, without_volume_service } => serve::run(&sources, &listen, !without_volume_service),
         Command::Api { listen, way } => api::forced(&sources, &listen, way),
         Command::Db(command) => database(&sources, &command),
+        Command::Bench(arguments) => {
+            crate::operate::bench::run(&arguments, &mut std::io::stdout()).map(|()| ExitCode::SUCCESS)
+        }
         _ => Ok(ExitCode::FAILURE),
     }
 }
