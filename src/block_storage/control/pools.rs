@@ -6,7 +6,7 @@ use super::services::{down_time_seconds, volume_service};
 use super::types::eyes;
 use crate::block_storage::model::pool::{Capability, Pool};
 use crate::block_storage::policies::services as rules;
-use crate::block_storage::scheduler::{self, Request};
+use crate::block_storage::scheduler::{self, Request, Rules};
 use crate::block_storage::store::{pools as store, volume_types};
 use crate::error::{Error, Kind, Result};
 
@@ -45,7 +45,7 @@ pub fn list(caller: &Caller<'_>, filter: &Filter) -> Result<Vec<Pool>> {
             && pool.up
             && filter.name.as_ref().is_none_or(|name| *name == pool.name)
             && filter.capabilities.iter().all(says)
-            && demands.as_ref().is_none_or(|demands| scheduler::suits(demands, pool).is_ok())
+            && demands.as_ref().is_none_or(|demands| scheduler::suits(demands, pool, &Rules::default()).is_ok())
     };
     Ok(pools.into_iter().filter(fits).collect())
 }

@@ -41,6 +41,9 @@ pub(super) enum Lack {
 /// # Errors
 /// Why it can not.
 pub(super) fn fits(pool: &Pool, gib: f64, provisioning: Provisioning) -> Result<(), Lack> {
+    if gib == 0.0 {
+        return Ok(());
+    }
     let (total, free) = match (pool.total, pool.free) {
         (_, Space::Infinite | Space::Unknown) => return Ok(()),
         (Space::Infinite | Space::Unknown, _) if pool.reserved_percentage == 0 => return Ok(()),
