@@ -2,6 +2,7 @@
 //! and 8). It knows tables, lists, transitions and orders, and nothing of what they mean: that is for the `store/` folders.
 
 mod catalog;
+pub mod check;
 mod connection;
 mod drivers;
 mod engine;
@@ -9,6 +10,7 @@ pub mod migrate;
 mod options;
 pub mod orders;
 mod pool;
+pub mod purge;
 mod row;
 pub mod schema;
 mod seeds;

@@ -351,16 +351,16 @@ mod tests {
     use crate::{Error, Kind};
 
     fn scratch(name: &str) -> (std::path::PathBuf, Database) {
-        let path = std::env::temp_dir().join(format!("hearth-pool-{}-{name}.db", std::process::id()));
-        let _ = std::fs::remove_file(&path);
+        let folder = std::env::temp_dir().join(format!("hearth-pool-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
         let options = Options { create: true, ..Options::default() };
-        let database = Database::open(&format!("sqlite:///{}", path.display()), options).expect("a database");
-        (path, database)
+        let url = format!("sqlite:///{}/hearth.db", folder.display());
+        (folder, Database::open(&url, options).expect("a database"))
     }
 
     #[test]
     fn what_is_written_is_read_and_what_fails_leaves_nothing() {
-        let (path, database) = scratch("kept");
+        let (folder, database) = scratch("kept");
         assert_eq!(database.engine(), Engine::Sqlite);
         let made = database.write(|tx| {
             tx.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, \"key\" TEXT UNIQUE, at TEXT)", &[])?;
@@ -375,12 +375,12 @@ mod tests {
         let rows =
             database.read(|c| c.rows("SELECT \"key\", at FROM t", &[], |row| Ok((row.string(0)?, row.time(1)?))));
         assert_eq!(rows.expect("rows"), [("a".to_owned(), Timestamp(1))]);
-        let _ = std::fs::remove_file(path);
+        let _ = std::fs::remove_dir_all(folder);
     }
 
     #[test]
     fn a_failed_statement_spoils_its_transaction_unless_it_was_an_attempt() {
-        let (path, database) = scratch("spoiled");
+        let (folder, database) = scratch("spoiled");
         database.write(|tx| tx.execute("CREATE TABLE t (a INTEGER PRIMARY KEY)", &[])).expect("a table");
         let spoiled = database.write(|tx| {
             tx.execute("INSERT INTO t VALUES (1)", &[])?;
@@ -399,7 +399,7 @@ mod tests {
             database.read(|c| c.row("SELECT count(*) FROM t", &[], |row| row.int(0))).expect("a count"),
             Some(1)
         );
-        let _ = std::fs::remove_file(path);
+        let _ = std::fs::remove_dir_all(folder);
     }
 
     #[test]
@@ -412,10 +412,10 @@ mod tests {
 
     #[test]
     fn a_transaction_inside_another_is_refused() {
-        let (path, database) = scratch("nested");
+        let (folder, database) = scratch("nested");
         let nested = database.write(|_| database.write(|_| Ok(())));
         assert_eq!(nested.expect_err("nested").kind(), Kind::Internal);
         assert!(database.write(|_| Ok(())).is_ok());
-        let _ = std::fs::remove_file(path);
+        let _ = std::fs::remove_dir_all(folder);
     }
 }

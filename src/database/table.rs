@@ -43,19 +43,29 @@ pub struct Column {
     pub kind: Type,
     /// Whether it may be NULL.
     pub nullable: bool,
+    /// Whether only the servers refuse NULL here: SQLite has no statement that makes a column refuse it later.
+    pub nullable_in_files: bool,
     /// The number (0 or 1 for truth values) that it gets where an `INSERT` does not name it.
     pub default: Option<i64>,
 }
 
 impl Column {
     const fn new(name: &'static str, kind: Type) -> Self {
-        Self { name, kind, nullable: true, default: None }
+        Self { name, kind, nullable: true, nullable_in_files: false, default: None }
     }
 
     /// The same column, never NULL.
     #[must_use]
     pub const fn required(mut self) -> Self {
         self.nullable = false;
+        self
+    }
+
+    /// The same column, never NULL on the servers.
+    #[must_use]
+    pub const fn required_on_servers(mut self) -> Self {
+        self.nullable = false;
+        self.nullable_in_files = true;
         self
     }
 
@@ -338,7 +348,7 @@ fn definition(column: &Column, engine: Engine) -> String {
             _ => drop(write!(out, " DEFAULT {default}")),
         }
     }
-    if !column.nullable {
+    if !column.nullable && !(column.nullable_in_files && engine == Engine::Sqlite) {
         out.push_str(" NOT NULL");
     }
     match (column.kind, engine) {

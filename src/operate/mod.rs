@@ -1,3 +1,4 @@
 //! What an operator runs by hand: a file or folder for each command.
 
 pub mod bench;
+pub mod db;

@@ -63,9 +63,9 @@ pub const ENCRYPTION: Table = cinder(
         MARKS,
         &[
             text("cipher", 255),
-            text("control_location", 255).required(),
+            text("control_location", 255).required_on_servers(),
             int("key_size"),
-            text("provider", 255).required(),
+            text("provider", 255).required_on_servers(),
             text("volume_type_id", 36).required(),
             text("encryption_id", 36),
         ],

@@ -1,0 +1,11 @@
+//! The store suite: what the database layer promises, on SQLite, MariaDB and PostgreSQL alike, on real servers.
+
+#[path = "../support/cinder.rs"]
+mod cinder;
+#[path = "../support/servers.rs"]
+mod servers;
+
+mod fixture;
+mod round_trip;
+mod schema;
+mod upkeep;
