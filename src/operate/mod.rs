@@ -2,3 +2,6 @@
 
 pub mod bench;
 pub mod db;
+pub mod openapi;
+pub mod quota;
+pub mod routes;
