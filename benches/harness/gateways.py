@@ -7,6 +7,9 @@ from .load import Target
 from .webserver import Apache, Nginx
 
 
+PHP, UWSGI = "PHP-FPM, 64 children", "uWSGI, 2 processes"
+
+
 def _tree(process):
     return functools.partial(processes.tree, process.pid)
 
@@ -47,14 +50,17 @@ def nginx(bench, wanted, kept):
         # With kept connections one thread serves one of them for ever, and the other 31 wait.
         if kept and name == "C libfcgi, one thread":
             continue
-        app, path, expected = _start(bench, name, command)
-        add(name, server.fastcgi(f"responder{number}", path, kept), app, **expected)
-    if wanted("PHP-FPM, 64 children"):
-        process, path, extra = peers.start_php(bench)
-        add("PHP-FPM, 64 children", server.fastcgi("php", path, kept, extra), _tree(process))
-    if wanted("uWSGI, 2 processes"):
-        process, path = peers.start_uwsgi(bench)
-        add("uWSGI, 2 processes", server.uwsgi(path), _tree(process))
+        with bench.candidate(name):
+            app, path, expected = _start(bench, name, command)
+            add(name, server.fastcgi(f"responder{number}", path, kept), app, **expected)
+    with bench.candidate(PHP):
+        if wanted(PHP):
+            process, path, extra = peers.start_php(bench)
+            add(PHP, server.fastcgi("php", path, kept, extra), _tree(process))
+    with bench.candidate(UWSGI):
+        if wanted(UWSGI):
+            process, path = peers.start_uwsgi(bench)
+            add(UWSGI, server.uwsgi(path), _tree(process))
     if targets:
         server.start()
     return targets
@@ -66,9 +72,10 @@ def apache_proxy(bench, wanted, reuse):
     for number, (name, command) in enumerate(_responders(wanted).items()):
         if reuse and name == "C libfcgi, one thread":
             continue
-        app, path, expected = _start(bench, name, command)
-        port = server.proxy(f"responder{number}", path, reuse)
-        targets.append(Target(name, port, web=server.pids, app=app, **expected))
+        with bench.candidate(name):
+            app, path, expected = _start(bench, name, command)
+            port = server.proxy(f"responder{number}", path, reuse)
+            targets.append(Target(name, port, web=server.pids, app=app, **expected))
     if targets:
         server.start()
     return targets
@@ -81,12 +88,13 @@ def apache_fcgid(bench, wanted):
         if name not in ("minimal responder", "hearth", "C libfcgi, one thread"):
             continue
         environment, expected = None, {"check": peers.right_document}
-        if command is None:
-            environment = hearth.installed(bench)
-            expected = {"path": hearth.PATH, "check": hearth.right_versions}
-        line = [machine.hearth()] if command is None else command()
-        app = functools.partial(server.children, line)
-        targets.append(Target(name, server.fcgid(line, environment), web=server.pids, app=app, **expected))
+        with bench.candidate(name):
+            if command is None:
+                environment = hearth.installed(bench)
+                expected = {"path": hearth.PATH, "check": hearth.right_versions}
+            line = [machine.hearth()] if command is None else command()
+            app = functools.partial(server.children, line)
+            targets.append(Target(name, server.fcgid(line, environment), web=server.pids, app=app, **expected))
     if targets:
         server.start()
     return targets
@@ -95,13 +103,15 @@ def apache_fcgid(bench, wanted):
 def http(bench, wanted):
     """Straight HTTP/1.1 with kept connections, no web server between."""
     targets = []
-    if wanted("hearth serve"):
-        process, port = hearth.start_http(bench)
-        targets.append(Target("hearth serve", port, hearth.right_versions, app=_tree(process), path=hearth.PATH))
+    with bench.candidate("hearth serve"):
+        if wanted("hearth serve"):
+            process, port = hearth.start_http(bench)
+            targets.append(Target("hearth serve", port, hearth.right_versions, app=_tree(process), path=hearth.PATH))
     for name in ("fastwsgi", "bjoern", "gunicorn", "uvicorn", "eventlet"):
-        if wanted(name):
-            process, port = peers.start_http(bench, name)
-            targets.append(Target(name, port, peers.right_document, app=_tree(process)))
+        with bench.candidate(name):
+            if wanted(name):
+                process, port = peers.start_http(bench, name)
+                targets.append(Target(name, port, peers.right_document, app=_tree(process)))
     return targets
 
 

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import pathlib
 import resource
 import statistics
@@ -29,12 +30,13 @@ def ask(port, path="/", headers=None, method="GET", body=None):
 def wrk(target, seconds):
     """Runs wrk once: one thread, kept connections to the web server."""
     command = ["wrk", "-t1", f"-c{target.connections}", f"-d{seconds}s", "--timeout", "5s", "-s", str(SCRIPT)]
-    if target.script:
-        command[-1] = str(target.script)
     for name, value in target.headers.items():
         command += ["-H", f"{name}: {value}"]
+    command.append(f"http://127.0.0.1:{target.port}{target.path}")
+    if target.body is not None:
+        command += ["--", target.method, target.body]
     done = subprocess.run(
-        [*command, f"http://127.0.0.1:{target.port}{target.path}"],
+        command,
         capture_output=True,
         text=True,
         timeout=seconds + 30,
@@ -53,17 +55,18 @@ class Target:
     empty); `check` is given status and body and answers whether they are right.
     """
 
-    def __init__(self, name, port, check, web=None, app=None, path="/", headers=None, script=None, connections=None):
+    def __init__(self, name, port, check, web=None, app=None, path="/", headers=None, method="GET", body=None,
+                 connections=CONNECTIONS):
         self.name, self.port, self.check, self.path = name, port, check, path
         self.web, self.app = web or set, app or set
-        self.headers, self.script = headers or {}, script
-        self.connections = connections or CONNECTIONS
+        self.method, self.body, self.headers = method, body, headers or {}
+        self.connections = connections
         self.rounds = []
         self.resident = (0, 0)
 
     def verify(self):
         """One request, whose answer has to be right."""
-        status, body = ask(self.port, self.path, self.headers)
+        status, body = ask(self.port, self.path, self.headers, self.method, self.body)
         if not self.check(status, body):
             raise processes.CouldNotRun(f"{self.name}: wrong answer: {status} {body[:200]!r}")
 
@@ -116,7 +119,7 @@ def _children_us():
 
 
 def _cores():
-    return processes.os.cpu_count() or 1
+    return os.cpu_count() or 1
 
 
 def interleave(targets, rounds, seconds, warm_up, say):

@@ -18,7 +18,10 @@ DOCUMENT = (PEERS / "document.json").read_text()
 
 def run(command, **more):
     """Runs a program to its end; its output is shown where it fails."""
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, **more)
+    try:
+        done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, **more)
+    except OSError as error:
+        raise CouldNotRun(str(error)) from error
     if done.returncode != 0:
         raise CouldNotRun(f"{' '.join(map(str, command))}\n{done.stdout[-2000:]}{done.stderr[-3000:]}")
     return done.stdout

@@ -1,5 +1,6 @@
 """Processes of one run: started in a folder of their own, measured through /proc, stopped by their process id."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -105,6 +106,15 @@ class Bench:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="hearth-bench-"))
         self.folder.chmod(0o755)
         self._started = []
+        self.failed = {}
+
+    @contextlib.contextmanager
+    def candidate(self, name):
+        """Around the start of one candidate: where it can not run, the others still are measured."""
+        try:
+            yield
+        except CouldNotRun as error:
+            self.failed[name] = str(error)
 
     def __enter__(self):
         return self

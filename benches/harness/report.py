@@ -62,6 +62,14 @@ def section(title, results, failed):
     return "\n".join(parts) + "\n"
 
 
+def start_section(title, rows):
+    """How long processes take from start to answer, as text."""
+    cells = [
+        (row["name"], f"{row['median_ms']:.2f}", f"{row['p99_ms']:.2f}", f"{row['beyond_empty_ms']:.2f}") for row in rows
+    ]
+    return f"## {title}\n" + table(("", "median ms", "p99 ms", "beyond empty ms"), cells) + "\n"
+
+
 def _find(sections, key, name):
     for result in sections.get(key, {}).get("results", []):
         if result["name"] == name:
@@ -93,7 +101,7 @@ def aims(sections, start):
         found.append(_aim("resident memory of a Hearth process after load", "under 15 MB", text,
                           max(resident) < RESIDENT_LIMIT_KIB))  # fmt: skip
     if start:
-        extra = start["hearth_ms"] - start["empty_ms"]
+        extra = max(row["beyond_empty_ms"] for row in start)
         found.append(_aim("start to answer of CGI, beyond an empty program's", f"within {START_LIMIT_MS} ms",
                           f"{extra:.1f} ms", extra <= START_LIMIT_MS))  # fmt: skip
     return found

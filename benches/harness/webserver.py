@@ -75,6 +75,13 @@ class Nginx:
             f"location / {{ fastcgi_pass {name}; fastcgi_keep_conn {keep};\n{parameters()}\n{extra} }}"
         )
 
+    def hearth(self, path):
+        """A port behind which Hearth stands as nginx/ has it: its own parameters, buffers and kept connections."""
+        self.text += f"  upstream hearth {{ server unix:{path}; keepalive 32; }}\n"
+        folder = pathlib.Path(__file__).resolve().parents[2] / "nginx"
+        locations = (folder / "hearth-locations.conf").read_text()
+        return self._server(locations.replace("include hearth_params", f"include {folder}/hearth_params"))
+
     def uwsgi(self, path):
         """A port behind which a uWSGI server listens on a unix socket. That protocol has a connection for each request."""
         return self._server(
