@@ -1,7 +1,9 @@
 //! What an operator runs by hand: a file or folder for each command.
 
 pub mod bench;
+pub mod config;
 pub mod db;
 pub mod openapi;
+pub mod policy;
 pub mod quota;
 pub mod routes;
