@@ -1,11 +1,16 @@
 //! The APIs in one process: requests go in where the gateway would put them, answers are read where it would take them.
 //! No socket, no clock, a database of its own for each test. One file per noun.
 
+mod concurrency;
 mod default_types;
 mod discovery;
 mod fixture;
 mod people;
 mod quotas;
 mod services;
+mod snapshots;
 mod types;
+mod versions;
+mod volume_actions;
+mod volume_lists;
 mod volumes;

@@ -1,0 +1,114 @@
+//! Many callers at once: exactly one wins, and the quota is exact.
+
+use std::sync::Barrier;
+
+use serde_json::json;
+
+use crate::fixture::{Cloud, PROJECT, Persona::*};
+use crate::people::{orders, status, used, volume, volume_with};
+
+const CALLERS: usize = 8;
+
+/// The statuses that so many callers get for the same request, sorted.
+fn at_once(ask: impl Fn(usize) -> u16 + Sync) -> Vec<u16> {
+    let start = Barrier::new(CALLERS);
+    let mut statuses: Vec<u16> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..CALLERS)
+            .map(|caller| {
+                let (start, ask) = (&start, &ask);
+                scope.spawn(move || {
+                    start.wait();
+                    ask(caller)
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    statuses.sort_unstable();
+    statuses
+}
+
+/// One caller was served, the others were refused with this status.
+fn one_won(statuses: &[u16], won: u16, lost: u16) {
+    let served = statuses.iter().filter(|status| **status == won).count();
+    let refused = statuses.iter().filter(|status| **status == lost).count();
+    assert_eq!((served, refused), (1, CALLERS - 1), "{statuses:?}");
+}
+
+#[test]
+fn one_volume_is_extended_once() {
+    let cloud = Cloud::new();
+    let id = volume_with(&cloud, Member, json!({"size": 2}));
+    let before = orders(&cloud);
+    let path = format!("/volumes/{id}/action");
+    let sizes = |caller: usize| json!({"os-extend": {"new_size": 3 + caller}});
+    one_won(&at_once(|caller| cloud.post(Member, &path, sizes(caller)).status), 202, 400);
+    assert_eq!(orders(&cloud), before + 1);
+    let new_size = cloud.numbers("SELECT SUM(in_use) FROM quota_usages WHERE resource = 'gigabytes'", &[]);
+    assert!((3..3 + CALLERS as i64).contains(&new_size[0]), "{new_size:?}");
+}
+
+#[test]
+fn one_volume_is_deleted_once() {
+    let cloud = Cloud::new();
+    let id = volume(&cloud, Member, "v");
+    let before = orders(&cloud);
+    one_won(&at_once(|_| cloud.delete(Member, &format!("/volumes/{id}")).status), 202, 400);
+    assert_eq!(orders(&cloud), before + 1);
+}
+
+#[test]
+fn a_volume_is_either_deleted_or_snapshotted() {
+    for _ in 0..5 {
+        let cloud = Cloud::new();
+        let id = volume(&cloud, Member, "v");
+        let statuses = at_once(|caller| {
+            if caller % 2 == 0 {
+                cloud.delete(Member, &format!("/volumes/{id}")).status
+            } else {
+                cloud.post(Member, "/snapshots", json!({"snapshot": {"volume_id": id}})).status
+            }
+        });
+        let snapshots = cloud.numbers("SELECT COUNT(*) FROM snapshots", &[])[0];
+        let deleting = cloud.numbers("SELECT COUNT(*) FROM volumes WHERE status = 'deleting'", &[])[0];
+        assert!(deleting == 0 || snapshots == 0, "{statuses:?}: {snapshots} snapshots of a volume that is leaving");
+        assert_eq!(used(&cloud, PROJECT, "snapshots"), snapshots);
+    }
+}
+
+#[test]
+fn the_last_of_the_quota_goes_to_one() {
+    let cloud = Cloud::with("quota_volumes = 3");
+    volume(&cloud, Member, "1");
+    volume(&cloud, Member, "2");
+    let body = json!({"volume": {"size": 1}});
+    one_won(&at_once(|_| cloud.post(Member, "/volumes", body.clone()).status), 202, 413);
+    assert_eq!(used(&cloud, PROJECT, "volumes"), 3);
+    assert_eq!(cloud.numbers("SELECT COUNT(*) FROM volumes", &[]), [3]);
+}
+
+#[test]
+fn one_tag_lets_one_writer_through() {
+    let cloud = Cloud::new();
+    let id = volume_with(&cloud, Member, json!({"size": 1, "metadata": {"a": "0"}}));
+    let answer = cloud.get(Member, &format!("/volumes/{id}/metadata"));
+    let tag = answer.header("Etag").unwrap().to_owned();
+    let url = format!("/v3/{PROJECT}/volumes/{id}/metadata");
+    let statuses = at_once(|caller| {
+        let headers =
+            [("X-Auth-Token", "member"), ("OpenStack-API-Version", "volume 3.15"), ("If-Match", tag.as_str())];
+        let body = json!({"metadata": {"a": format!("{}", caller + 1)}});
+        cloud.raw("PUT", &url, &headers, Some(body)).status
+    });
+    one_won(&statuses, 200, 412);
+}
+
+#[test]
+fn one_reservation_is_given() {
+    let cloud = Cloud::new();
+    let id = volume(&cloud, Member, "v");
+    let path = format!("/volumes/{id}/action");
+    one_won(&at_once(|_| cloud.post(Member, &path, json!({"os-reserve": {}})).status), 202, 400);
+    status(&cloud, "volumes", &id, "available");
+    one_won(&at_once(|_| cloud.post(Member, &path, json!({"os-reserve": {}})).status), 202, 400);
+}
