@@ -78,7 +78,7 @@ fn a_volume_is_either_deleted_or_snapshotted() {
 
 #[test]
 fn the_last_of_the_quota_goes_to_one() {
-    let cloud = Cloud::with("quota_volumes = 3");
+    let cloud = Cloud::with("use_default_quota_class = false\nquota_volumes = 3");
     volume(&cloud, Member, "1");
     volume(&cloud, Member, "2");
     let body = json!({"volume": {"size": 1}});

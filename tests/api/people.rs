@@ -43,6 +43,17 @@ pub fn status(cloud: &Cloud, table: &str, id: &str, status: &str) {
     cloud.sql("DELETE FROM workers WHERE resource_id = ?", &[id.into()]);
 }
 
+/// A group, a consistency group and a group snapshot with the id `g`, for objects that belong to one.
+pub fn groups(cloud: &Cloud) {
+    for sql in [
+        "INSERT INTO \"groups\" (id, deleted) VALUES ('g', false)",
+        "INSERT INTO consistencygroups (id, deleted) VALUES ('g', false)",
+        "INSERT INTO group_snapshots (id, group_id, deleted) VALUES ('g', 'g', false)",
+    ] {
+        cloud.sql(sql, &[]);
+    }
+}
+
 /// What a project uses of a resource, as its quota says.
 pub fn used(cloud: &Cloud, project: &str, resource: &str) -> i64 {
     let sql = "SELECT SUM(in_use) FROM quota_usages WHERE project_id = ? AND resource = ? AND deleted = false";

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::fixture::{Answer, Cloud, PROJECT, Persona, Persona::*};
-use crate::people::{names, new_volume, orders, snapshot, status, used, volume, volume_with};
+use crate::people::{groups, names, new_volume, orders, snapshot, status, used, volume, volume_with};
 
 fn create(cloud: &Cloud, version: &str, body: Value) -> Answer {
     cloud.post(Member, &format!("{version} /snapshots"), json!({ "snapshot": body }))
@@ -58,9 +58,11 @@ fn the_volume_must_be_ready_for_a_snapshot() {
     assert_eq!(create(&cloud, "3.71", json!({"volume_id": "x"})).status, 400);
     assert_eq!(create(&cloud, "3.71", json!({"volume_id": id, "type": "x"})).status, 400);
     assert_eq!(create(&cloud, "3.71", json!({"volume_id": id, "description": "a\nb"})).status, 400);
-    cloud.post(Reader, "/snapshots", json!({"snapshot": {"volume_id": id}}))
+    cloud
+        .post(Reader, "/snapshots", json!({"snapshot": {"volume_id": id}}))
         .refuse(403, "Policy doesn't allow volume:create_snapshot to be performed.");
-    cloud.post(Stranger, "/snapshots", json!({"snapshot": {"volume_id": id}}))
+    cloud
+        .post(Stranger, "/snapshots", json!({"snapshot": {"volume_id": id}}))
         .refuse(404, &format!("Volume {id} could not be found."));
 }
 
@@ -88,14 +90,16 @@ fn force_means_the_contrary_from_3_66_on() {
 
 #[test]
 fn snapshots_count_against_the_quota_of_gigabytes_unless_the_operator_says_otherwise() {
-    let cloud = Cloud::with("quota_gigabytes = 3\nquota_snapshots = 1");
+    let cloud = Cloud::with("use_default_quota_class = false\nquota_gigabytes = 3\nquota_snapshots = 1");
     let id = volume_with(&cloud, Member, json!({"size": 2}));
     create(&cloud, "3.71", json!({ "volume_id": id })).refuse(
         413,
         "VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes quota. Requested 2G, \
          quota is 3G and 2G has been consumed.",
     );
-    let cloud = Cloud::with("quota_gigabytes = 3\nquota_snapshots = 1\nno_snapshot_gb_quota = true");
+    let cloud = Cloud::with(
+        "use_default_quota_class = false\nquota_gigabytes = 3\nquota_snapshots = 1\nno_snapshot_gb_quota = true",
+    );
     let id = volume_with(&cloud, Member, json!({"size": 2}));
     create(&cloud, "3.71", json!({ "volume_id": id })).expect(202);
     assert_eq!((used(&cloud, PROJECT, "snapshots"), used(&cloud, PROJECT, "gigabytes")), (1, 2));
@@ -187,12 +191,14 @@ fn a_snapshot_is_changed_in_any_status_and_deleted_in_two() {
     let snap = snapshot(&cloud, Member, &id, "s");
     let path = format!("/snapshots/{snap}");
     status(&cloud, "snapshots", &snap, "creating");
-    let changed = cloud.put(Member, &path, json!({"snapshot": {"name": " t ", "display_description": "d"}})).expect(200);
+    let changed =
+        cloud.put(Member, &path, json!({"snapshot": {"name": " t ", "display_description": "d"}})).expect(200);
     assert_eq!((&changed["snapshot"]["name"], &changed["snapshot"]["description"]), (&json!("t"), &json!("d")));
     assert_eq!(cloud.put(Member, &path, json!({"snapshot": {}})).status, 400);
     let refused = "Invalid snapshot: Snapshot status must be available or error and must not be part of a group.";
     cloud.delete(Member, &path).refuse(400, refused);
     status(&cloud, "snapshots", &snap, "error");
+    groups(&cloud);
     cloud.sql("UPDATE snapshots SET group_snapshot_id = 'g' WHERE id = ?", &[(&snap).into()]);
     cloud.delete(Member, &path).refuse(400, refused);
     cloud.sql("UPDATE snapshots SET group_snapshot_id = NULL WHERE id = ?", &[(&snap).into()]);
@@ -202,7 +208,8 @@ fn a_snapshot_is_changed_in_any_status_and_deleted_in_two() {
     assert_eq!(orders(&cloud), before + 1);
     assert_eq!(cloud.get(Member, &path).expect(200)["snapshot"]["status"], json!("deleting"));
     let action = format!("{path}/action");
-    cloud.post(Member, &action, json!({"os-force_delete": {}}))
+    cloud
+        .post(Member, &action, json!({"os-force_delete": {}}))
         .refuse(403, "Policy doesn't allow volume_extension:snapshot_admin_actions:force_delete to be performed.");
     cloud.post(Admin, &action, json!({"os-force_delete": {}})).expect(202);
     let missing = format!("Snapshot {snap} could not be found.");
@@ -220,13 +227,17 @@ fn metadata_are_merged_replaced_and_removed() {
     cloud.post(Member, &all, json!({"metadata": {"a": "1"}})).expect(200);
     let merged = cloud.post(Member, &all, json!({"metadata": {"b": "2"}})).expect(200);
     assert_eq!(merged, json!({"metadata": {"a": "1", "b": "2"}}));
-    assert_eq!(cloud.put(Member, &format!("{all}/a"), json!({"meta": {"a": "3"}})).expect(200), json!({"meta": {"a": "3"}}));
+    assert_eq!(
+        cloud.put(Member, &format!("{all}/a"), json!({"meta": {"a": "3"}})).expect(200),
+        json!({"meta": {"a": "3"}})
+    );
     assert_eq!(cloud.get(Member, &format!("{all}/a")).expect(200), json!({"meta": {"a": "3"}}));
     assert_eq!(cloud.put(Member, &all, json!({"metadata": {"c": ""}})).expect(200), json!({"metadata": {"c": ""}}));
     assert_eq!(cloud.post(Member, &all, json!({"metadata": {"a/b": ""}})).status, 400, "no slash in keys of snapshots");
     assert_eq!(cloud.delete(Member, &format!("{all}/c")).status, 200);
     cloud.delete(Member, &format!("{all}/c")).refuse(404, &format!("Snapshot {snap} has no metadata with key c."));
-    cloud.post(Reader, &all, json!({"metadata": {}}))
+    cloud
+        .post(Reader, &all, json!({"metadata": {}}))
         .refuse(403, "Policy doesn't allow volume:update_snapshot_metadata to be performed.");
 }
 
@@ -253,7 +264,10 @@ fn statuses_are_set_by_operators_and_reported_by_services() {
     report("creating", "50%").expect(202);
     report("available", "").expect(202);
     let shown = cloud.get(Member, &format!("/snapshots/{snap}")).expect(200)["snapshot"].clone();
-    assert_eq!((&shown["status"], &shown["os-extended-snapshot-attributes:progress"]), (&json!("available"), &json!("50%")));
+    assert_eq!(
+        (&shown["status"], &shown["os-extended-snapshot-attributes:progress"]),
+        (&json!("available"), &json!("50%"))
+    );
     reset(Admin, "deleting").expect(202);
     report("error_deleting", "").expect(202);
 }

@@ -52,8 +52,7 @@ fn a_version_is_asked_for_by_a_header() {
     for header in ["block-storage 3.70", "volume", "volume three", "volume 3.01", "volume 3"] {
         assert_eq!(ask(header).status, 400, "{header}");
     }
-    ask("volume x.y")
-        .refuse(400, "API Version String x.y is of invalid format. Must be of format MajorNum.MinorNum.");
+    ask("volume x.y").refuse(400, "API Version String x.y is of invalid format. Must be of format MajorNum.MinorNum.");
     let beyond = ask("volume 3.72");
     assert_eq!(beyond.header("OpenStack-API-Version"), Some("volume 3.72"));
     assert_eq!(

@@ -25,15 +25,13 @@ fn an_action_is_one_key_that_is_known() {
     act(&cloud, Member, &id, json!([])).refuse(400, "Malformed request body");
     cloud.send(Member, "POST", &format!("/volumes/{id}/action"), None).refuse(400, &no_such("None"));
     // A wrong body is told before a volume that is not there, and before a right that is missing.
-    act(&cloud, Reader, "x", json!({"os-extend": {"new_size": "two"}})).refuse(
-        400,
-        "Invalid input for field/attribute new_size. Value: two. 'two' does not match '^[0-9]+$'",
-    );
+    act(&cloud, Reader, "x", json!({"os-extend": {"new_size": "two"}}))
+        .refuse(400, "Invalid input for field/attribute new_size. Value: two. 'two' does not match '^[0-9]+$'");
 }
 
 #[test]
 fn an_extension_is_charged_and_ordered() {
-    let cloud = Cloud::with("quota_gigabytes = 5\nper_volume_size_limit = 9");
+    let cloud = Cloud::with("use_default_quota_class = false\nquota_gigabytes = 5\nper_volume_size_limit = 9");
     let id = volume_with(&cloud, Member, json!({"size": 2}));
     let extend = |persona, size: Value| act(&cloud, persona, &id, json!({"os-extend": {"new_size": size}}));
     extend(Member, json!(2)).refuse(
@@ -41,10 +39,8 @@ fn an_extension_is_charged_and_ordered() {
         "Invalid input received: New size for extend must be greater than current size. (current: 2, extended: 2).",
     );
     extend(Reader, json!(3)).refuse(403, "Policy doesn't allow volume:extend to be performed.");
-    extend(Member, json!(10)).refuse(
-        413,
-        "VolumeSizeExceedsLimit: Requested volume size 10G is larger than maximum allowed limit 9G.",
-    );
+    extend(Member, json!(10))
+        .refuse(413, "VolumeSizeExceedsLimit: Requested volume size 10G is larger than maximum allowed limit 9G.");
     extend(Member, json!(6)).refuse(
         413,
         "VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes quota. Requested 4G, \
@@ -57,7 +53,9 @@ fn an_extension_is_charged_and_ordered() {
     assert_eq!((used(&cloud, PROJECT, "gigabytes"), orders(&cloud)), (4, before + 1));
     extend(Member, json!(5)).refuse(
         400,
-        &format!("Invalid volume: Volume {id} status must be '{{'status': 'available'}}' to extend, currently extending."),
+        &format!(
+            "Invalid volume: Volume {id} status must be '{{'status': 'available'}}' to extend, currently extending."
+        ),
     );
 }
 
@@ -72,7 +70,8 @@ fn a_volume_in_use_grows_only_from_3_42_on() {
         400,
         &format!("Invalid volume: Volume {id} status must be '{{'status': 'available'}}' to extend, currently in-use."),
     );
-    cloud.post(Reader, &format!("3.42 {url}"), body.clone())
+    cloud
+        .post(Reader, &format!("3.42 {url}"), body.clone())
         .refuse(403, "Policy doesn't allow volume:extend_attached_volume to be performed.");
     cloud.post(Member, &format!("3.42 {url}"), body).expect(202);
     let before = "SELECT COUNT(*) FROM volumes WHERE previous_status = 'in-use' AND status = 'extending'";
@@ -87,7 +86,8 @@ fn flags_are_set_where_the_status_allows_it() {
         assert_eq!(act(&cloud, Member, &id, json!({"os-set_bootable": {"bootable": value}})).status, 200);
         assert_eq!(shown(&cloud, &id, "bootable"), json!(text));
     }
-    let readonly = |persona, value: Value| act(&cloud, persona, &id, json!({"os-update_readonly_flag": {"readonly": value}}));
+    let readonly =
+        |persona, value: Value| act(&cloud, persona, &id, json!({"os-update_readonly_flag": {"readonly": value}}));
     for (value, text) in [(json!(true), "True"), (json!("0"), "False")] {
         assert_eq!(readonly(Member, value).status, 202);
         assert_eq!(shown(&cloud, &id, "metadata"), json!({"readonly": text}));
@@ -116,12 +116,17 @@ fn an_operator_may_set_any_status_that_is_one() {
     reset(Member, json!({"status": "error"}))
         .refuse(403, "Policy doesn't allow volume_extension:volume_admin_actions:reset_status to be performed.");
     reset(Admin, json!({})).refuse(400, "Must specify 'status', 'attach_status' or 'migration_status' for update.");
-    assert!(reset(Admin, json!({"status": "flying"})).text.contains("Volume status: flying is invalid, valid statuses are"));
+    assert!(
+        reset(Admin, json!({"status": "flying"})).text.contains("Volume status: flying is invalid, valid statuses are")
+    );
     reset(Admin, json!({"status": "deleting"})).refuse(400, "Cannot reset-state to deleting");
     reset(Admin, json!({"status": "in-use"}))
         .refuse(400, "Cannot reset-state to in-use because volume does not have any attachments.");
     assert_eq!(reset(Admin, json!({"status": "ERROR", "migration_status": "migrating"})).status, 202);
-    assert_eq!((shown(&cloud, &id, "status"), shown(&cloud, &id, "migration_status")), (json!("error"), json!("migrating")));
+    assert_eq!(
+        (shown(&cloud, &id, "status"), shown(&cloud, &id, "migration_status")),
+        (json!("error"), json!("migrating"))
+    );
     assert_eq!(cloud.numbers("SELECT COUNT(*) FROM workers WHERE resource_id = ?", &[(&id).into()]), [0]);
     reset(Admin, json!({"migration_status": "none"})).expect(202);
     assert_eq!(shown(&cloud, &id, "migration_status"), Value::Null);
@@ -144,10 +149,8 @@ fn the_old_protocol_reserves_and_detaches() {
     let plain = |action: &str| act(&cloud, Member, &id, json!({ action: null }));
     assert_eq!(plain("os-reserve").status, 202);
     assert_eq!(shown(&cloud, &id, "status"), json!("attaching"));
-    plain("os-reserve").refuse(
-        400,
-        "Invalid volume: Volume status must be available to reserve, but the status is attaching.",
-    );
+    plain("os-reserve")
+        .refuse(400, "Invalid volume: Volume status must be available to reserve, but the status is attaching.");
     plain("os-unreserve").expect(202);
     assert_eq!(shown(&cloud, &id, "status"), json!("available"));
     plain("os-unreserve").expect(202);
@@ -174,10 +177,8 @@ fn the_old_protocol_reserves_and_detaches() {
     plain("os-unreserve").expect(202);
     assert_eq!(shown(&cloud, &id, "status"), json!("in-use"), "it is still attached elsewhere");
     status(&cloud, "volumes", &id, "error");
-    plain("os-reserve").refuse(
-        400,
-        "Invalid volume: Volume status must be available or in-use to reserve, but the status is error.",
-    );
+    plain("os-reserve")
+        .refuse(400, "Invalid volume: Volume status must be available or in-use to reserve, but the status is error.");
 }
 
 #[test]
@@ -193,7 +194,9 @@ fn metadata_are_merged_replaced_and_removed() {
     assert_eq!(cloud.get(Member, &one).expect(200), json!({"meta": {"c/d": ""}}));
     assert_eq!(cloud.put(Member, &one, json!({"meta": {"c/d": "4"}})).expect(200), json!({"meta": {"c/d": "4"}}));
     cloud.put(Member, &one, json!({"meta": {"x": "4"}})).refuse(400, "Request body and URI mismatch");
-    cloud.put(Member, &one, json!({"meta": {"c/d": "4", "x": "5"}})).refuse(400, "Request body contains too many items");
+    cloud
+        .put(Member, &one, json!({"meta": {"c/d": "4", "x": "5"}}))
+        .refuse(400, "Request body contains too many items");
     cloud.put(Member, &format!("{all}/new"), json!({"meta": {"new": "5"}})).expect(200);
     assert_eq!(get(), json!({"c/d": "4", "new": "5"}));
     let gone = format!("Volume {id} has no metadata with key x.");
@@ -206,7 +209,9 @@ fn metadata_are_merged_replaced_and_removed() {
     assert_eq!(cloud.post(Member, &all, json!({"metadata": {"a": null}})).status, 400);
     for state in ["maintenance", "uploading"] {
         status(&cloud, "volumes", &id, state);
-        let text = |what: &str| format!("Invalid volume: {what} volume metadata is not allowed for volumes in {state} status.");
+        let text = |what: &str| {
+            format!("Invalid volume: {what} volume metadata is not allowed for volumes in {state} status.")
+        };
         cloud.post(Member, &all, json!({"metadata": {}})).refuse(400, &text("Updating"));
         cloud.delete(Member, &format!("{all}/new")).refuse(400, &text("Deleting"));
     }

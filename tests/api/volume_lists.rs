@@ -81,7 +81,7 @@ fn a_page_ends_with_a_link_that_gives_the_next_one() {
 
 #[test]
 fn the_whole_list_is_the_same_page_by_page_in_every_order() {
-    let cloud = Cloud::with("quota_volumes = -1\nquota_gigabytes = -1");
+    let cloud = Cloud::with("use_default_quota_class = false\nquota_volumes = -1\nquota_gigabytes = -1");
     for n in 0..12 {
         let name = if n % 4 == 0 { Value::Null } else { json!(format!("n{}", n % 3)) };
         let id = volume_with(&cloud, Member, json!({"name": name, "size": 1 + n % 5}));
@@ -93,8 +93,17 @@ fn the_whole_list_is_the_same_page_by_page_in_every_order() {
         list["volumes"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
     };
     for order in [
-        "", "sort=name:asc", "sort=name:desc", "sort=name", "sort=size:asc,name:desc", "sort=bootable,size:desc,name:asc",
-        "sort=created_at:asc", "sort=id:asc", "sort=updated_at:asc", "sort=updated_at:desc", "sort_key=name&sort_dir=asc",
+        "",
+        "sort=name:asc",
+        "sort=name:desc",
+        "sort=name",
+        "sort=size:asc,name:desc",
+        "sort=bootable,size:desc,name:asc",
+        "sort=created_at:asc",
+        "sort=id:asc",
+        "sort=updated_at:asc",
+        "sort=updated_at:desc",
+        "sort_key=name&sort_dir=asc",
     ] {
         let whole = ids(&listed(&cloud, Member, order));
         assert_eq!(whole.len(), 12, "{order}");
@@ -129,7 +138,8 @@ fn filters_find_what_they_say() {
     let cloud = Cloud::new();
     let [a, b, _] = three(&cloud);
     status(&cloud, "volumes", &a, "error");
-    cloud.sql("UPDATE volumes SET size = 7, bootable = true, migration_status = 'success' WHERE id = ?", &[(&b).into()]);
+    cloud
+        .sql("UPDATE volumes SET size = 7, bootable = true, migration_status = 'success' WHERE id = ?", &[(&b).into()]);
     cloud.sql(
         "INSERT INTO volume_admin_metadata (deleted, volume_id, \"key\", value) VALUES (false, ?, 'readonly', 'True')",
         &[(&b).into()],
@@ -219,8 +229,7 @@ fn administrators_filter_by_any_column_and_see_every_project() {
     ] {
         finds(&cloud, Admin, query, expected);
     }
-    cloud.get(Admin, "/volumes?all_tenants=perhaps")
-        .refuse(400, "Value 'perhaps' for 'all_tenants' is not a boolean.");
+    cloud.get(Admin, "/volumes?all_tenants=perhaps").refuse(400, "Value 'perhaps' for 'all_tenants' is not a boolean.");
     finds(&cloud, Member, "all_tenants=perhaps&name=a", &["a"]);
     cloud.get(Admin, "/volumes?%C3%A9=1").refuse(400, "Filter keys can only contain ASCII characters.");
     cloud.sql("UPDATE volumes SET migration_status = 'target:x' WHERE id = ?", &[(&a).into()]);
@@ -231,7 +240,10 @@ fn administrators_filter_by_any_column_and_see_every_project() {
 #[test]
 fn the_count_is_that_of_all_pages_and_exists_from_3_45_on() {
     let cloud = Cloud::new();
-    let [_, b, a] = { let [a, b, c] = three(&cloud); [c, b, a] };
+    let [_, b, a] = {
+        let [a, b, c] = three(&cloud);
+        [c, b, a]
+    };
     let page = listed(&cloud, Member, "with_count=true&limit=2&status=available");
     assert_eq!((&page["count"], page["volumes"].as_array().unwrap().len()), (&json!(3), 2));
     let last = listed(&cloud, Member, &format!("with_count=true&limit=2&marker={b}"));
@@ -241,7 +253,8 @@ fn the_count_is_that_of_all_pages_and_exists_from_3_45_on() {
     assert_eq!(listed(&cloud, Member, "with_count=1")["count"], json!(3));
     assert_eq!(listed(&cloud, Member, "with_count=1").get("volumes_links"), None);
     assert_eq!(listed(&cloud, Member, "with_count=0").get("count"), None);
-    cloud.get(Member, "3.44 /volumes?with_count=1")
+    cloud
+        .get(Member, "3.44 /volumes?with_count=1")
         .refuse(400, "Invalid filters with_count are found in query options.");
 }
 

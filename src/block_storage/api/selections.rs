@@ -35,10 +35,10 @@ pub(super) struct Listed {
     pub(super) columns: &'static [Column],
     /// Whether `created_at` and `updated_at` take comparisons (`gt:2026-11-22,lt:2026-11-23`).
     pub(super) compares_times: bool,
-    /// Filters that count before the version from which on unknown ones are refused, with the first version of each.
-    pub(super) early: &'static [(&'static str, u16)],
-    /// Filters that exist only from that version on, and are left out before it also for administrators.
-    pub(super) late: &'static [&'static str],
+    /// Filters that everybody may use before the version from which on unknown ones are refused.
+    pub(super) early: &'static [&'static str],
+    /// Filters that came later, with their versions: before that version they are left out in silence.
+    pub(super) late: &'static [(&'static str, u16)],
     /// The version from which on lists may be sorted by name.
     pub(super) sorts_by_name: u16,
 }
@@ -76,12 +76,10 @@ impl Listed {
     /// As [`Listed::read`].
     pub(super) fn select(&self, call: &Call<'_, BlockStorage>, strict: u16, own: &[&str]) -> Result<Selection> {
         let everybodys = call.context.is_admin && flag(call, "all_tenants")?;
-        let early = self.early.iter().filter(|(_, since)| call.at_least(*since));
-        let always: Vec<&str> = early.map(|(name, _)| *name).collect();
-        let mut filters = list_filters::read(call, self.resource, strict, &always, own)?;
+        let mut filters = list_filters::read(call, self.resource, strict, self.early, own)?;
         if !call.at_least(STRICT) {
-            let known = |name: &str| self.early.iter().all(|(early, since)| name != *early || call.at_least(*since));
-            filters.retain(|(name, _)| known(name) && !self.late.contains(&name.as_str()));
+            let too_early = |name: &str| self.late.iter().any(|(late, since)| name == *late && !call.at_least(*since));
+            filters.retain(|(name, _)| !too_early(name));
         }
         let mut conditions = Vec::with_capacity(filters.len() + 1);
         for (name, value) in &filters {

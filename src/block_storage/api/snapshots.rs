@@ -75,8 +75,8 @@ const SNAPSHOTS: Listed = Listed {
     resource: "snapshot",
     columns: COLUMNS,
     compares_times: false,
-    early: &[("name", 0), ("status", 0), ("volume_id", 0), ("metadata", 22)],
-    late: &["consumes_quota"],
+    early: &["name", "status", "volume_id", "metadata"],
+    late: &[("metadata", 22), ("consumes_quota", 65)],
     sorts_by_name: 30,
 };
 

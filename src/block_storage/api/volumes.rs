@@ -104,17 +104,8 @@ const VOLUMES: Listed = Listed {
     resource: "volume",
     columns: COLUMNS,
     compares_times: true,
-    early: &[
-        ("name", 0),
-        ("status", 0),
-        ("metadata", 0),
-        ("bootable", 0),
-        ("migration_status", 0),
-        ("availability_zone", 0),
-        ("size", 0),
-        ("group_id", 10),
-    ],
-    late: &["created_at", "updated_at", "consumes_quota"],
+    early: &["name", "status", "metadata", "bootable", "migration_status", "availability_zone", "size", "group_id"],
+    late: &[("glance_metadata", 4), ("group_id", 10), ("created_at", 60), ("updated_at", 60), ("consumes_quota", 65)],
     sorts_by_name: 0,
 };
 
