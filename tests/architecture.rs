@@ -127,6 +127,7 @@ const SERVICES: &[&str] = &[
 ];
 
 const BEHIND_BLOCK_STORAGE: &[&str] = &[
+    "gateway::running",
     "block_storage::store",
     "block_storage::model",
     "block_storage::scheduler",

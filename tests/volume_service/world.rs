@@ -73,7 +73,7 @@ impl World {
 
     /// A volume service in this process.
     pub(super) fn start(&self) -> Running {
-        Running(Some(start(&self.config, self.database.clone()).unwrap()))
+        Running(Some(start(self.config.clone(), self.database.clone()).unwrap()))
     }
 
     /// A volume service in a process of its own, which dies at `fault` where one is given.
@@ -359,7 +359,7 @@ fn a_child_is_a_volume_service() {
     let text = fs::read_to_string(path).unwrap();
     let config = Arc::new(Config::from_text(&text).unwrap());
     let url = config.text(&hearth::config::database::CONNECTION).to_owned();
-    let role = start(&config, Database::open(&url, Options::default()).unwrap()).unwrap();
+    let role = start(config, Database::open(&url, Options::default()).unwrap()).unwrap();
     // Ends when the parent closes its end, or does itself.
     let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
     role.stop();

@@ -10,6 +10,7 @@ use super::{Shared, placement, work};
 use crate::block_storage::model::work::Order;
 use crate::block_storage::store::orders::{self, Held, Waiting};
 use crate::error::Result;
+use crate::gateway::running;
 use crate::service::fault;
 
 /// How many of the oldest orders one look considers.
@@ -72,14 +73,15 @@ impl Dispatcher {
     pub(super) fn work(&self) {
         while let Some(order) = self.next() {
             let id = order.id;
+            // The log's lines tell the request that the work is for.
+            running::set_request_id(&order.requester.request_id);
+            running::set_project(&order.requester.project_id);
             let done = catch_unwind(AssertUnwindSafe(|| work::run(&self.shared, &order)));
             match done {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => log::error!(
-                    "order {id} ({}) is not finished and will be taken again [{}]: {error}",
-                    order.work.kind(),
-                    order.requester.request_id
-                ),
+                Ok(Err(error)) => {
+                    log::error!("order {id} ({}) is not finished and will be taken again: {error}", order.work.kind());
+                }
                 Err(_) => log::error!("order {id} ({}) has met a defect and will be taken again", order.work.kind()),
             }
             self.state().running.remove(&id);

@@ -94,11 +94,11 @@ pub struct RunningRole {
 /// # Errors
 /// `Invalid` where the configuration names a driver or an option that does not exist; `Internal` where a thread can not
 /// be started.
-pub fn start(config: &Arc<Config>, database: Database) -> Result<RunningRole> {
+pub fn start(config: Arc<Config>, database: Database) -> Result<RunningRole> {
     let shared = Arc::new(Shared {
         database,
-        settings: Settings::read(config),
-        backends: backends::open(config)?,
+        settings: Settings::read(&config),
+        backends: backends::open(&config)?,
         owner: format!("{}-{}", std::process::id(), uuid::Uuid::new_v4()),
         stopping: AtomicBool::new(false),
         calls: Mutex::new(true),
@@ -115,7 +115,7 @@ pub fn start(config: &Arc<Config>, database: Database) -> Result<RunningRole> {
     threads.push(spawn("volume-dispatch", move || taking.run())?);
     let reporting = shared.clone();
     threads.push(spawn("volume-report", move || report::run(&reporting))?);
-    let ears = match Doorbell::new(config).listen() {
+    let ears = match Doorbell::new(&config).listen() {
         Ok(ears) => Some(Arc::new(ears)),
         Err(error) => {
             log::warn!("the doorbell can not be heard, orders wait for the next look: {error}");

@@ -79,7 +79,7 @@ fn choose(tx: &mut Transaction<'_>, shared: &Shared, order: &Order, volume: &Vol
     match scheduler::choose(&request, &pools, &shared.settings.rules) {
         Ok(pool) => Ok(Some(pool.clone())),
         Err(refused) => {
-            log::error!("volume {} can not be placed [{}]: {refused}", volume.id, order.requester.request_id);
+            log::error!("volume {} of {} can not be placed: {refused}", volume.id, order.requester.request_id);
             Ok(None)
         }
     }

@@ -49,7 +49,7 @@ pub(super) fn run(job: &Job<'_>, tried: &[String]) -> Result<()> {
     });
     match made {
         Ok(format) => {
-            log::info!("volume {} is made on {} [{}]", volume.id, job.backend.host, order.requester.request_id);
+            log::info!("volume {} is made on {}", volume.id, job.backend.host);
             job.end(|tx| finish(tx, job, &volume, format))
         }
         Err(_) => {

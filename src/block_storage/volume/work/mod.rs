@@ -77,11 +77,10 @@ impl Job<'_> {
     /// Tells the log why an order fails.
     fn failed(&self, why: &str) {
         log::error!(
-            "{} {} on {} failed [{}]: {why}",
+            "{} {} on {} failed: {why}",
             self.order.work.kind(),
             self.order.snapshot_id.as_ref().unwrap_or(&self.order.volume_id),
             self.backend.host,
-            self.order.requester.request_id,
         );
     }
 
@@ -101,10 +100,9 @@ impl Job<'_> {
     /// Removes an order whose object is gone, or was taken elsewhere by an operator.
     fn obsolete(&self) -> Result<()> {
         log::info!(
-            "{} {} is no longer wanted [{}]",
+            "{} {} is no longer wanted",
             self.order.work.kind(),
             self.order.snapshot_id.as_ref().unwrap_or(&self.order.volume_id),
-            self.order.requester.request_id,
         );
         self.end(|_| Ok(()))
     }
