@@ -7,6 +7,7 @@ pub mod commands;
 pub mod serve;
 pub mod settings;
 pub mod signals;
+pub mod volume;
 
 use std::process::ExitCode;
 use std::sync::Arc;

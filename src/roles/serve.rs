@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::assemble::Assembly;
 use super::settings::{listeners, settings};
+use crate::block_storage::volume;
 use crate::config::Sources;
 use crate::error::{Error, Result};
 use crate::gateway::{Protocol, Server};
@@ -24,6 +25,12 @@ pub fn run(sources: &Sources, listen: &[String], with_volume_service: bool) -> R
     let listeners = listeners(&assembly.config, listen, Protocol::Http, Some(ADDRESS))?;
     let server =
         Server::new(settings(&assembly.config)?, super::handler(&assembly), listeners).map_err(Error::internal)?;
-    let _ = with_volume_service;
-    super::api::serve(&assembly, server)
+    let role =
+        if with_volume_service { Some(volume::start(&assembly.config, assembly.database.clone())?) } else { None };
+    let outcome = super::api::serve(&assembly, server);
+    if let Some(role) = role {
+        role.stop();
+        role.wait();
+    }
+    outcome
 }

@@ -1,0 +1,27 @@
+//! `hearth volume`: the volume service of a storage host.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::assemble;
+use crate::block_storage::volume;
+use crate::config::{Config, Sources};
+use crate::error::Result;
+
+/// Connections of the volume service to the database.
+const POOL_SIZE: u32 = 8;
+
+/// Takes work orders from the database until told to stop.
+///
+/// # Errors
+/// What reading the configuration, opening the database and starting the service give.
+pub fn run(sources: &Sources) -> Result<ExitCode> {
+    let config = Arc::new(Config::load(sources)?);
+    let _log = super::start_logging(&config, "hearth-volume", false)?;
+    let database = assemble::block_storage_database(&config, POOL_SIZE, false)?;
+    let role = volume::start(&config, database)?;
+    super::until_told_to_stop(sources)?;
+    role.stop();
+    role.wait();
+    Ok(ExitCode::SUCCESS)
+}
