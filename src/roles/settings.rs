@@ -70,12 +70,17 @@ pub fn listeners(
     Ok(listeners)
 }
 
+/// The sockets of systemd or of the process before this one, else the one on file descriptor 0.
 fn handed_over(protocol: Protocol) -> Result<Vec<Listener>> {
     if launch::detect() != launch::Launch::FastCgi {
         return Ok(Vec::new());
     }
-    Listener::inherited(protocol)
-        .map_err(|error| Error::unavailable("the socket that was handed over can not be used", error))
+    let refused = |error| Error::unavailable("the socket that was handed over can not be used", error);
+    let inherited = Listener::inherited(protocol).map_err(refused)?;
+    if !inherited.is_empty() {
+        return Ok(inherited);
+    }
+    Ok(vec![Listener::from_stdin().map_err(refused)?.speaking(protocol)])
 }
 
 /// An address with its port, or the path of a unix socket.

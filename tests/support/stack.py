@@ -121,7 +121,7 @@ class Stack:
     def start_responders(self):
         """Responders on one socket: spawn-fcgi opens it, multiwatch keeps them alive."""
         self.spawn("responders", ["spawn-fcgi", "-n", "-s", self.socket, "-M", "0666", "--", shutil.which("multiwatch", path=PATH),
-                                  "-f", str(self.responders), "--", HEARTH])
+                                  "-f", str(self.responders), "-r", "100", "--", HEARTH])
         wait_until(self.socket.exists, "the responders' socket")
 
     def start_nginx(self):
