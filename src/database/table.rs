@@ -26,8 +26,13 @@ pub enum Type {
     Time,
     /// An instant to the microsecond.
     TimeMicros,
+    /// Text of at most so many characters that is equal only to the very same text: also in other cases, and with
+    /// blanks at its end, which MariaDB and MySQL else read over.
+    Name(u16),
     /// Bytes of any length that a statement can carry.
     Bytes,
+    /// Sixteen bytes.
+    Digest,
     /// A key that counts by itself, of 32 bits. On SQLite the highest number may be given again after its deletion.
     Serial,
     /// A key that counts by itself, of 64 bits, and is never given twice.
@@ -127,6 +132,16 @@ pub const fn bytes(name: &'static str) -> Column {
     Column::new(name, Type::Bytes)
 }
 
+/// A column of [`Type::Name`].
+pub const fn name(name: &'static str, length: u16) -> Column {
+    Column::new(name, Type::Name(length))
+}
+
+/// A column of [`Type::Digest`].
+pub const fn digest(name: &'static str) -> Column {
+    Column::new(name, Type::Digest)
+}
+
 /// A column of [`Type::Serial`], never NULL. It must be the table's key.
 pub const fn serial(name: &'static str) -> Column {
     Column::new(name, Type::Serial).required()
@@ -223,12 +238,15 @@ pub struct Table {
     pub indexes: &'static [Index],
     /// The characters of its text.
     pub charset: Charset,
+    /// Whether its rows lie in the order of the primary key, as MariaDB and MySQL lay them always and PostgreSQL never.
+    pub clustered: bool,
 }
 
 impl Table {
     /// A table of our own with these columns.
     pub const fn new(name: &'static str, key: &'static str, runs: &'static [&'static [Column]]) -> Self {
-        Self { name, key, key_name: None, runs, unique: &[], foreign: &[], indexes: &[], charset: Charset::Full }
+        let (unique, foreign, indexes): (&[_], &[_], &[_]) = (&[], &[], &[]);
+        Self { name, key, key_name: None, runs, unique, foreign, indexes, charset: Charset::Full, clustered: false }
     }
 
     /// The same table with keys besides the primary one.
@@ -256,6 +274,13 @@ impl Table {
     #[must_use]
     pub const fn key_named(mut self, name: &'static str) -> Self {
         self.key_name = Some(name);
+        self
+    }
+
+    /// The same table with its rows in the order of the primary key, where the engine leaves the choice.
+    #[must_use]
+    pub const fn clustered(mut self) -> Self {
+        self.clustered = true;
         self
     }
 
@@ -295,7 +320,8 @@ impl Table {
         let head = format!("CREATE TABLE IF NOT EXISTS \"{}\"", self.name);
         match engine {
             Engine::Sqlite | Engine::Postgres => {
-                let table = format!("{head} ({})", parts.join(", "));
+                let rowid = if self.clustered && engine == Engine::Sqlite { " WITHOUT ROWID" } else { "" };
+                let table = format!("{head} ({}){rowid}", parts.join(", "));
                 std::iter::once(table).chain(self.indexes.iter().map(|index| index.create(self.name, engine))).collect()
             }
             Engine::Mysql => {
@@ -361,7 +387,11 @@ fn definition(column: &Column, engine: Engine) -> String {
 
 fn type_name(kind: Type, engine: Engine) -> String {
     let name = match (kind, engine) {
-        (Type::Text(length), _) => return format!("VARCHAR({length})"),
+        (Type::Text(length), _) | (Type::Name(length), Engine::Sqlite | Engine::Postgres) => {
+            return format!("VARCHAR({length})");
+        }
+        // A character has up to four bytes.
+        (Type::Name(length), Engine::Mysql) => return format!("VARBINARY({})", u32::from(length) * 4),
         (Type::LongText, _) | (Type::AnyText, Engine::Sqlite | Engine::Postgres) => "TEXT",
         (Type::AnyText, Engine::Mysql) => "LONGTEXT",
         (Type::Int, _) | (Type::Serial, Engine::Sqlite | Engine::Mysql) | (Type::Counter, Engine::Sqlite) => "INTEGER",
@@ -374,9 +404,10 @@ fn type_name(kind: Type, engine: Engine) -> String {
         (Type::Time | Type::TimeMicros, Engine::Sqlite) | (Type::Time, Engine::Mysql) => "DATETIME",
         (Type::TimeMicros, Engine::Mysql) => "DATETIME(6)",
         (Type::Time | Type::TimeMicros, Engine::Postgres) => "TIMESTAMP WITHOUT TIME ZONE",
-        (Type::Bytes, Engine::Sqlite) => "BLOB",
+        (Type::Bytes | Type::Digest, Engine::Sqlite) => "BLOB",
+        (Type::Digest, Engine::Mysql) => "BINARY(16)",
         (Type::Bytes, Engine::Mysql) => "LONGBLOB",
-        (Type::Bytes, Engine::Postgres) => "BYTEA",
+        (Type::Bytes | Type::Digest, Engine::Postgres) => "BYTEA",
     };
     name.to_owned()
 }
