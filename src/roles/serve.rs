@@ -25,8 +25,11 @@ pub fn run(sources: &Sources, listen: &[String], with_volume_service: bool) -> R
     let listeners = listeners(&assembly.config, listen, Protocol::Http, Some(ADDRESS))?;
     let server =
         Server::new(settings(&assembly.config)?, super::handler(&assembly), listeners).map_err(Error::internal)?;
-    let role =
-        if with_volume_service { Some(volume::start(&assembly.config, assembly.database.clone())?) } else { None };
+    let role = if with_volume_service {
+        Some(volume::start(assembly.config.clone(), assembly.database.clone())?)
+    } else {
+        None
+    };
     let outcome = super::api::serve(&assembly, server);
     if let Some(role) = role {
         role.stop();
