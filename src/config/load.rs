@@ -435,6 +435,7 @@ fn setting(opt: &Opt, section: &str, assigned: &[Assigned], problems: &mut Vec<P
     for text in texts {
         match substitute(&text, section, assigned) {
             Ok(text) => plain.push(text),
+            Err(_) if opt.secret => report("holds a dollar sign before what is no option; write $$ for it".to_owned()),
             Err(reason) => report(reason),
         }
     }
@@ -490,5 +491,165 @@ fn seconds(value: &Value) -> Duration {
     match value {
         Value::Seconds(span) => *span,
         _ => Duration::ZERO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{database, default, keystone_authtoken, oslo_policy, quota};
+
+    /// A folder with files, removed when it goes out of use.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str, files: &[(&str, &str)]) -> Self {
+            let folder = Self(std::env::temp_dir().join(format!("hearth-config-{}-{name}", std::process::id())));
+            let _ = std::fs::remove_dir_all(&folder.0);
+            for (name, text) in files {
+                let path = folder.path(name);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, text).unwrap();
+            }
+            folder
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.join(name)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn later_files_and_then_the_files_of_folders_go_before() {
+        let folder = Folder::new(
+            "order",
+            &[
+                ("a.conf", "osapi_max_limit = 1\nquota_volumes = 1\nquota_groups = 1\nhost = a"),
+                ("b.conf", "osapi_max_limit = 2\nquota_volumes = 2"),
+                ("d/2.conf", "quota_groups = 3"),
+                ("d/1.conf", "quota_volumes = 3\nquota_groups = 9"),
+                ("d/ignored", "host = b"),
+            ],
+        );
+        let files = vec![folder.path("a.conf"), folder.path("b.conf")];
+        let config = Config::load(&Sources { files, dirs: vec![folder.path("d")] }).unwrap();
+        assert_eq!(config.integer(&default::OSAPI_MAX_LIMIT), 2);
+        assert_eq!((config.integer(&quota::QUOTA_VOLUMES), config.integer(&quota::QUOTA_GROUPS)), (3, 3));
+        assert_eq!(config.text(&default::HOST), "a");
+        assert_eq!(*config.origin(&default::OSAPI_MAX_LIMIT), Origin::File(folder.path("b.conf"), 1));
+        assert_eq!(config.files().len(), 4);
+        assert_eq!(config.find_file("d/ignored"), Some(folder.path("d/ignored")));
+        assert_eq!(config.find_file("nowhere.yaml"), None);
+        let missing =
+            Config::load(&Sources { files: vec![folder.path("missing.conf")], dirs: Vec::new() }).unwrap_err();
+        assert!(missing.public().ends_with("missing.conf: the file can not be read"), "{missing}");
+    }
+
+    #[test]
+    fn repeated_options_add_up_in_one_file_and_start_anew_in_the_next() {
+        let texts = ["policy_dirs = a\npolicy_dirs = b", "policy_dirs = c"]
+            .map(|text| (PathBuf::from(text), format!("[oslo_policy]\n{text}")));
+        let read =
+            |count: usize| Config::read(&texts[..count], std::iter::empty()).list(&oslo_policy::POLICY_DIRS).to_vec();
+        assert_eq!(read(1), ["a", "b"]);
+        assert_eq!(read(2), ["c"]);
+        assert_eq!(Config::from_text("host = a\nhost = b").unwrap().text(&default::HOST), "b");
+    }
+
+    #[test]
+    fn sections_may_be_written_in_any_case() {
+        let config = Config::from_text("[Database]\nmax_pool_size = 7\n[default]\nhost = h").unwrap();
+        assert_eq!((config.integer(&database::MAX_POOL_SIZE), config.text(&default::HOST)), (7, "h"));
+    }
+
+    #[test]
+    fn environment_variables_go_before_files() {
+        let file = [(PathBuf::from("f"), "osapi_max_limit = 5\n[database]\nmax_pool_size = 6".to_owned())];
+        let environment = [("OS_DATABASE__MAX_POOL_SIZE", "9"), ("OS_DEFAULT__UNKNOWN", "1"), ("OS_AUTH_URL", "x")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = Config::read(&file, environment.into_iter());
+        assert_eq!((config.integer(&database::MAX_POOL_SIZE), config.integer(&default::OSAPI_MAX_LIMIT)), (9, 5));
+        assert_eq!(
+            config.origin(&database::MAX_POOL_SIZE).to_string(),
+            "environment variable OS_DATABASE__MAX_POOL_SIZE"
+        );
+        assert_eq!(config.problems(), []);
+    }
+
+    #[test]
+    fn every_wrong_value_is_told_with_place_and_remedy_but_not_with_itself() {
+        let text = "[database]\nconnection = mysql://u:$geheim@h/d\nmax_pool_size = geheim\n[DEFAULT]\nauth_strategy = geheim\n[x";
+        let error = Config::from_text(text).unwrap_err();
+        assert!(!error.public().contains("geheim"), "{error}");
+        let mut lines: Vec<&str> = error.public().lines().collect();
+        lines.sort_unstable();
+        assert_eq!(
+            lines,
+            [
+                "text:2: error: [database] connection holds a dollar sign before what is no option; write $$ for it",
+                "text:3: error: [database] max_pool_size is not a whole number from 1 to 1000",
+                "text:5: error: [DEFAULT] auth_strategy is not one of noauth, noauth_include_project_id, keystone",
+                "text:6: error: a section must end with ']'",
+            ]
+        );
+    }
+
+    #[test]
+    fn former_names_are_read_with_a_warning_unless_the_new_one_is_there() {
+        let config =
+            Config::from_text("[keystone_authtoken]\nauth_uri = http://k\nadmin_user = a\nusername = b").unwrap();
+        assert_eq!(config.text(&keystone_authtoken::WWW_AUTHENTICATE_URI), "http://k");
+        assert_eq!(config.text(&keystone_authtoken::USERNAME), "b");
+        let problems: Vec<String> = config.problems().iter().map(Problem::to_string).collect();
+        let expected =
+            "text:2: warning: [keystone_authtoken] auth_uri is now called [keystone_authtoken] www_authenticate_uri";
+        assert_eq!(problems, [expected]);
+    }
+
+    #[test]
+    fn a_backend_has_its_own_values_then_those_of_all_backends_then_the_defaults() {
+        let config = Config::from_text(
+            "enabled_backends = One, two\n[backend_defaults]\nreserved_percentage = 5\nbackend_host = all\n\
+             [one]\nreserved_percentage = 7\nvolume_backend_name = $host-x\n[DEFAULT]\nhost = h",
+        )
+        .unwrap();
+        let reserved = |section| config.integer_in(section, &backend::RESERVED_PERCENTAGE);
+        assert_eq!((reserved("One"), reserved("one"), reserved("two"), reserved("other")), (7, 7, 5, 5));
+        assert_eq!(config.text_in("two", &backend::BACKEND_HOST), "all");
+        assert_eq!(config.text_in("one", &backend::VOLUME_BACKEND_NAME), "h-x");
+        assert_eq!(config.opt_text_in("two", &backend::VOLUME_BACKEND_NAME), None);
+        assert_eq!(config.text_in("two", &backend::VOLUME_DRIVER), "file");
+    }
+
+    #[test]
+    fn defaults_of_every_kind_are_read_as_if_a_file_set_them() {
+        let config = Config::from_text("").unwrap();
+        assert_eq!(config.seconds(&default::SERVICE_DOWN_TIME), Duration::from_secs(60));
+        assert_eq!(config.seconds(&quota::RESERVATION_CLEAN_INTERVAL), config.seconds(&quota::RESERVATION_EXPIRE));
+        assert_eq!(config.list(&keystone_authtoken::SERVICE_TOKEN_ROLES), ["service"]);
+        assert!(
+            config.boolean(&default::CLONED_VOLUME_SAME_AZ) && config.opt_text(&default::PUBLIC_ENDPOINT).is_none()
+        );
+        assert!(
+            !config.text(&default::HOST).is_empty() && config.text(&default::MY_IP).parse::<std::net::IpAddr>().is_ok()
+        );
+        assert_eq!(config.text(&database::CONNECTION), "sqlite:////var/lib/cinder/hearth.sqlite");
+    }
+
+    #[test]
+    fn changes_between_two_readings_are_told_by_row() {
+        let read = |text: &str| Config::from_text(text).unwrap();
+        let names: Vec<&str> = read("host = h\ndebug = true")
+            .changes(&read("host = h\nquota_volumes = 3"))
+            .iter()
+            .map(|opt| opt.name)
+            .collect();
+        assert_eq!(names, ["debug", "quota_volumes"]);
     }
 }

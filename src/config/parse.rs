@@ -19,7 +19,7 @@ pub(super) struct Assignment {
 pub(super) struct Fault {
     /// From 1.
     pub(super) line: usize,
-    /// What is wrong and what is allowed.
+    /// What is wrong and what is allowed, without what the line says: it may be half a secret.
     pub(super) text: String,
 }
 
@@ -49,7 +49,7 @@ pub(super) fn parse(text: &str) -> (Vec<Assignment>, Vec<Fault>) {
             match rest.strip_suffix(']') {
                 Some(name) if !name.is_empty() => name.clone_into(&mut section),
                 Some(_) => fault("a section needs a name between its brackets".to_owned()),
-                None => fault(format!("the section '{content}' must end with ']'")),
+                None => fault("a section must end with ']'".to_owned()),
             }
         } else if content.starts_with(['#', ';']) {
             open = false;
@@ -66,7 +66,7 @@ pub(super) fn parse(text: &str) -> (Vec<Assignment>, Vec<Fault>) {
                         line,
                     });
                 }
-                None => fault(format!("'{content}' is no assignment: neither '=' nor ':' is in it")),
+                None => fault("this is no assignment: neither '=' nor ':' is in it".to_owned()),
             }
         }
     }

@@ -250,3 +250,75 @@ impl fmt::Display for Parts<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse::parse;
+    use super::*;
+    use crate::identity::Identity;
+
+    fn allows(text: &str, context: &Context) -> bool {
+        let target = Target {
+            project_id: Some("p"),
+            user_id: Some("u"),
+            domain_id: None,
+            more: &[("kind", "disk"), ("role", "OPERATOR"), ("empty", "")],
+        };
+        parse(text).unwrap().allows(&[], context, &target)
+    }
+
+    #[test]
+    fn credentials_literals_and_attributes_are_compared_as_texts() {
+        let identity = Identity {
+            user_id: "u".to_owned(),
+            project_id: "p".to_owned(),
+            system_scope: None,
+            roles: vec!["Reader".to_owned(), "Öffner".to_owned(), "operator".to_owned()],
+            is_admin_project: true,
+            ..Identity::default()
+        };
+        let service = Identity { user_id: "s".to_owned(), roles: vec!["service".to_owned()], ..Identity::default() };
+        let context = Context { identity: identity.into(), service: Some(service.into()), ..Context::default() };
+        for text in [
+            "role:reader",
+            "role:öffner",
+            "role:%(role)s",
+            "roles:Reader",
+            "project_id:%(project_id)s",
+            "user_id:%(user_id)s",
+            "is_admin:False",
+            "is_admin_project:True",
+            "'disk':%(kind)s",
+            "service_roles:service",
+            "service_user_id:s",
+            "system_scope:None",
+            "domain_id:None",
+            "1:1",
+            "None:None",
+            "not role:admin and (role:x or @)",
+        ] {
+            assert!(allows(text, &context), "{text}");
+        }
+        for text in [
+            "role:read",
+            "roles:reader",
+            "project_id:%(project_id)sx",
+            "project_id:%(nothing)s",
+            "project_id:",
+            "is_admin:True",
+            "system_scope:all",
+            "domain_id:%(domain_id)s",
+            "service_project_id:%(empty)s",
+            "unknown:None",
+            "'x':%(kind)s",
+            "2:1",
+            "rule:nowhere",
+            "!",
+            "role:%(nothing)s",
+        ] {
+            assert!(!allows(text, &context), "{text}");
+        }
+        assert!(allows("project_id:None", &Context::default()), "an absent credential is None");
+        assert!(!allows("project_id:%(empty)s", &Context::default()), "but no absent attribute");
+    }
+}

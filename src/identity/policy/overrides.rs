@@ -240,3 +240,135 @@ fn cut_circles(policy: &mut Policy) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::policy::{Scope, Target};
+    use crate::identity::{Context, Identity};
+
+    const ADMIN: Rule = Rule::new("admin", "role:admin");
+    const SEE: Rule = Rule::new("thing:see", "role:reader and project_id:%(project_id)s").formerly("");
+    const MAKE: Rule = Rule::new("thing:make", "rule:admin").deprecated("thing:do", "role:member");
+    const SYSTEM: Rule = Rule::new("thing:tune", "role:reader").scope(&[Scope::System]);
+    const ROWS: &[Rule] = &[ADMIN, SEE, MAKE, SYSTEM];
+
+    fn policy(text: &str, options: Options) -> Policy {
+        assemble(&[ROWS], rules_of(text, Path::new("policy.yaml")).unwrap(), &options)
+    }
+
+    fn caller(role: &str) -> Context {
+        let identity = Identity {
+            user_id: "u".to_owned(),
+            project_id: "p".to_owned(),
+            roles: vec![role.to_owned()],
+            ..Identity::default()
+        };
+        Context { identity: identity.into(), ..Context::default() }
+    }
+
+    fn allows(policy: &Policy, rule: &Rule, role: &str) -> bool {
+        policy.allows(rule, &caller(role), &Target::project("p"))
+    }
+
+    #[test]
+    fn a_file_overrides_rules_and_adds_some_for_others_to_refer_to() {
+        let text = "'thing:see': 'rule:observer or rule:admin'\nobserver: role:observer\n";
+        let policy = policy(text, Options::default());
+        assert!(
+            allows(&policy, &SEE, "Observer") && allows(&policy, &SEE, "admin") && !allows(&policy, &SEE, "reader")
+        );
+        assert_eq!(policy.source("thing:see").unwrap().file.as_deref(), Some(Path::new("policy.yaml")));
+        assert_eq!(policy.problems(), [""; 0]);
+    }
+
+    #[test]
+    fn json_lists_and_empty_rules_are_read_too() {
+        let text =
+            r#"{"thing:see": [["role:a", "role:b"], ["role:c"], "role:d"], "thing:make": "", "admin": [], "x": null}"#;
+        let policy = policy(text, Options::default());
+        assert!(allows(&policy, &SEE, "c") && allows(&policy, &SEE, "d") && !allows(&policy, &SEE, "a"));
+        assert!(allows(&policy, &MAKE, "x") && allows(&policy, &ADMIN, "x"));
+        for nothing in ["", "# only a comment\n", "---\n"] {
+            assert!(rules_of(nothing, Path::new("p")).unwrap().is_empty());
+        }
+        for wrong in ["- a\n", "a: 1\n", "a: {b: c}\n", "a: [[1]]\n", "a: 'b\n"] {
+            assert!(rules_of(wrong, Path::new("p")).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_a_rule_was_before_counts_beside_it_only_where_the_new_defaults_are_not_enforced() {
+        let old = |enforce_new_defaults| policy("", Options { enforce_new_defaults, ..Options::default() });
+        assert!(!allows(&old(true), &SEE, "none") && allows(&old(false), &SEE, "none"));
+        assert!(!allows(&old(true), &MAKE, "member") && allows(&old(false), &MAKE, "member"));
+        assert_eq!(old(false).source("thing:see").unwrap().text, format!("({}) or (@)", SEE.check));
+        let overridden =
+            policy("'thing:see': role:admin\n", Options { enforce_new_defaults: false, ..Options::default() });
+        assert!(!allows(&overridden, &SEE, "none"));
+    }
+
+    #[test]
+    fn an_override_under_a_former_name_holds_for_the_new_one_and_is_told() {
+        let renamed = policy("'thing:do': role:maker\n", Options::default());
+        assert!(allows(&renamed, &MAKE, "maker") && !allows(&renamed, &MAKE, "admin"));
+        assert_eq!(renamed.problems(), ["policy.yaml: thing:do is now called thing:make"]);
+        for nothing_new in ["'thing:do': role:member\n", "'thing:do': 'rule:thing:make'\n"] {
+            assert!(!allows(&policy(nothing_new, Options::default()), &MAKE, "member"));
+        }
+        let both = policy("'thing:do': role:maker\n'thing:make': role:x\n", Options::default());
+        assert!(allows(&both, &MAKE, "x") && !allows(&both, &MAKE, "maker"));
+    }
+
+    #[test]
+    fn rules_that_can_not_be_read_do_not_exist_or_run_in_circles_refuse_everything_and_are_told() {
+        let text = "'thing:see': 'role:admin or'\n'thing:make': 'rule:nowhere or role:admin'\n\
+                    a: 'rule:b or role:admin'\nb: 'not rule:c'\nc: 'rule:a'\nadmin: 'http://h/x'\n";
+        let policy = policy(text, Options::default());
+        assert!(!allows(&policy, &SEE, "admin") && allows(&policy, &MAKE, "admin") && !allows(&policy, &MAKE, "x"));
+        assert!(!allows(&policy, &ADMIN, "admin"));
+        assert!(!allows(&policy, &Rule::new("a", ""), "admin"), "no matter what stands beside the circle");
+        let mut problems = policy.problems().to_vec();
+        problems.sort();
+        assert_eq!(
+            problems,
+            [
+                "a: refers to itself in a circle; it refuses everything",
+                "b: refers to itself in a circle; it refuses everything",
+                "c: refers to itself in a circle; it refuses everything",
+                "policy.yaml: admin: 'http://h/x' asks another server, which Hearth does not do; the rule refuses everything",
+                "policy.yaml: thing:see: a check is missing at the end; the rule refuses everything",
+                "thing:make: rule:nowhere does not exist; it refuses everything",
+            ]
+        );
+        let with_default = super::tests::policy("'thing:make': 'rule:nowhere'\ndefault: role:x\n", Options::default());
+        assert!(allows(&with_default, &MAKE, "x") && with_default.problems().is_empty());
+    }
+
+    #[test]
+    fn a_rule_for_another_scope_refuses_the_token_where_scopes_are_enforced() {
+        let mut identity = Identity::clone(&caller("reader").identity);
+        identity.system_scope = Some("all".to_owned());
+        let system = Context { identity: identity.into(), ..Context::default() };
+        let enforcing = policy("", Options::default());
+        assert!(enforcing.allows(&SYSTEM, &system, &Target::default()) && !allows(&enforcing, &SYSTEM, "reader"));
+        assert!(allows(&policy("", Options { enforce_scope: false, ..Options::default() }), &SYSTEM, "reader"));
+    }
+
+    #[test]
+    fn files_of_folders_are_read_after_the_policy_file_in_the_order_of_their_names() {
+        let folder = std::env::temp_dir().join(format!("hearth-overrides-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(folder.join("policy.d/sub")).unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
+        write("hearth.conf", "");
+        write("policy.yaml", "admin: role:one\n'thing:make': role:one\n");
+        write("policy.d/b.yaml", "admin: role:three\n");
+        write("policy.d/a.yaml", "admin: role:two\n");
+        write("policy.d/.hidden", "admin: role:four\n");
+        let sources = crate::config::Sources { files: vec![folder.join("hearth.conf")], dirs: Vec::new() };
+        let policy = crate::identity::policy::open(&crate::config::Config::load(&sources).unwrap(), &[ROWS]).unwrap();
+        assert!(allows(&policy, &ADMIN, "three") && !allows(&policy, &ADMIN, "four") && allows(&policy, &MAKE, "one"));
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}
