@@ -21,6 +21,7 @@ pub mod logging;
 pub mod oslo_middleware;
 pub mod oslo_policy;
 pub mod quota;
+pub mod telemetry;
 pub mod volume;
 
 pub use check::check;
@@ -44,6 +45,7 @@ pub const ALL: &[&[Opt]] = &[
     healthcheck::ROWS,
     hearth::ROWS,
     gateway::ROWS,
+    telemetry::ROWS,
 ];
 
 #[cfg(test)]
@@ -65,6 +67,7 @@ mod tests {
             (include_str!("healthcheck.rs"), healthcheck::ROWS),
             (include_str!("hearth.rs"), hearth::ROWS),
             (include_str!("gateway.rs"), gateway::ROWS),
+            (include_str!("telemetry.rs"), telemetry::ROWS),
         ];
         assert_eq!(files.len(), ALL.len(), "a file of rows is missing in this test");
         for (text, rows) in files {

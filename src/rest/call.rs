@@ -35,6 +35,8 @@ pub struct Call<'a, S: 'static> {
     pub query: Query,
     /// The body, which passed the row's schema; null where the row reads none.
     pub body: Value,
+    /// The body as it came, where the row's handler reads it itself; else empty.
+    pub bytes: Vec<u8>,
     /// Makes links.
     pub links: Links,
     /// The request as it came, without its body.

@@ -55,10 +55,32 @@ pub fn block_storage(error: &Error) -> Response {
     }
 }
 
-/// Telemetry's envelope (WSME): `{"error_message": {"debuginfo": null, "faultcode": "Client", "faultstring": "..."}}`.
-pub fn telemetry(error: &Error) -> Response {
+/// Metering's envelope. What its own code refuses is WSME's `{"error_message": {"debuginfo": null, "faultcode": "Client",
+/// "faultstring": "..."}}`; what the code in front of it refuses is `{"error_message": "405 Method Not Allowed..."}`.
+pub fn metering(error: &Error) -> Response {
     let code = status(error.kind());
-    let faultcode = if code < 500 { "Client" } else { "Server" };
-    let body = json!({"error_message": {"debuginfo": null, "faultcode": faultcode, "faultstring": error.public()}});
-    Response::new(code, "application/json", body.to_string())
+    let text = error.public();
+    let message = match error.kind() {
+        Kind::MethodNotAllowed => format!("405 Method Not Allowed\n\n{text} \n\n "),
+        Kind::NotAcceptable => format!("406 Not Acceptable\n\n{text} \n\n "),
+        Kind::Forbidden => {
+            "403 Forbidden\n\nAccess was denied to this resource.\n\n RBAC Authorization Failed  ".to_owned()
+        }
+        _ => {
+            let body = json!({"error_message": wsme(code, text)});
+            return Response::new(code, "application/json", body.to_string());
+        }
+    };
+    Response::new(code, "application/json", json!({"error_message": message}).to_string())
+}
+
+/// Alarming's envelope: WSME's for everything.
+pub fn alarming(error: &Error) -> Response {
+    let code = status(error.kind());
+    let text = if error.kind() == Kind::Forbidden { "RBAC Authorization Failed" } else { error.public() };
+    Response::new(code, "application/json", json!({"error_message": wsme(code, text)}).to_string())
+}
+
+fn wsme(code: u16, text: &str) -> serde_json::Value {
+    json!({"debuginfo": null, "faultcode": if code < 500 { "Client" } else { "Server" }, "faultstring": text})
 }

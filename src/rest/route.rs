@@ -92,6 +92,8 @@ pub struct Route<S: 'static> {
     pub query: &'static [Parameter],
     /// What its body must be. `None`: a body is not read.
     pub body: Option<&'static Schema>,
+    /// Whether the handler reads the body itself, from [`Call::bytes`].
+    pub raw: bool,
     /// What it answers.
     pub answer: Answer,
     /// What it does, in a few words.
@@ -113,6 +115,7 @@ impl<S> Route<S> {
             rules: &[],
             query: &[],
             body: None,
+            raw: false,
             answer: Answer::Nothing,
             about: "",
             handler,
@@ -179,6 +182,13 @@ impl<S> Route<S> {
     #[must_use]
     pub const fn body(mut self, schema: &'static Schema) -> Self {
         self.body = Some(schema);
+        self
+    }
+
+    /// The same route, whose handler reads the body itself.
+    #[must_use]
+    pub const fn raw(mut self) -> Self {
+        self.raw = true;
         self
     }
 

@@ -149,7 +149,7 @@ impl<S: Send + Sync> Service<S> {
         let path = path.strip_suffix(".json").unwrap_or(path);
         let (found, method) = match (self.router.find(path), Method::parse(request.method())) {
             (Some(found), Some(method)) if found.with_method(method).next().is_some() => (found, method),
-            (Some(found), _) if self.dialect.allow => return Ok(self.not_allowed(&found)),
+            (Some(found), _) if self.dialect.allow => return Ok(self.not_allowed(&found, request)),
             _ => return Ok((self.dialect.unrouted)()),
         };
         let version = match &self.dialect.versions {
@@ -164,6 +164,7 @@ impl<S: Send + Sync> Service<S> {
         if let Some(schema) = route.body {
             super::schema::check(schema, &body, version)?;
         }
+        let bytes = if route.raw { self.read_bytes(request, &platform)? } else { Vec::new() };
         let mut call = Call {
             state: &self.state,
             platform: &platform,
@@ -173,6 +174,7 @@ impl<S: Send + Sync> Service<S> {
             path: found.values(route),
             query: Query::parse(request.query()),
             body,
+            bytes,
             links,
             request,
         };
@@ -223,13 +225,18 @@ impl<S: Send + Sync> Service<S> {
         Ok((route, body.unwrap_or_default()))
     }
 
-    /// The body as JSON; `None` where there is none, or where its type is not told.
-    fn read_body(&self, request: &mut Request, platform: &Platform) -> Result<Option<serde_json::Value>> {
+    /// The body as it comes.
+    fn read_bytes(&self, request: &mut Request, platform: &Platform) -> Result<Vec<u8>> {
         let limit = usize::try_from(platform.config.integer(self.dialect.body_limit)).unwrap_or(usize::MAX);
-        let bytes = request.body.read_to_end(limit).map_err(|error| match error.kind() {
+        request.body.read_to_end(limit).map_err(|error| match error.kind() {
             std::io::ErrorKind::FileTooLarge => Error::new(Kind::TooLarge, "Request is too large."),
             _ => Error::invalid("The request's body did not arrive whole.").because(error),
-        })?;
+        })
+    }
+
+    /// The body as JSON; `None` where there is none, or where its type is not told.
+    fn read_body(&self, request: &mut Request, platform: &Platform) -> Result<Option<serde_json::Value>> {
+        let bytes = self.read_bytes(request, platform)?;
         let content_type = request.header("content-type").unwrap_or("");
         let content_type = content_type.split(';').next().unwrap_or("").trim();
         if bytes.is_empty() || content_type.is_empty() {
@@ -241,9 +248,10 @@ impl<S: Send + Sync> Service<S> {
         read_json(&bytes)
     }
 
-    fn not_allowed(&self, found: &Found<'_, S>) -> Response {
+    fn not_allowed(&self, found: &Found<'_, S>, request: &Request) -> Response {
         let names: Vec<&str> = found.methods().into_iter().map(Method::name).collect();
-        let error = Error::new(Kind::MethodNotAllowed, "The method is not allowed for this resource.");
+        let text = format!("The method {} is not allowed for this resource.", request.method());
+        let error = Error::new(Kind::MethodNotAllowed, text);
         (self.dialect.fault)(&error).header("Allow", names.join(", "))
     }
 }

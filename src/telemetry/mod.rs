@@ -1,5 +1,41 @@
 //! Telemetry: meters, samples, resources and statistics (Ceilometer v2), and alarms (Aodh v2).
 
+pub mod api;
+pub mod control;
 pub mod model;
 pub mod policy;
 pub mod store;
+
+use std::sync::Arc;
+
+use crate::database::Database;
+use crate::rest::platform::Platform;
+use crate::rest::service::Service;
+
+pub use api::{ALARMING_ROUTES, METERING_ROUTES};
+use control::message_ids::MessageIds;
+use store::Store;
+
+/// What the service keeps between requests.
+pub struct Telemetry {
+    /// Where samples lie.
+    pub store: Store,
+    /// Makes the ids of posted samples.
+    pub message_ids: MessageIds,
+}
+
+impl Telemetry {
+    fn new(database: Database) -> Self {
+        Self { store: Store::new(database), message_ids: MessageIds::default() }
+    }
+}
+
+/// Metering (Ceilometer v2) over a database, which is opened with the first request.
+pub fn metering(platform: Arc<Platform>, database: Database) -> Service<Telemetry> {
+    Service::new("metering", METERING_ROUTES, &api::METERING, Telemetry::new(database), platform)
+}
+
+/// Alarming (Aodh v2) over a database, which is opened with the first request.
+pub fn alarming(platform: Arc<Platform>, database: Database) -> Service<Telemetry> {
+    Service::new("alarming", ALARMING_ROUTES, &api::ALARMING, Telemetry::new(database), platform)
+}

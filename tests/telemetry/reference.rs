@@ -187,7 +187,9 @@ pub(crate) fn question(random: &mut Random) -> Question {
     }
     let counted = if random.chance(3) { vec![Grouping::Resource, Grouping::User] } else { Vec::new() };
     let period = [None, Some(60), Some(3_600), Some(7_000), Some(86_400), Some(100_000), Some(86_400 * 365)];
-    Question { filter, period: random.pick(&period), groupings, counted, most: 100_000 }
+    // Buckets begin where the caller says, also where that very instant does not count.
+    let start = filter.from.map(|from| Timestamp(from.0 - random.below(2)));
+    Question { filter, period: random.pick(&period), start, groupings, counted, most: 100_000 }
 }
 
 /// The value of an attribute.
@@ -246,7 +248,7 @@ type Place = (i64, Vec<Option<String>>, String);
 pub(crate) fn statistics(samples: &[One], question: &Question) -> Vec<Plain> {
     let meant: Vec<&One> = samples.iter().filter(|one| means(&question.filter, one)).collect();
     let Some(first) = meant.iter().map(|one| one.at).min() else { return Vec::new() };
-    let start = question.filter.from.map_or(first, |from| from.0);
+    let start = question.start.map_or(first, |start| start.0);
     let mut groups: BTreeMap<Place, Vec<&One>> = BTreeMap::new();
     for one in meant {
         let bucket = question.period.map_or(0, |period| (one.at - start).div_euclid(period * 1_000_000));

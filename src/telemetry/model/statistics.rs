@@ -104,6 +104,8 @@ pub struct Question {
     pub filter: Filter,
     /// Seconds of a bucket, above 0; `None`: no buckets.
     pub period: Option<i64>,
+    /// Where the first bucket begins; `None`: at the first sample.
+    pub start: Option<Timestamp>,
     /// By what the samples are put in groups; none twice.
     pub groupings: Vec<Grouping>,
     /// What cardinality counts; none twice.

@@ -52,13 +52,7 @@ const PROJECT: Table =
 const OWNER: Table = Table::new(
     "telemetry_owner",
     "id",
-    &[&[
-        counter("id"),
-        digest("digest").required(),
-        number("project"),
-        names("user_id"),
-        names("source").required(),
-    ]],
+    &[&[counter("id"), digest("digest").required(), number("project"), names("user_id"), names("source").required()]],
 )
 .unique(&[&["digest"]])
 .indexes(&[index("telemetry_owner_project", &["project"])]);
@@ -71,8 +65,7 @@ const METADATA: Table = Table::new(
 .unique(&[&["digest"]]);
 
 /// The last eight bytes of UUIDs of version 1, see `MessageId`.
-const ORIGIN: Table =
-    Table::new("telemetry_origin", "id", &[&[counter("id"), number("node")]]).unique(&[&["node"]]);
+const ORIGIN: Table = Table::new("telemetry_origin", "id", &[&[counter("id"), number("node")]]).unique(&[&["node"]]);
 
 /// Ids of samples that are no UUID.
 const MESSAGE: Table =

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value as Json;
 
 use crate::database::{Connection, Value};
-use crate::telemetry::model::{Buckets, Filter, Grouping, Level, Moments, Question, Statistic};
+use crate::telemetry::model::{Buckets, Grouping, Level, Moments, Question, Statistic};
 use crate::time::Timestamp;
 use crate::{Error, Result};
 
@@ -208,12 +208,10 @@ impl Run<'_> {
         Ok(sums.finish())
     }
 
-    /// The sums, with buckets that begin where the range does, or at `first` where it has no begin. `None` where there
-    /// is no sample at all.
+    /// The sums, with buckets that begin where the question says, or at `first`. `None` where there is no sample at all.
     fn sums(&self, first: Option<Timestamp>) -> Option<Sums> {
-        let Filter { from, .. } = self.question.filter;
         let range = (self.question.filter.begin(), self.question.filter.end());
-        let start = from.or(first)?;
+        let start = self.question.start.or(first)?;
         let length = |period: i64| period.saturating_mul(crate::telemetry::model::cell::SECOND);
         let buckets = self.question.period.map(|period| Buckets { start, length: length(period) });
         Some(Sums::new(buckets, range, self.question.most))
@@ -262,7 +260,7 @@ impl Run<'_> {
         let rows = self
             .connection
             .rows(&sql, &values, |row| Ok((row.int(0)?, Timestamp(row.int(1)?), row.int(2)?, row.int(3)? != 0)))?;
-        let needed = self.question.period.is_some() && self.question.filter.from.is_none();
+        let needed = self.question.period.is_some() && self.question.start.is_none();
         let mut first = rows.first().map(|(_, oldest, ..)| *oldest).filter(|_| !needed);
         if needed {
             for chunk in rows.chunks(AT_A_TIME) {

@@ -1,0 +1,36 @@
+//! `[hearth_telemetry]`, and the options of Ceilometer that have a meaning here.
+
+use super::opt::Opt;
+
+/// Where Telemetry's database is.
+pub const CONNECTION: Opt =
+    Opt::text("hearth_telemetry", "connection", "sqlite:///$state_path/hearth-telemetry.sqlite")
+        .secret()
+        .help("Where the database of samples is, in the forms of [database] connection. Its tables are Hearth's own.");
+/// Bytes of a body.
+pub const MAX_REQUEST_BODY_SIZE: Opt = Opt::integer("hearth_telemetry", "max_request_body_size", "8388608")
+    .range(1024, 1_073_741_824)
+    .help("Greatest length of the body of a request to Telemetry, in bytes. A thousand samples are about 400,000.")
+    .reload();
+/// Rows of statistics.
+pub const MAX_STATISTICS: Opt = Opt::integer("hearth_telemetry", "max_statistics", "20000")
+    .at_least(1)
+    .help("Most rows (periods times groups) of an answer of statistics; a question with more of them is refused.")
+    .reload();
+/// Greatest limit.
+pub const MAX_LIMIT: Opt = Opt::integer("hearth_telemetry", "max_limit", "10000")
+    .at_least(1)
+    .help("Most items of a list: greater limits of requests are cut to this.")
+    .reload();
+/// Source of samples that name none.
+pub const SAMPLE_SOURCE: Opt =
+    Opt::text("DEFAULT", "sample_source", "openstack").help("Source of posted samples that name none.").reload();
+/// Limit of lists without one.
+pub const DEFAULT_API_RETURN_LIMIT: Opt = Opt::integer("api", "default_api_return_limit", "100")
+    .at_least(1)
+    .help("Most items of a list of Telemetry where the request names no limit.")
+    .reload();
+
+/// All rows of this file.
+pub const ROWS: &[Opt] =
+    &[CONNECTION, MAX_REQUEST_BODY_SIZE, MAX_STATISTICS, MAX_LIMIT, SAMPLE_SOURCE, DEFAULT_API_RETURN_LIMIT];

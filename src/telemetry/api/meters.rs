@@ -1,0 +1,95 @@
+//! Meters and their samples in the old form: `/v2/meters` (specification: routes).
+
+use super::tree::Tree;
+use super::{arguments, caller, posted, samples, views};
+use crate::error::{Error, Result};
+use crate::rest::{Answer, Call, Parameter, Reply, Route};
+use crate::telemetry::Telemetry;
+use crate::telemetry::control;
+use crate::telemetry::control::posting::{self, Posted};
+use crate::telemetry::policy as rules;
+
+/// The rows.
+pub(super) const ROUTES: &[Route<Telemetry>] = &[
+    Route::get("/meters", list)
+        .rules(&[&rules::GET_METERS])
+        .query(LIST_PARAMETERS)
+        .reply(200, Answer::Many("", &views::METER))
+        .about("List meters, one for each resource"),
+    // The service takes a slash at the end for a meter without a name, which limits nothing.
+    Route::get("/meters/", list_samples)
+        .rules(&[&rules::GET_SAMPLES])
+        .query(samples::LIST_PARAMETERS)
+        .reply(200, Answer::Many("", &views::OLD_SAMPLE))
+        .about("List samples of all meters in the old form, newest first"),
+    Route::get("/meters/{meter_name}", list_samples)
+        .rules(&[&rules::GET_SAMPLES])
+        .query(samples::LIST_PARAMETERS)
+        .reply(200, Answer::Many("", &views::OLD_SAMPLE))
+        .about("List samples of a meter in the old form, newest first"),
+    Route::post("/meters/{meter_name}", post)
+        .rules(&[&rules::CREATE_SAMPLES])
+        .query(&[Parameter::new("direct", "Accepted; samples are always stored before the answer")])
+        .raw()
+        .reply(201, Answer::Many("", &views::OLD_SAMPLE))
+        .about("Post samples of a meter"),
+];
+
+const LIST_PARAMETERS: &[Parameter] = &[
+    Parameter::new("q.field", "The field to test: user, project, resource, source, metadata.KEY"),
+    Parameter::new("q.op", "The operator: eq"),
+    Parameter::new("q.value", "The value to compare with"),
+    Parameter::new("q.type", "The type of the value: integer, float, string, boolean, datetime"),
+    Parameter::new("limit", "At most so many items"),
+    Parameter::new("unique", "Each meter once, without resource and owner"),
+];
+
+fn list(call: &mut Call<'_, Telemetry>) -> Result<Reply> {
+    arguments::check(&call.query, &["limit", "unique"])?;
+    let (limit, unique) = (arguments::limit(&call.query)?, arguments::flag(&call.query, "unique")?);
+    let meters = control::meters::list(&caller(call), &arguments::items(&call.query), limit, unique)?;
+    Ok(samples::list_of(call, &views::METER, &meters))
+}
+
+fn list_samples(call: &mut Call<'_, Telemetry>) -> Result<Reply> {
+    arguments::check(&call.query, &["limit"])?;
+    let meter = Some(call.path.value("meter_name")).filter(|name| !name.is_empty());
+    let (query, limit) = (arguments::items(&call.query), arguments::limit(&call.query)?);
+    let samples = control::samples::list(&caller(call), meter, &query, limit)?;
+    Ok(samples::list_of(call, &views::OLD_SAMPLE, &samples))
+}
+
+fn post(call: &mut Call<'_, Telemetry>) -> Result<Reply> {
+    arguments::check(&call.query, &["direct"])?;
+    samples::check_content_type(call)?;
+    let body = std::mem::take(&mut call.bytes);
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Err(posted::nothing());
+    }
+    let tree =
+        Tree::read(&body).map_err(|cause| Error::invalid("Request is not in valid JSON format").because(cause))?;
+    let mut samples = posted::read(&tree)?;
+    posting::post(&caller(call), call.path.value("meter_name"), &mut samples)?;
+    Ok(call.json(|json| json.array(|json| samples.iter().for_each(|sample| write(sample, json)))))
+}
+
+/// Writes a posted sample as it came, with what was filled in.
+fn write(sample: &Posted<'_>, json: &mut crate::rest::Json) {
+    json.object(|json| {
+        json.key("source").opt_text(sample.source.as_deref());
+        json.key("counter_name").text(&sample.counter_name);
+        json.key("counter_type").text(&sample.counter_type);
+        json.key("counter_unit").text(&sample.counter_unit);
+        json.key("counter_volume").real(sample.counter_volume);
+        json.key("user_id").opt_text(sample.user_id.as_deref());
+        json.key("project_id").opt_text(sample.project_id.as_deref());
+        json.key("resource_id").text(&sample.resource_id);
+        json.key("timestamp").opt_text(sample.timestamp.as_ref().map(|instant| instant.text.as_str()));
+        json.key("resource_metadata").object(|json| {
+            for (key, value) in &sample.metadata {
+                json.key(key).text(value);
+            }
+        });
+        json.key("message_id").opt_text(sample.message_id.as_deref());
+    });
+}

@@ -1,0 +1,37 @@
+//! The routes of Telemetry: how requests are read and answers written. One file per noun.
+
+mod alarming;
+mod arguments;
+mod capabilities;
+mod dialect;
+mod meters;
+mod posted;
+mod published;
+mod resources;
+mod samples;
+mod statistics;
+mod tree;
+mod views;
+
+use crate::rest::{Call, Route};
+use crate::telemetry::Telemetry;
+use crate::telemetry::control::Caller;
+
+pub use dialect::{ALARMING, METERING};
+
+/// The rows of metering (Ceilometer v2).
+pub const METERING_ROUTES: &[&[Route<Telemetry>]] =
+    &[meters::ROUTES, statistics::ROUTES, samples::ROUTES, resources::ROUTES, capabilities::ROUTES];
+
+/// The rows of alarming (Aodh v2).
+pub const ALARMING_ROUTES: &[&[Route<Telemetry>]] = &[alarming::ROUTES];
+
+/// Who calls.
+fn caller<'a>(call: &'a Call<'_, Telemetry>) -> Caller<'a> {
+    Caller {
+        telemetry: call.state,
+        policy: &call.platform.policy,
+        context: call.context,
+        config: &call.platform.config,
+    }
+}
