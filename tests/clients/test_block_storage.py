@@ -31,7 +31,7 @@ def cinder(stack):
 def sdk(stack):
     connection = openstack.connection.Connection(
         auth_type="none", block_storage_endpoint_override=stack.volume_url, volume_endpoint_override=stack.volume_url,
-        endpoint=stack.volume_url, load_envvars=False, load_yaml_config=False)
+        endpoint=stack.volume_url)
     yield connection
     connection.close()
 

@@ -96,7 +96,7 @@ def test_the_version_document_needs_no_token(cloud):
 
 def test_openstacksdk_and_the_openstack_command_find_hearth_in_the_catalogue(cloud, keystone):
     connection = openstack.connection.Connection(
-        region_name=cloud.region, load_envvars=False, load_yaml_config=False,
+        region_name=cloud.region,
         auth={"auth_url": keystone.url, "username": cloud.users[0], "password": "secret", "project_name": cloud.projects[0],
               "user_domain_id": "default", "project_domain_id": "default"})
     volume = connection.block_storage.create_volume(size=1, name="sdk")
