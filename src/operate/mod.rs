@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod config;
 pub mod db;
+pub mod doctor;
 pub mod openapi;
 pub mod policy;
 pub mod quota;

@@ -2,6 +2,7 @@
 //! is left when it is killed at any point.
 
 mod crash;
+mod doctor;
 mod file_driver;
 mod service;
 mod trouble;

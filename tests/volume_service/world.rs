@@ -96,6 +96,10 @@ impl World {
         Service(command.spawn().unwrap())
     }
 
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// The folder of the only backend.
     pub(super) fn volumes(&self) -> PathBuf {
         self.folder.join("volumes/file")

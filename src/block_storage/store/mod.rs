@@ -2,6 +2,7 @@
 //! statement, or a few of one transaction; it knows statuses and columns, and nothing of callers and their rights.
 
 pub mod attachments;
+pub mod census;
 pub mod hosts;
 mod lists;
 pub mod messages;

@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 
 use backends::Backend;
 use dispatch::Dispatcher;
-use settings::Settings;
+use settings::{Names, Settings};
 
 /// What all threads of one volume service share.
 struct Shared {
@@ -75,6 +75,41 @@ impl Shared {
     fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }
+}
+
+/// A backend of this host as an operator's command sees it: not taken, only looked at.
+pub struct Place {
+    /// `host@backend`.
+    pub host: String,
+    /// Its driver.
+    pub driver: Arc<dyn drivers::Driver>,
+    names: Names,
+}
+
+impl Place {
+    /// The name of a volume on the backend, by the id of its disk.
+    pub fn volume_name(&self, disk_id: &str) -> String {
+        self.names.volume(disk_id)
+    }
+
+    /// Whether a volume or a snapshot may have this name.
+    pub fn is_a_name(&self, name: &str) -> bool {
+        self.names.fit(name)
+    }
+
+    /// The name of a snapshot on the backend.
+    pub fn snapshot_name(&self, id: &str) -> String {
+        self.names.snapshot(id)
+    }
+}
+
+/// The backends that the configuration gives to this host.
+///
+/// # Errors
+/// As [`start`], for the same configuration.
+pub fn places(config: &Config) -> Result<Vec<Place>> {
+    let place = |backend: Backend| Place { host: backend.host, driver: backend.driver, names: Names::read(config) };
+    Ok(backends::open(config)?.into_iter().map(place).collect())
 }
 
 /// A volume service that runs in this process.

@@ -23,8 +23,41 @@ pub(super) struct Settings {
     pub(super) max_attempts: usize,
     pub(super) rules: Rules,
     pub(super) limits: Limits,
-    volume_name: String,
-    snapshot_name: String,
+    pub(super) names: Names,
+}
+
+/// How volumes and snapshots are called on their backends.
+pub(super) struct Names {
+    volume: String,
+    snapshot: String,
+}
+
+impl Names {
+    pub(super) fn read(config: &Config) -> Self {
+        Self {
+            volume: config.text(&default::VOLUME_NAME_TEMPLATE).to_owned(),
+            snapshot: config.text(&default::SNAPSHOT_NAME_TEMPLATE).to_owned(),
+        }
+    }
+
+    /// The name of a volume, by the id of its disk.
+    pub(super) fn volume(&self, disk_id: &str) -> String {
+        self.volume.replace("%s", disk_id)
+    }
+
+    /// Whether something with an id has this name.
+    pub(super) fn fit(&self, name: &str) -> bool {
+        [&self.volume, &self.snapshot].into_iter().any(|template| {
+            let (before, after) = template.split_once("%s").unwrap_or((template, ""));
+            let id = name.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+            id.is_some_and(|id| uuid::Uuid::try_parse(id).is_ok())
+        })
+    }
+
+    /// The name of a snapshot.
+    pub(super) fn snapshot(&self, id: &str) -> String {
+        self.snapshot.replace("%s", id)
+    }
 }
 
 impl Settings {
@@ -46,19 +79,8 @@ impl Settings {
                 capacity_multiplier: config.float(&volume::CAPACITY_WEIGHT_MULTIPLIER),
             },
             limits: limits(config),
-            volume_name: config.text(&default::VOLUME_NAME_TEMPLATE).to_owned(),
-            snapshot_name: config.text(&default::SNAPSHOT_NAME_TEMPLATE).to_owned(),
+            names: Names::read(config),
         }
-    }
-
-    /// The name of a volume on its backend.
-    pub(super) fn volume_name(&self, disk_id: &str) -> String {
-        self.volume_name.replace("%s", disk_id)
-    }
-
-    /// The name of a snapshot on its backend.
-    pub(super) fn snapshot_name(&self, id: &str) -> String {
-        self.snapshot_name.replace("%s", id)
     }
 }
 

@@ -138,11 +138,11 @@ impl Job<'_> {
     }
 
     fn volume_name(&self, volume: &Volume) -> String {
-        self.shared.settings.volume_name(volume.disk_id())
+        self.shared.settings.names.volume(volume.disk_id())
     }
 
     fn snapshot_name(&self, snapshot: &Snapshot) -> String {
-        self.shared.settings.snapshot_name(&snapshot.id)
+        self.shared.settings.names.snapshot(&snapshot.id)
     }
 }
 

@@ -1,0 +1,59 @@
+//! What the rows say should lie on a backend, for a comparison with what does.
+
+use super::services::escaped;
+use crate::database::Connection;
+use crate::error::Result;
+
+/// A volume or a snapshot that was placed on a backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resident {
+    /// Whether it is a snapshot.
+    pub is_snapshot: bool,
+    /// Its id.
+    pub id: String,
+    /// The id under which the driver knows it.
+    pub disk_id: String,
+    /// Its status.
+    pub status: String,
+}
+
+/// Volumes and snapshots of the backend `host@backend`.
+///
+/// # Errors
+/// Those of the database, as all functions of this file.
+pub fn residents(c: &mut Connection, backend: &str) -> Result<Vec<Resident>> {
+    let pools = format!("{}#%", escaped(backend));
+    let params = [false.into(), backend.into(), (&pools).into()];
+    let mut found = c.rows(
+        "SELECT id, _name_id, status FROM volumes WHERE deleted = ? AND (host = ? OR host LIKE ? ESCAPE '!') ORDER BY id",
+        &params,
+        |row| {
+            let id = row.string(0)?;
+            let disk_id = row.opt_string(1)?.unwrap_or_else(|| id.clone());
+            Ok(Resident { is_snapshot: false, disk_id, id, status: row.opt_string(2)?.unwrap_or_default() })
+        },
+    )?;
+    found.extend(c.rows(
+        "SELECT s.id, s.status FROM snapshots s JOIN volumes v ON v.id = s.volume_id WHERE s.deleted = ? AND \
+         (v.host = ? OR v.host LIKE ? ESCAPE '!') ORDER BY s.id",
+        &params,
+        |row| {
+            let id = row.string(0)?;
+            let status = row.opt_string(1)?.unwrap_or_default();
+            Ok(Resident { is_snapshot: true, disk_id: id.clone(), id, status })
+        },
+    )?);
+    Ok(found)
+}
+
+/// How many volumes and snapshots are in each status that an operator has to end: `(is_snapshot, status, count)`.
+pub fn in_error(c: &mut Connection) -> Result<Vec<(bool, String, i64)>> {
+    let mut found = Vec::new();
+    for (is_snapshot, table) in [(false, "volumes"), (true, "snapshots")] {
+        let sql = format!(
+            "SELECT status, count(*) FROM {table} WHERE deleted = ? AND status LIKE 'error%' GROUP BY status ORDER BY status"
+        );
+        found.extend(c.rows(&sql, &[false.into()], |row| Ok((is_snapshot, row.string(0)?, row.int(1)?)))?);
+    }
+    Ok(found)
+}

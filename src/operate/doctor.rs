@@ -1,0 +1,312 @@
+//! `hearth doctor`: looks for what is stuck, orphaned or down in Block Storage, and says what to do about each. It changes
+//! nothing. Files are compared with rows for the backends that the configuration of this host names.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::Write;
+use std::process::ExitCode;
+
+use crate::block_storage::model::pool::Space;
+use crate::block_storage::model::service::{Service, VOLUME};
+use crate::block_storage::store::census::{self, Resident};
+use crate::block_storage::store::{orders, pools, services, stranded, tables};
+use crate::block_storage::volume::{Place, places};
+use crate::config::{Config, default};
+use crate::database::migrate::{self, Wanted};
+use crate::database::{Database, orders as platform_orders};
+use crate::error::{Error, Result};
+use crate::time::Timestamp;
+
+/// Seconds after which an order that nobody has taken is worth a word.
+const PATIENCE: i64 = 60;
+/// The most orders that are looked at.
+const ORDERS: u32 = 10_000;
+/// The share of free space below which a pool is worth a word.
+const LITTLE: f64 = 0.05;
+
+/// How bad a finding is. The worst one makes the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Worth knowing. Exit code 0.
+    Notice,
+    /// Something will not get better by itself. Exit code 1.
+    Warning,
+    /// Users are hurt now, or data is missing. Exit code 2.
+    Error,
+}
+
+/// Something that was found, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What was found.
+    pub what: String,
+    /// What an operator can do.
+    pub todo: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = match self.severity {
+            Severity::Notice => "notice ",
+            Severity::Warning => "warning",
+            Severity::Error => "ERROR  ",
+        };
+        write!(f, "{word}  {}\n         do: {}", self.what, self.todo)
+    }
+}
+
+/// What one examination gathers.
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, severity: Severity, what: impl Into<String>, todo: impl Into<String>) {
+        self.0.push(Finding { severity, what: what.into(), todo: todo.into() });
+    }
+}
+
+/// Examines everything, tells what was found, and answers the exit code: 0 where nothing worse than a notice was found,
+/// 1 for warnings, 2 for errors.
+///
+/// # Errors
+/// Those of the output; where the database can not be examined, that is a finding.
+pub fn run(config: &Config, database: &Database, out: &mut dyn Write) -> Result<ExitCode> {
+    let mut say = |line: &str| writeln!(out, "{line}").map_err(Error::internal);
+    let mut findings = examine(config, database);
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    for finding in &findings {
+        say(&finding.to_string())?;
+    }
+    let worst = findings.first().map(|finding| finding.severity);
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    say(&format!(
+        "{} errors, {} warnings, {} notices",
+        count(Severity::Error),
+        count(Severity::Warning),
+        count(Severity::Notice)
+    ))?;
+    Ok(ExitCode::from(match worst {
+        None | Some(Severity::Notice) => 0,
+        Some(Severity::Warning) => 1,
+        Some(Severity::Error) => 2,
+    }))
+}
+
+/// Everything that is worth a word.
+pub fn examine(config: &Config, database: &Database) -> Vec<Finding> {
+    let mut findings = Findings::default();
+    let wanted = Wanted { cinder: true, components: &[&platform_orders::PLATFORM, &tables::COMPONENT] };
+    if let Err(error) = database.read(|c| migrate::require(c, &wanted)) {
+        let why = error.cause().unwrap_or_default();
+        findings.add(
+            Severity::Error,
+            format!("the database can not be used: {} {why}", error.public()),
+            "run 'hearth db sync' if it is new, or look at [database] connection and at the server",
+        );
+        return findings.0;
+    }
+    let parts: [(&str, Part); 6] = [
+        ("services", of_services),
+        ("pools", of_pools),
+        ("orders", of_orders),
+        ("statuses", of_statuses),
+        ("objects under way", of_stranded),
+        ("files", of_files),
+    ];
+    for (name, part) in parts {
+        if let Err(error) = part(config, database, &mut findings) {
+            findings.add(
+                Severity::Error,
+                format!("{name} can not be examined: {error}"),
+                "put this right and run the doctor again",
+            );
+        }
+    }
+    findings.0
+}
+
+/// One part of the examination.
+type Part = fn(&Config, &Database, &mut Findings) -> Result<()>;
+
+fn down_time(config: &Config) -> i64 {
+    i64::try_from(config.seconds(&default::SERVICE_DOWN_TIME).as_secs()).unwrap_or(i64::MAX)
+}
+
+fn of_services(config: &Config, database: &Database, findings: &mut Findings) -> Result<()> {
+    let all = database.read(|c| services::list(c, None, Some(VOLUME)))?;
+    if all.is_empty() {
+        findings.add(
+            Severity::Error,
+            "no volume service has ever reported: volumes stay in status creating",
+            "start 'hearth volume' on a storage host (systemctl start hearth-volume)",
+        );
+    }
+    let now = Timestamp::now();
+    for service in &all {
+        let Service { host, .. } = service;
+        if !service.is_up(now, down_time(config)) {
+            let since = service.updated_at.map_or("never".to_owned(), |at| format!("at {} UTC", at.iso_short()));
+            findings.add(
+                if service.disabled { Severity::Warning } else { Severity::Error },
+                format!("the volume service {host} is down: it last reported {since}"),
+                format!("start 'hearth volume' on its host; if it runs, its log says why {host} does not work"),
+            );
+        }
+        if service.disabled {
+            let reason = service.disabled_reason.as_deref().unwrap_or("no reason was given");
+            findings.add(
+                Severity::Notice,
+                format!("the volume service {host} is disabled ({reason}): it gets no new volumes"),
+                format!("openstack volume service set --enable {host} {VOLUME}"),
+            );
+        }
+    }
+    Ok(())
+}
+
+fn of_pools(config: &Config, database: &Database, findings: &mut Findings) -> Result<()> {
+    for pool in database.read(|c| pools::list(c, down_time(config)))? {
+        if let (Space::Gib(total), Space::Gib(free)) = (pool.total, pool.free)
+            && pool.up
+            && free < total * LITTLE
+        {
+            findings.add(
+                Severity::Warning,
+                format!("the pool {} is almost full: {free} of {total} GiB are left", pool.name),
+                "add space, or remove volumes and snapshots; thin volumes fail to be written when it is full",
+            );
+        }
+    }
+    Ok(())
+}
+
+fn of_orders(config: &Config, database: &Database, findings: &mut Findings) -> Result<()> {
+    let (all, waiting) = database.read(|c| {
+        let all = services::list(c, None, Some(VOLUME))?;
+        let hosts: Vec<&str> = all.iter().map(|service| service.host.as_str()).collect();
+        let waiting = orders::waiting(c, &hosts, ORDERS)?;
+        Ok((all, waiting))
+    })?;
+    let now = Timestamp::now();
+    let up = |host: &str| all.iter().any(|service| service.host == host && service.is_up(now, down_time(config)));
+    for found in waiting.iter().filter(|found| found.placed_at < now.plus_seconds(-PATIENCE)) {
+        let order = &found.order;
+        let object = match &order.snapshot_id {
+            Some(id) => format!("snapshot {id}"),
+            None => format!("volume {}", order.volume_id),
+        };
+        let what = format!("{} of {object} waits since {} UTC", order.work.kind(), found.placed_at.iso_short());
+        match &order.backend {
+            _ if found.held => findings.add(
+                Severity::Notice,
+                format!("{what} and is worked on by {} (attempt {})", found.owner, order.attempts),
+                "nothing: copies of large volumes take their time",
+            ),
+            Some(backend) if up(backend) => findings.add(
+                Severity::Warning,
+                format!("{what} although {backend} is up (attempt {})", order.attempts),
+                "look at the log of its volume service; it may have more orders than [hearth_volume] workers can do",
+            ),
+            Some(backend) => findings.add(
+                Severity::Error,
+                format!("{what} for {backend}, which is down"),
+                format!("start the volume service of {backend}: it carries the order out"),
+            ),
+            None => findings.add(
+                Severity::Error,
+                format!("{what} for a place"),
+                "start a volume service: any of them places it",
+            ),
+        }
+    }
+    Ok(())
+}
+
+fn of_statuses(_: &Config, database: &Database, findings: &mut Findings) -> Result<()> {
+    for (is_snapshot, status, count) in database.read(census::in_error)? {
+        let noun = if is_snapshot { "snapshots" } else { "volumes" };
+        let command = if is_snapshot { "openstack volume snapshot" } else { "openstack volume" };
+        let todo = match status.as_str() {
+            "error" | "error_extending" | "error_restoring" => {
+                format!(
+                    "their owners can remove them: {command} delete ID; 'cinder message-list' tells what went wrong"
+                )
+            }
+            _ => format!(
+                "find the cause in the log of the volume service, then: {command} set --state available ID, and again"
+            ),
+        };
+        findings.add(Severity::Notice, format!("{count} {noun} are in status {status}"), todo);
+    }
+    Ok(())
+}
+
+fn of_stranded(_: &Config, database: &Database, findings: &mut Findings) -> Result<()> {
+    for object in database.read(stranded::everywhere)? {
+        let since = object.changed_at.map(|at| at.iso_short()).unwrap_or_default();
+        let todo = match &object.host {
+            Some(host) => format!("restart the volume service of {host}: it settles this when it starts"),
+            None => format!("openstack volume set --state error {}, then remove it", object.id),
+        };
+        findings.add(
+            Severity::Error,
+            format!(
+                "{} {} is in status {} since {since} UTC, and nobody was asked to do anything",
+                object.kind, object.id, object.status
+            ),
+            todo,
+        );
+    }
+    Ok(())
+}
+
+fn of_files(config: &Config, database: &Database, findings: &mut Findings) -> Result<()> {
+    for place in places(config)? {
+        let residents = database.read(|c| census::residents(c, &place.host))?;
+        match place.driver.inventory() {
+            Ok(found) => compare(&place, &found.place, &found.names, &residents, findings),
+            Err(_) if residents.is_empty() => {}
+            Err(error) => findings.add(
+                Severity::Error,
+                format!("{} volumes and snapshots of {} can not be looked at: {error}", residents.len(), place.host),
+                "mount its folder, or give this user the right to read it",
+            ),
+        }
+    }
+    Ok(())
+}
+
+/// Compares the names on a backend with the rows that it should have.
+fn compare(place: &Place, folder: &str, names: &[String], residents: &[Resident], findings: &mut Findings) {
+    let mut expected: HashMap<String, &Resident> = HashMap::new();
+    for resident in residents {
+        let name = if resident.is_snapshot {
+            place.snapshot_name(&resident.disk_id)
+        } else {
+            place.volume_name(&resident.disk_id)
+        };
+        expected.insert(name, resident);
+    }
+    let strays = names.iter().filter(|name| place.is_a_name(name) && !expected.contains_key(*name));
+    for name in strays {
+        findings.add(
+            Severity::Warning,
+            format!("{folder}/{name} belongs to no volume and no snapshot of {}", place.host),
+            "make sure that no other database uses this folder, then move the file away",
+        );
+    }
+    // What is on its way, or failed, may have no file.
+    let whole = ["available", "in-use", "reserved", "attaching", "detaching", "backing-up", "restoring", "uploading"];
+    for (name, resident) in expected {
+        if whole.contains(&resident.status.as_str()) && !names.contains(&name) {
+            let noun = if resident.is_snapshot { "snapshot" } else { "volume" };
+            findings.add(
+                Severity::Error,
+                format!("{noun} {} is {}, but {folder}/{name} does not exist", resident.id, resident.status),
+                "mount the right file system, or bring the file back; if it is lost for good, remove the object",
+            );
+        }
+    }
+}
