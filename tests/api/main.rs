@@ -5,6 +5,7 @@ mod concurrency;
 mod default_types;
 mod discovery;
 mod fixture;
+mod legal_statuses;
 mod people;
 mod quotas;
 mod services;

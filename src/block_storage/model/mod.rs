@@ -9,6 +9,7 @@ pub mod selection;
 pub mod service;
 pub mod snapshot;
 pub mod snapshot_list;
+pub mod states;
 pub mod status;
 pub mod volume;
 pub mod volume_list;

@@ -26,18 +26,27 @@ pub struct Column {
     pub holds: Holds,
     /// Whether it may hold nothing.
     pub nullable: bool,
+    /// Whether it is a column of the volume that the object is of.
+    pub of_volume: bool,
 }
 
 impl Column {
     /// A column that is called the same in query and table and may hold nothing.
     pub const fn new(column: &'static str, holds: Holds) -> Self {
-        Self { name: column, column, holds, nullable: true }
+        Self { name: column, column, holds, nullable: true, of_volume: false }
     }
 
     /// The same column by another name in the query.
     #[must_use]
     pub const fn called(mut self, name: &'static str) -> Self {
         self.name = name;
+        self
+    }
+
+    /// The same column, of the volume that the object is of.
+    #[must_use]
+    pub const fn of_volume(mut self) -> Self {
+        self.of_volume = true;
         self
     }
 

@@ -23,11 +23,9 @@ pub static COLUMNS: &[Column] = &[
     Column::new("encryption_key_id", Holds::Text),
     Column::new("use_quota", Holds::Truth).filled(),
     Column::new("use_quota", Holds::Truth).filled().called("consumes_quota"),
-    Column::new("(SELECT v.availability_zone FROM volumes v WHERE v.id = snapshots.volume_id)", Holds::Text)
-        .called("availability_zone"),
-    Column::new("(SELECT v.host FROM volumes v WHERE v.id = snapshots.volume_id)", Holds::Text).called("host"),
-    Column::new("(SELECT v.cluster_name FROM volumes v WHERE v.id = snapshots.volume_id)", Holds::Text)
-        .called("cluster_name"),
+    Column::new("availability_zone", Holds::Text).of_volume(),
+    Column::new("host", Holds::Text).of_volume(),
+    Column::new("cluster_name", Holds::Text).of_volume(),
     Column::new("scheduled_at", Holds::Time),
     Column::new("provider_id", Holds::Text),
     Column::new("provider_location", Holds::Text),

@@ -1,6 +1,8 @@
 //! Lists of any table: conditions, keyset paging, order and count, made from a [`Selection`]. NULL sorts before
 //! everything else, on every engine alike.
 
+use std::borrow::Cow;
+
 use super::transitions::marks;
 use crate::block_storage::model::selection::{Column, Comparison, Condition, Holds, Order, Scalar, Selection};
 use crate::database::{Connection, Row, Value};
@@ -40,12 +42,12 @@ pub(super) fn page<T>(
     }
     for (at, order) in selection.order.iter().enumerate() {
         sql.push_str(if at == 0 { " ORDER BY " } else { ", " });
-        let column = order.by.column;
+        let column = expression(order.by);
         if order.by.nullable {
             // NULLs first where ascending, last where descending.
             sql.push_str(&format!("{column} IS NULL{}, ", if order.ascending { " DESC" } else { "" }));
         }
-        sql.push_str(column);
+        sql.push_str(&column);
         sql.push_str(if order.ascending { "" } else { " DESC" });
     }
     sql.push_str(" LIMIT ? OFFSET ?");
@@ -82,7 +84,7 @@ fn one<'s>(source: &Source, condition: &'s Condition, sql: &mut String, params: 
     let table = source.table;
     match condition {
         Condition::Is(column, value) => {
-            sql.push_str(&format!("{} = ?", column.column));
+            sql.push_str(&format!("{} = ?", expression(column)));
             params.push(match value {
                 Scalar::Text(text) => text.into(),
                 Scalar::Number(number) => (*number).into(),
@@ -91,7 +93,7 @@ fn one<'s>(source: &Source, condition: &'s Condition, sql: &mut String, params: 
             });
         }
         Condition::Contains(column, text) => {
-            sql.push_str(&format!("{} LIKE ? ESCAPE '!'", column.column));
+            sql.push_str(&format!("{} LIKE ? ESCAPE '!'", expression(column)));
             params.push(format!("%{}%", escaped(text)).into());
         }
         Condition::Compares(column, comparison, time) => {
@@ -103,7 +105,7 @@ fn one<'s>(source: &Source, condition: &'s Condition, sql: &mut String, params: 
                 Comparison::Earlier => "<",
                 Comparison::EarlierOrEqual => "<=",
             };
-            sql.push_str(&format!("{} {sign} ?", column.column));
+            sql.push_str(&format!("{} {sign} ?", expression(column)));
             params.push((*time).into());
         }
         Condition::Within(column, place) => within(column, place, sql, params),
@@ -127,7 +129,7 @@ const IMAGE: &str = "volume_glance_metadata";
 
 /// `host` also finds `host@backend` and `host#pool`; `host@backend` also finds its pools.
 fn within<'s>(column: &Column, place: &'s str, sql: &mut String, params: &mut Vec<Value<'s>>) {
-    let column = column.column;
+    let column = expression(column);
     sql.push_str(&format!("({column} = ?"));
     params.push(place.into());
     if !place.contains('#') {
@@ -166,6 +168,14 @@ fn escaped(text: &str) -> String {
     text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
 }
 
+/// How a statement names a column of the listed table.
+fn expression(column: &Column) -> Cow<'static, str> {
+    match column.of_volume {
+        false => Cow::Borrowed(column.column),
+        true => Cow::Owned(format!("(SELECT v.{} FROM volumes v WHERE v.id = snapshots.volume_id)", column.column)),
+    }
+}
+
 /// What the marker holds in the columns of the order.
 fn marker_values(
     connection: &mut Connection,
@@ -173,7 +183,7 @@ fn marker_values(
     selection: &Selection,
     marker: &str,
 ) -> Result<Option<Vec<Value<'static>>>> {
-    let columns: Vec<&str> = selection.order.iter().map(|order| order.by.column).collect();
+    let columns: Vec<Cow<'_, str>> = selection.order.iter().map(|order| expression(order.by)).collect();
     let mut sql = format!("SELECT {} FROM {} WHERE id = ? AND deleted = false", columns.join(", "), source.table);
     let mut params: Vec<Value<'_>> = vec![marker.into()];
     if let Some(project_id) = &selection.project_id {
@@ -200,14 +210,14 @@ fn after<'s>(order: &[Order], seen: &'s [Value<'static>], sql: &mut String, para
         sql.push_str(if last == 0 { "(" } else { " OR (" });
         for (key, value) in order.iter().zip(seen).take(last) {
             sql.push_str(&match value {
-                Value::Null => format!("{} IS NULL AND ", key.by.column),
-                _ => format!("{} = ? AND ", key.by.column),
+                Value::Null => format!("{} IS NULL AND ", expression(key.by)),
+                _ => format!("{} = ? AND ", expression(key.by)),
             });
             if !value.is_null() {
                 params.push(Value::from(value));
             }
         }
-        let column = key.by.column;
+        let column = expression(key.by);
         match (value.is_null(), key.ascending) {
             (true, true) => sql.push_str(&format!("{column} IS NOT NULL")),
             (true, false) => sql.push_str("1 = 0"),
