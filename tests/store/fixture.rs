@@ -30,6 +30,11 @@ pub(crate) fn open(url: &str) -> Database {
 
 /// A new database with all tables.
 pub(crate) fn made_by(engine: Engine, maker: Maker) -> Database {
+    made_by_with_url(engine, maker).0
+}
+
+/// A new database with all tables, and its URL.
+pub(crate) fn made_by_with_url(engine: Engine, maker: Maker) -> (Database, String) {
     let url = servers::empty_database(engine);
     if maker == Maker::Cinder {
         cinder::sync(&url);
@@ -37,7 +42,7 @@ pub(crate) fn made_by(engine: Engine, maker: Maker) -> Database {
     let database = open(&url);
     let report = migrate::sync(&database, &WANTED).expect("the tables are made");
     assert_eq!(report.made_cinder, maker == Maker::Hearth);
-    database
+    (database, url)
 }
 
 /// A database with all tables that the tests of this process share; they keep apart by their projects and ids.

@@ -6,6 +6,8 @@ mod cinder;
 mod servers;
 
 mod fixture;
+mod quotas;
 mod round_trip;
 mod schema;
 mod upkeep;
+mod volume_types;
