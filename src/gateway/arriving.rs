@@ -32,18 +32,20 @@ impl Arriving {
         Self { state: Mutex::new(state), changed: Condvar::new(), window }
     }
 
-    /// Adds bytes; whether the connection must be paused now on account of this body.
-    pub(super) fn push(&self, bytes: &[u8]) -> bool {
+    /// Adds bytes, and stops reading from the connection where too many wait. Pausing and going on are told under the
+    /// lock, so that they reach the connection in the order in which they were decided.
+    pub(super) fn push(&self, bytes: &[u8], connection: &Connection) {
         let mut state = lock(&self.state);
         if state.dropped || state.end.is_some() {
-            return false;
+            return;
         }
         state.bytes.extend(bytes);
-        let pause = state.bytes.len() > self.window && !state.pausing;
-        state.pausing |= pause;
+        if state.bytes.len() > self.window && !state.pausing {
+            state.pausing = true;
+            connection.pause_reading();
+        }
         drop(state);
         self.changed.notify_one();
-        pause
     }
 
     /// The body has ended, whole or not. Only the first call counts.
@@ -92,7 +94,6 @@ impl Read for Reader {
         let count = state.bytes.read(into)?;
         if state.pausing && state.bytes.len() <= self.body.window / 2 {
             state.pausing = false;
-            drop(state);
             self.connection.resume_reading();
         }
         Ok(count)
@@ -104,9 +105,7 @@ impl Drop for Reader {
         let mut state = lock(&self.body.state);
         state.dropped = true;
         state.bytes = VecDeque::new();
-        let resume = std::mem::take(&mut state.pausing);
-        drop(state);
-        if resume {
+        if std::mem::take(&mut state.pausing) {
             self.connection.resume_reading();
         }
     }

@@ -13,7 +13,7 @@ use super::fastcgi::writer::{self as fastcgi, Records};
 use super::http::parser::Asked;
 use super::http::writer::{self as http, CHUNK_HEAD_BYTES};
 use super::message::{BodyWriter, Response, ResponseBody};
-use super::reply::{self, End};
+use super::reply::{self, End, Fields};
 use crate::service::threads;
 
 /// Bytes of a streamed answer that are gathered before they are sent.
@@ -196,7 +196,7 @@ impl Exchange {
         &self,
         out: &mut Vec<u8>,
         scratch: &mut Vec<u8>,
-        (code, fields): (u16, &[(std::borrow::Cow<'static, str>, std::borrow::Cow<'static, str>)]),
+        (code, fields): (u16, &Fields),
         body: &[u8],
         protocol_status: u8,
     ) {

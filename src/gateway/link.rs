@@ -263,10 +263,14 @@ fn heed(
     context: &mut Context<'_>,
 ) -> Result<(), Violation> {
     let place = |live: &[Live], id: u16| live.iter().position(|live| live.exchange.id() == id);
+    // The same, without one that was answered and is only not forgotten yet.
+    let running =
+        |live: &[Live], id: u16| live.iter().position(|live| live.exchange.id() == id && !live.exchange.frees_id());
     match event {
         Event::Head { id, keep, params, length, go_ahead } => {
-            live.retain(|live| !live.exchange.is_done() && !(live.exchange.id() == id && live.exchange.frees_id()));
-            if place(live, id).is_some() {
+            let over = |live: &Live| live.exchange.is_done() || (live.exchange.id() == id && live.exchange.frees_id());
+            live.retain(|live| !over(live));
+            if running(live, id).is_some() {
                 return Err(Violation("a request with the id of one that is running"));
             }
             if live.len() >= context.limits.requests {
@@ -290,7 +294,7 @@ fn heed(
             Ok(())
         }
         Event::Abort { id, keep, headless } => {
-            if let Some(request) = place(live, id).map(|at| live.swap_remove(at)) {
+            if let Some(request) = running(live, id).map(|at| live.swap_remove(at)) {
                 request.end(Err(io::ErrorKind::ConnectionAborted));
                 if request.exchange.abort() {
                     log::info!("the web server gave a request up");
@@ -304,15 +308,13 @@ fn heed(
             }
             Ok(())
         }
-        Event::Reuse { id } => match place(live, id) {
-            Some(at) if live.get(at).is_some_and(|live| !live.exchange.frees_id()) => {
-                Err(Violation("a request with the id of one that is running"))
-            }
-            _ => Ok(()),
+        Event::Reuse { id } => match running(live, id) {
+            Some(_) => Err(Violation("a request with the id of one that is running")),
+            None => Ok(()),
         },
         Event::Refuse { id, keep, status, why } => {
             log::info!("a request was refused with {status}: {why}");
-            let exchange = match place(live, id).map(|at| live.swap_remove(at)) {
+            let exchange = match running(live, id).map(|at| live.swap_remove(at)) {
                 Some(request) => {
                     request.end(Err(io::ErrorKind::InvalidData));
                     request.exchange.keep_no_longer();
@@ -426,9 +428,7 @@ fn data(request: &mut Live, bytes: &[u8], connection: &Arc<Connection>, context:
             if let Some(left) = left {
                 *left = left.saturating_sub(bytes.len() as u64);
             }
-            if body.push(bytes) {
-                connection.pause_reading();
-            }
+            body.push(bytes, connection);
         }
         Gather::Over => {}
     }

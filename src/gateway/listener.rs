@@ -4,7 +4,7 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -115,6 +115,19 @@ impl Listener {
             .collect()
     }
 
+    /// All listening sockets that this process was started with: inherited ones, else the one on fd 0; none where it was
+    /// started without. `protocol` as for [`Listener::inherited`].
+    ///
+    /// # Errors
+    /// As [`Listener::inherited`].
+    pub fn given(protocol: Protocol) -> io::Result<Vec<Self>> {
+        let inherited = Self::inherited(protocol)?;
+        if inherited.is_empty() && is_listening(rustix::stdio::stdin()) {
+            return Ok(vec![Self::from_stdin()?.speaking(protocol)]);
+        }
+        Ok(inherited)
+    }
+
     /// One socket as [`PASSED_ON`] names it.
     fn passed_on(text: &str) -> io::Result<Self> {
         let malformed = || io::Error::new(io::ErrorKind::InvalidInput, format!("{PASSED_ON} is malformed"));
@@ -178,10 +191,6 @@ impl Listener {
         if let Some(path) = self.path.as_ref().filter(|_| self.own) {
             let _ = std::fs::remove_file(path);
         }
-    }
-
-    pub(super) fn number(&self) -> RawFd {
-        self.socket.as_raw_fd()
     }
 }
 

@@ -23,6 +23,7 @@ pub mod running;
 mod server;
 mod settings;
 mod status;
+mod succession;
 mod watch;
 mod workers;
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::message::Response;
 
 /// A response's header fields.
-type Fields = [(Cow<'static, str>, Cow<'static, str>)];
+pub(super) type Fields = [(Cow<'static, str>, Cow<'static, str>)];
 
 /// The reason phrase of a status (RFC 9110 section 15); empty where there is none.
 pub(super) fn reason(status: u16) -> &'static str {

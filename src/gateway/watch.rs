@@ -18,19 +18,20 @@ const AGES: Duration = Duration::from_millis(50);
 impl Engine {
     /// The life of the watch.
     pub(super) fn keep_watch(&self) {
-        let (mut served, mut changed) = (0, Instant::now());
-        let mut aged = changed;
+        let mut aged = Instant::now();
+        let (mut served, mut changed) = (0, None::<Instant>);
         loop {
             let now = Instant::now();
             let requests = self.counters.requests.load(Ordering::Relaxed);
             if requests != served {
-                (served, changed) = (requests, now);
+                (served, changed) = (requests, Some(now));
             }
             let state = self.state();
             if state.finished {
                 return;
             }
-            let quiet = now.saturating_duration_since(changed) >= QUIET && !self.is_anything_running();
+            let recent = changed.is_some_and(|at| now.saturating_duration_since(at) < QUIET);
+            let quiet = !recent && !self.is_anything_running();
             let wait = if quiet {
                 // Set under the lock that a worker takes before it looks: it can not miss it.
                 self.watch_sleeps.store(true, Ordering::Relaxed);
@@ -41,7 +42,7 @@ impl Engine {
             drop(self.watch.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner));
             if quiet {
                 self.watch_sleeps.store(false, Ordering::Relaxed);
-                changed = Instant::now();
+                changed = Some(Instant::now());
                 continue;
             }
             self.offer_overdue();

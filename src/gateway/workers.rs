@@ -54,9 +54,9 @@ pub(super) struct Engine {
     mean_us: AtomicU32,
     stop: AtomicBool,
     hurry: AtomicBool,
+    /// `max_requests` were served; it is told once.
+    wears_out: AtomicBool,
     worn_out: AtomicBool,
-    /// What is to be done once when `max_requests` were served.
-    pub(super) on_worn_out: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 /// What is decided under one lock.
@@ -119,8 +119,8 @@ impl Engine {
             mean_us: AtomicU32::new(0),
             stop: AtomicBool::new(false),
             hurry: AtomicBool::new(false),
+            wears_out: AtomicBool::new(false),
             worn_out: AtomicBool::new(false),
-            on_worn_out: Mutex::new(None),
         })
     }
 
@@ -326,7 +326,7 @@ impl Engine {
         if !exchange.is_open() {
             return exchange.needs_attention().then_some(token);
         }
-        let Some(slot) = self.slots.get(me) else { return None };
+        let slot = self.slots.get(me)?;
         let started = Instant::now();
         slot.begin(&request, &exchange, arrived);
         let response = match threads::contain(|| (self.handler)(request)) {
@@ -363,13 +363,17 @@ impl Engine {
     fn count_request(&self) {
         let served = self.counters.requests.fetch_add(1, Ordering::Relaxed) + 1;
         let worn_out = self.settings.load().max_requests.is_some_and(|limit| served >= limit);
-        if worn_out && !self.worn_out.swap(true, Ordering::AcqRel) {
+        if worn_out && !self.wears_out.swap(true, Ordering::AcqRel) {
+            self.worn_out.store(true, Ordering::Release);
             log::info!("{served} requests were served: this process is to be replaced");
-            match lock(&self.on_worn_out).take() {
-                Some(action) => action(),
-                None => self.stop(false),
-            }
+            drop(self.state());
+            self.ended.notify_all();
         }
+    }
+
+    /// Whether `max_requests` were served. True once.
+    pub(super) fn is_worn_out(&self) -> bool {
+        self.worn_out.swap(false, Ordering::AcqRel)
     }
 
     /// Lets others take the polling from worker `me`, whose handler is about to wait or takes long.

@@ -1,6 +1,5 @@
 //! One request from top to bottom: request id, panic boundary, health check, mount, service, access-log line.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,6 +9,7 @@ use crate::config;
 use crate::error::Error;
 use crate::gateway::{Request, Response, ResponseBody, running};
 use crate::service::health::{self, Question};
+use crate::service::threads;
 
 /// Path of the health document, below every mount and beside them.
 const HEALTHCHECK: &str = "/healthcheck";
@@ -46,9 +46,9 @@ impl App {
         let request_id = request_id();
         running::set_request_id(&request_id);
         let path = request.path().into_owned();
-        let response = catch_unwind(AssertUnwindSafe(|| self.route(&mut request, &path, &request_id)));
-        let response = response.unwrap_or_else(|_| {
-            log::error!("a handler panicked");
+        let response = threads::contain(|| self.route(&mut request, &path, &request_id));
+        let response = response.unwrap_or_else(|panic| {
+            log::error!("a handler panicked: {panic}");
             self.fault(&request, &path, &Error::internal("a handler panicked"))
         });
         access(&request, &path, &response, started);

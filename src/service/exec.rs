@@ -308,6 +308,26 @@ fn complaint(stderr: &str) -> String {
     if text.is_empty() { "it said nothing".to_owned() } else { text }
 }
 
+/// Starts this program again, with its own arguments and further variables, and descriptors that it inherits under their
+/// numbers. It outlives this process. Answers its process id.
+///
+/// # Errors
+/// Where the file can not be run.
+pub fn start_successor(
+    file: &std::path::Path,
+    environment: &[(&str, String)],
+    descriptors: Vec<OwnedFd>,
+) -> io::Result<u32> {
+    let mut command = std::process::Command::new(file);
+    command.args(std::env::args_os().skip(1)).envs(environment.iter().map(|(name, value)| (name, value)));
+    crate::sys::child::inherit(&mut command, descriptors);
+    let mut child = command.spawn()?;
+    let id = child.id();
+    // Nobody else waits for it while this process lives.
+    std::thread::Builder::new().name("successor".to_owned()).spawn(move || child.wait())?;
+    Ok(id)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

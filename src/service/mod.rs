@@ -5,4 +5,6 @@ pub mod fault;
 pub mod health;
 pub mod log;
 pub mod metrics;
+pub mod sd_notify;
+pub mod signals;
 pub mod threads;

@@ -130,19 +130,20 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn unix(path: &Path) -> Self {
-        Self::over(UnixStream::connect(path).expect("the responder listens"))
+    pub(crate) fn unix(path: &Path, deadline: Duration) -> Self {
+        Self::over(UnixStream::connect(path).expect("the responder listens"), deadline)
     }
 
-    pub(crate) fn over(socket: UnixStream) -> Self {
-        socket.set_read_timeout(Some(DEADLINE)).expect("a time-out");
-        socket.set_write_timeout(Some(DEADLINE)).expect("a time-out");
+    pub(crate) fn over(socket: UnixStream, deadline: Duration) -> Self {
+        socket.set_read_timeout(Some(deadline)).expect("a time-out");
+        socket.set_write_timeout(Some(deadline)).expect("a time-out");
         Self { socket: Box::new(socket), unread: Vec::new() }
     }
 
-    pub(crate) fn tcp(address: SocketAddr) -> Self {
+    pub(crate) fn tcp(address: SocketAddr, deadline: Duration) -> Self {
         let socket = TcpStream::connect(address).expect("the responder listens");
-        socket.set_read_timeout(Some(DEADLINE)).expect("a time-out");
+        socket.set_read_timeout(Some(deadline)).expect("a time-out");
+        socket.set_write_timeout(Some(deadline)).expect("a time-out");
         Self { socket: Box::new(socket), unread: Vec::new() }
     }
 
@@ -180,7 +181,7 @@ impl Client {
     pub(crate) fn try_answer(&mut self, id: u16) -> Option<Answer> {
         let (mut out, mut records) = (Vec::new(), std::mem::take(&mut self.unread).into_iter());
         loop {
-            let Some(record) = records.next().or_else(|| self.record()) else { return None };
+            let record = records.next().or_else(|| self.record())?;
             match record.kind {
                 _ if record.id != id => self.unread.push(record),
                 STDOUT => out.extend(record.content),

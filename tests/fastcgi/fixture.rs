@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -70,7 +70,7 @@ impl Fixture {
     }
 
     pub(crate) fn client(&self) -> Client {
-        Client::unix(&self.path)
+        Client::unix(&self.path, DEADLINE)
     }
 
     /// Waits until the server has ended by itself.
@@ -201,10 +201,4 @@ fn length(body: Body, gates: &Gates) -> std::io::Result<usize> {
 /// Bytes that tell when one is missing or out of its place.
 pub(crate) fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at % 251) as u8).collect()
-}
-
-/// The path of a socket in a folder.
-#[allow(dead_code)]
-pub(crate) fn socket_in(folder: &Path) -> PathBuf {
-    folder.join("socket")
 }

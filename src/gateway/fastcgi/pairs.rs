@@ -113,9 +113,11 @@ pub fn append(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 mod tests {
     use super::{PairReader, Refusal, append};
 
-    fn sample() -> (Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>) {
+    type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
+    fn sample() -> (Vec<u8>, Pairs) {
         let long = vec![b'v'; 300];
-        let pairs: Vec<(Vec<u8>, Vec<u8>)> = vec![
+        let pairs: Pairs = vec![
             (b"REQUEST_METHOD".to_vec(), b"GET".to_vec()),
             (b"EMPTY".to_vec(), Vec::new()),
             (Vec::new(), b"nameless".to_vec()),

@@ -62,7 +62,8 @@ pub fn read(bytes: &[u8], constant: &Params) -> Result<Head, Refusal> {
     if hosts > 1 || (hosts == 0 && !old) {
         return Err((400, "no Host field, or more than one"));
     }
-    if !target.starts_with('/') && !target.contains("://") && !(target == "*" && method == "OPTIONS") {
+    let served = target.starts_with('/') || target.contains("://") || (target == "*" && method == "OPTIONS");
+    if !served {
         return Err((400, "a request target in a form that is not served"));
     }
     let framing = framing(fields, old)?;
