@@ -44,6 +44,7 @@ def cloud(request, keystone):
     config, sections = configuration(keystone, user, project)
     region = f"{request.param}-{uuid.uuid4().hex[:6]}"
     with Stack(request.param, config=config, sections=sections) as stack:
+        keystone.endpoint(admin, region, "identity", keystone.url)
         keystone.endpoint(admin, region, "block-storage", stack.volume_url)
         keystone.endpoint(admin, region, "metering", stack.metering_url)
         stack.region = region
