@@ -146,6 +146,17 @@ impl Cloud {
 
     /// With these lines in the configuration file.
     pub fn with(lines: &str) -> Self {
+        Self::on(empty_database(), lines)
+    }
+
+    /// The bytes of its database as it is now, for other clouds that start with it.
+    pub fn database_file(&self) -> Vec<u8> {
+        self.database.read(|c| c.row("PRAGMA wal_checkpoint(TRUNCATE)", &[], |_| Ok(()))).unwrap();
+        std::fs::read(self.file()).unwrap()
+    }
+
+    /// With this database and these lines in the configuration file.
+    pub fn on(database: &[u8], lines: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         if log::set_logger(&Shown).is_ok() {
             log::set_max_level(log::LevelFilter::Warn);
@@ -154,7 +165,7 @@ impl Cloud {
         let folder = std::env::temp_dir().join(format!("hearth-api-{}-{number}", std::process::id()));
         let file = folder.join("cinder.db");
         std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(&file, empty_database()).unwrap();
+        std::fs::write(&file, database).unwrap();
         let options = Options::default();
         let database = Database::open(&format!("sqlite:///{}", file.display()), options).unwrap();
         let state = format!("[DEFAULT]\nstate_path = {}\nauth_strategy = noauth\n{lines}\n", folder.display());
@@ -224,6 +235,11 @@ impl Cloud {
             json: serde_json::from_slice(&bytes).unwrap_or_default(),
             text: String::from_utf8(bytes).unwrap(),
         }
+    }
+
+    /// The file of its database.
+    pub fn file(&self) -> PathBuf {
+        self.folder.join("cinder.db")
     }
 
     /// Runs one statement that changes something.

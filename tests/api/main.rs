@@ -1,6 +1,7 @@
 //! The APIs in one process: requests go in where the gateway would put them, answers are read where it would take them.
 //! No socket, no clock, a database of its own for each test. One file per noun.
 
+mod authorization;
 mod concurrency;
 mod default_types;
 mod discovery;

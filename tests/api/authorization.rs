@@ -1,0 +1,287 @@
+//! Who may what: every route tried by every persona, against `tests/data/authorization.tsv`; and every route tried with
+//! another project's objects and another project's URL, after which nothing may have changed.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::OnceLock;
+
+use hearth::block_storage::{BlockStorage, ROUTES};
+use hearth::rest::{Method, Route};
+use serde_json::{Value, json};
+
+use crate::fixture::{Cloud, PROJECT, Persona};
+use crate::people;
+
+/// One route as the table names it: method, path, action.
+fn key(route: &Route<BlockStorage>) -> String {
+    [route.method.name(), route.path, route.action].join("\t")
+}
+
+/// A cloud with one of everything that paths name, all of [`PROJECT`].
+struct World {
+    cloud: Cloud,
+    /// The value of each path variable.
+    ids: BTreeMap<&'static str, String>,
+}
+
+impl World {
+    /// A world of one's own; what it holds is made once for all of them.
+    fn new() -> Self {
+        static FIRST: OnceLock<(Vec<u8>, BTreeMap<&'static str, String>)> = OnceLock::new();
+        let (database, ids) = FIRST.get_or_init(|| {
+            let first = Self::make();
+            (first.cloud.database_file(), first.ids)
+        });
+        Self { cloud: Cloud::on(database, ""), ids: ids.clone() }
+    }
+
+    fn make() -> Self {
+        let cloud = Cloud::new();
+        let volume = people::volume(&cloud, Persona::Member, "mine");
+        let source = people::volume(&cloud, Persona::Member, "source");
+        let snapshot = people::snapshot(&cloud, Persona::Member, &source, "mine");
+        for path in [format!("/volumes/{volume}/metadata"), format!("/snapshots/{snapshot}/metadata")] {
+            cloud.post(Persona::Member, &path, json!({"metadata": {"k": "v"}})).expect(200);
+        }
+        let body = json!({"volume_type": {"name": "secret", "os-volume-type-access:is_public": false,
+            "extra_specs": {"k": "v", "multiattach": "<is> False"}}});
+        let made = cloud.post(Persona::Admin, "/types", body).expect(200);
+        let volume_type = made["volume_type"]["id"].as_str().unwrap().to_owned();
+        for sql in [
+            "INSERT INTO services (deleted, host, \"binary\", topic, report_count, disabled, availability_zone, frozen, \
+             updated_at, uuid) VALUES (false, 'node@file', 'cinder-volume', 'cinder-volume', 1, false, 'nova', false, \
+             '2999-01-01 00:00:00', 'u')",
+            "INSERT INTO hearth_pools (name, service_host, report, allocated_gib, provisioned_gib, promised_gib, reported_at) \
+             VALUES ('node@file#pool', 'node@file', '{\"working\": true}', 0, 0, 0, '2999-01-01 00:00:00')",
+        ] {
+            cloud.sql(sql, &[]);
+        }
+        cloud.sql(
+            "INSERT INTO volume_glance_metadata (deleted, volume_id, \"key\", value) VALUES (false, ?, 'k', 'v')",
+            &[(&volume).into()],
+        );
+        let grant = json!({"addProjectAccess": {"project": PROJECT}});
+        cloud.post(Persona::Admin, &format!("/types/{volume_type}/action"), grant).expect(202);
+        let default = json!({"default_type": {"volume_type": volume_type}});
+        cloud.put(Persona::Admin, &format!("/default-types/{PROJECT}"), default).expect(200);
+        let ids = [
+            ("volume_id", volume),
+            ("snapshot_id", snapshot),
+            ("type_id", volume_type),
+            ("key", "k".to_owned()),
+            ("project", PROJECT.to_owned()),
+            ("class", "default".to_owned()),
+            ("host", "node@file".to_owned()),
+            ("alias", "os-quota-sets".to_owned()),
+        ];
+        Self { cloud, ids: ids.into() }
+    }
+
+    /// The row's path with everything filled in.
+    fn path(&self, route: &Route<BlockStorage>) -> String {
+        let segments = route.path.split('/').map(|segment| {
+            let variable = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+            match variable {
+                Some(name) => self.ids.get(name).unwrap_or_else(|| panic!("no value for {{{name}}}")).clone(),
+                None => segment.to_owned(),
+            }
+        });
+        segments.collect::<Vec<_>>().join("/")
+    }
+
+    /// What must be true before the route can succeed.
+    fn arrange(&self, route: &Route<BlockStorage>) {
+        let volume = &self.ids["volume_id"];
+        match (route.path, route.action) {
+            ("/volumes/{volume_id}/action", "os-begin_detaching") => {
+                people::status(&self.cloud, "volumes", volume, "in-use");
+                let sql = "UPDATE volumes SET attach_status = 'attached' WHERE id = ?";
+                self.cloud.sql(sql, &[volume.into()]);
+            }
+            ("/snapshots/{snapshot_id}/action", "os-update_snapshot_status") => {
+                people::status(&self.cloud, "snapshots", &self.ids["snapshot_id"], "creating");
+            }
+            ("/types/{type_id}", _) if route.method == Method::Delete => {
+                self.cloud.delete(Persona::Admin, &format!("/default-types/{PROJECT}"));
+            }
+            ("/types/{type_id}/action", "addProjectAccess") => {
+                let path = format!("/types/{}/action", self.ids["type_id"]);
+                self.cloud
+                    .post(Persona::Admin, &path, json!({"removeProjectAccess": {"project": PROJECT}}))
+                    .expect(202);
+            }
+            _ => {}
+        }
+    }
+
+    /// A body that the route takes; `None` where it reads none.
+    fn body(&self, route: &Route<BlockStorage>) -> Option<Value> {
+        if !route.action.is_empty() {
+            return Some(json!({ route.action: self.action(route.action) }));
+        }
+        let volume = &self.ids["volume_id"];
+        let body = match (route.method.name(), route.path) {
+            ("POST", "/volumes") => json!({"volume": {"size": 1}}),
+            ("POST", "/snapshots") => json!({"snapshot": {"volume_id": volume}}),
+            ("PUT", "/volumes/{volume_id}") => json!({"volume": {"name": "new"}}),
+            ("PUT", "/snapshots/{snapshot_id}") => json!({"snapshot": {"name": "new"}}),
+            (_, path) if path.ends_with("/metadata") => json!({"metadata": {"k": "w"}}),
+            (_, path) if path.ends_with("/metadata/{key}") => json!({"meta": {"k": "w"}}),
+            ("POST", "/types") => json!({"volume_type": {"name": "new"}}),
+            ("PUT", "/types/{type_id}") => json!({"volume_type": {"name": "new"}}),
+            ("POST", "/types/{type_id}/extra_specs") => json!({"extra_specs": {"k": "w"}}),
+            ("PUT", "/types/{type_id}/extra_specs/{key}") => json!({"k": "w"}),
+            ("PUT", "/default-types/{project}") => json!({"default_type": {"volume_type": self.ids["type_id"]}}),
+            ("PUT", "/os-quota-sets/{project}") => json!({"quota_set": {"volumes": 20}}),
+            ("PUT", "/os-quota-class-sets/{class}") => json!({"quota_class_set": {"volumes": 20}}),
+            ("PUT", path) if path.starts_with("/os-services/") => {
+                json!({"host": "node@file", "binary": "cinder-volume"})
+            }
+            ("PUT", "/os-hosts/{host}") => json!({"status": "disable"}),
+            _ => panic!("no body for {}", key(route)),
+        };
+        Some(body)
+    }
+
+    fn action(&self, action: &str) -> Value {
+        match action {
+            "os-extend" => json!({"new_size": 2}),
+            "os-set_bootable" => json!({"bootable": true}),
+            "os-update_readonly_flag" => json!({"readonly": true}),
+            "os-reset_status" => json!({"status": "error"}),
+            "os-update_snapshot_status" => json!({"status": "available"}),
+            "os-set_image_metadata" => json!({"metadata": {"k": "w"}}),
+            "os-unset_image_metadata" => json!({"key": "k"}),
+            "addProjectAccess" | "removeProjectAccess" => json!({"project": PROJECT}),
+            _ => json!({}),
+        }
+    }
+
+    /// Tries a route as it should be tried.
+    fn try_route(&self, persona: Persona, route: &Route<BlockStorage>) -> u16 {
+        let body = if route.body.is_some() || !route.action.is_empty() { self.body(route) } else { None };
+        self.cloud.send(persona, route.method.name(), &self.path(route), body).status
+    }
+}
+
+fn routes() -> impl Iterator<Item = &'static Route<BlockStorage>> {
+    ROUTES.iter().copied().flatten()
+}
+
+#[test]
+fn every_route_answers_every_persona_as_the_table_says() {
+    let table = include_str!("../data/authorization.tsv");
+    let mut lines = table.lines().filter(|line| !line.starts_with('#'));
+    assert_eq!(lines.next(), Some("method\tpath\taction\tadmin\tmember\treader\tstranger\tanonymous\tservice"));
+    let mut expected: BTreeMap<String, &str> = BTreeMap::new();
+    for line in lines {
+        let (at, _) = line.match_indices('\t').nth(2).unwrap();
+        assert_eq!(expected.insert(line[..at].to_owned(), &line[at + 1..]), None, "{line} is there twice");
+    }
+    let mut wrong = String::new();
+    for route in routes() {
+        let arranged = || {
+            let world = World::new();
+            world.arrange(route);
+            world
+        };
+        let mut world = arranged();
+        let found = Persona::ALL.map(|persona| {
+            let status = world.try_route(persona, route);
+            if status < 300 && route.method != Method::Get {
+                world = arranged();
+            }
+            status.to_string()
+        });
+        let found = found.join("\t");
+        let key = key(route);
+        if expected.remove(&key) != Some(found.as_str()) {
+            let _ = writeln!(wrong, "{key}\t{found}");
+        }
+    }
+    assert!(wrong.is_empty(), "these are not the rows of tests/data/authorization.tsv:\n{wrong}");
+    assert!(expected.is_empty(), "these rows of the table have no route: {:?}", expected.keys());
+}
+
+#[test]
+fn what_an_administrator_may_succeeds() {
+    let table = include_str!("../data/authorization.tsv");
+    for line in table.lines().filter(|line| !line.starts_with('#')).skip(1) {
+        let admin = line.split('\t').nth(3).unwrap();
+        assert!(admin.starts_with('2'), "a route that nobody can take tells nothing about the others: {line}");
+    }
+}
+
+/// Whether the path names an object that belongs to a project.
+fn names_an_object(route: &Route<BlockStorage>) -> bool {
+    ["{volume_id}", "{snapshot_id}", "{project}"].iter().any(|variable| route.path.contains(variable))
+}
+
+#[test]
+fn another_projects_objects_are_out_of_reach() {
+    let world = World::new();
+    let before = contents(&world.cloud);
+    for route in routes().filter(|route| names_an_object(route)) {
+        for persona in [Persona::Stranger, Persona::Service, Persona::Anonymous] {
+            let status = world.try_route(persona, route);
+            assert!(matches!(status, 401 | 403 | 404), "{persona:?}: {}: {status}", key(route));
+        }
+    }
+    assert_eq!(contents(&world.cloud), before);
+}
+
+#[test]
+fn another_projects_objects_are_no_sources() {
+    let world = World::new();
+    let before = contents(&world.cloud);
+    let (volume, snapshot) = (&world.ids["volume_id"], &world.ids["snapshot_id"]);
+    for (path, body) in [
+        ("/volumes", json!({"volume": {"size": 1, "source_volid": volume}})),
+        ("/volumes", json!({"volume": {"size": 1, "snapshot_id": snapshot}})),
+        ("/volumes", json!({"volume": {"size": 1, "volume_type": world.ids["type_id"]}})),
+        ("/volumes", json!({"volume": {"size": 1, "volume_type": "secret"}})),
+        ("/snapshots", json!({"snapshot": {"volume_id": volume}})),
+    ] {
+        world.cloud.post(Persona::Stranger, path, body).expect(404);
+    }
+    assert_eq!(contents(&world.cloud), before);
+}
+
+#[test]
+fn another_projects_url_is_refused_on_every_route() {
+    let world = World::new();
+    let before = contents(&world.cloud);
+    for route in routes() {
+        let body = if route.body.is_some() || !route.action.is_empty() { world.body(route) } else { None };
+        let url = format!("/v3/{PROJECT}{}", world.path(route));
+        for (token, expected) in [("stranger", 400), ("service", 400), ("", 401)] {
+            let mut headers = vec![("OpenStack-API-Version", "volume 3.71")];
+            headers.extend((!token.is_empty()).then_some(("X-Auth-Token", token)));
+            let answer = world.cloud.raw(route.method.name(), &url, &headers, body.clone());
+            assert_eq!(answer.status, expected, "{token}: {}: {}", key(route), answer.text);
+        }
+    }
+    assert_eq!(contents(&world.cloud), before);
+}
+
+/// Every row of every table, as text.
+fn contents(cloud: &Cloud) -> String {
+    let file = cloud.file();
+    let database = rusqlite::Connection::open_with_flags(file, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let names = |sql: &str| {
+        let mut statement = database.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        rows.map(Result::unwrap).collect::<Vec<String>>()
+    };
+    let mut text = String::new();
+    for table in names("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name") {
+        let mut statement = database.prepare(&format!("SELECT * FROM \"{table}\"")).unwrap();
+        let columns = statement.column_count();
+        let mut rows = statement.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            let cells: Vec<_> = (0..columns).map(|at| format!("{:?}", row.get_ref(at).unwrap())).collect();
+            let _ = writeln!(text, "{table}: {}", cells.join(" "));
+        }
+    }
+    text
+}
