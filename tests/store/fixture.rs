@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use hearth::block_storage::store::tables::COMPONENT;
 use hearth::database::migrate::{self, Wanted};
 use hearth::database::orders::PLATFORM;
 use hearth::database::{Database, Engine, Options};
@@ -9,7 +10,7 @@ use hearth::database::{Database, Engine, Options};
 use super::{cinder, servers};
 
 /// What this suite's databases hold.
-pub(crate) const WANTED: Wanted<'static> = Wanted { cinder: true, components: &[&PLATFORM] };
+pub(crate) const WANTED: Wanted<'static> = Wanted { cinder: true, components: &[&PLATFORM, &COMPONENT] };
 
 /// Who made a database's tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

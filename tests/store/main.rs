@@ -11,3 +11,4 @@ mod round_trip;
 mod schema;
 mod upkeep;
 mod volume_types;
+mod volume_service;
