@@ -10,6 +10,7 @@ use super::settings::{listeners, settings};
 use crate::config::{self, Sources};
 use crate::error::{Error, Result};
 use crate::gateway::{Protocol, Server, cgi as gateway_cgi};
+use crate::service::signals::{self, Order};
 
 /// Time beyond the drain time after which a responder that was told to stop ends, whatever still runs.
 const ABORT_AFTER_DRAIN: Duration = Duration::from_secs(30);
@@ -69,28 +70,29 @@ pub fn run(sources: &Sources, listen: &[String], protocol: Protocol, role: &str)
 /// # Errors
 /// Where a thread can not be started.
 pub fn serve(assembly: &Arc<Assembly>, server: Server) -> Result<ExitCode> {
-    let controller = server.controller();
-    let signals = super::signals::Signals::watch()?;
-    let watched = assembly.clone();
-    std::thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(move || {
-            signals.each(|wish| match wish {
-                super::signals::Wish::Stop => {
-                    controller.stop();
-                    controller.abort_after(controller.settings().drain_timeout + ABORT_AFTER_DRAIN);
+    let (controller, assembly) = (server.controller(), assembly.clone());
+    signals::listen(move |order| match order {
+        Order::Stop => {
+            controller.stop();
+            controller.abort_after(controller.settings().drain_timeout + ABORT_AFTER_DRAIN);
+        }
+        Order::Replace => {
+            if let Err(error) = controller.replace() {
+                log::error!("no fresh executable could be started, this one goes on: {error}");
+            }
+        }
+        Order::Reload => match assembly.reload().and_then(|config| Ok((settings(&config)?, config))) {
+            Ok((settings, config)) => {
+                controller.reload(settings);
+                match crate::service::log::reload(&config) {
+                    Ok(()) => log::info!("the configuration was read again"),
+                    Err(error) => log::error!("the log stays as it was: {error}"),
                 }
-                super::signals::Wish::Reload => match watched.reload().and_then(|config| settings(&config)) {
-                    Ok(settings) => {
-                        controller.reload(settings);
-                        log::info!("the configuration was read again");
-                    }
-                    Err(error) => log::error!("the configuration stays as it was: {error}"),
-                },
-                super::signals::Wish::Replace => log::warn!("replacing is not wired yet"),
-            });
-        })
-        .map_err(Error::internal)?;
+            }
+            Err(error) => log::error!("the configuration stays as it was: {error}"),
+        },
+    })
+    .map_err(Error::internal)?;
     server.run().map_err(Error::internal)?;
     Ok(ExitCode::SUCCESS)
 }

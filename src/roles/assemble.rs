@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::block_storage::store::tables;
 use crate::config::{self, Config, Opt, Sources};
+use crate::database::migrate::Wanted;
+use crate::database::orders;
 use crate::database::{Database, Options, Synchronous};
 use crate::error::Result;
-use crate::identity::policy::Rule;
 use crate::rest::pipeline::{App, Mount};
 use crate::rest::platform::Platform;
 use crate::rest::service::Endpoint;
@@ -73,15 +75,19 @@ pub fn block_storage_database(config: &Config, pool_size: u32, create: bool) -> 
     open(config, &config::database::CONNECTION, pool_size, create)
 }
 
+/// Every database with what it holds. Where both services share one, it stands there twice.
+///
+/// # Errors
+/// `Invalid` for an URL that names no engine.
+pub fn every_database(config: &Config, pool_size: u32, create: bool) -> Result<Vec<(Database, Wanted<'static>)>> {
+    let storage = Wanted { cinder: true, components: &[&orders::PLATFORM, &tables::COMPONENT] };
+    Ok(vec![(block_storage_database(config, pool_size, create)?, storage)])
+}
+
 fn open(config: &Config, url: &Opt, pool_size: u32, create: bool) -> Result<Database> {
     use config::database as opt;
     let synchronous = if config.boolean(&opt::SQLITE_SYNCHRONOUS) { Synchronous::Full } else { Synchronous::Normal };
     let options =
         Options { pool_size, create, synchronous, pool_wait: config.seconds(&opt::POOL_TIMEOUT), ..Options::default() };
     Database::open(config.text(url), options)
-}
-
-/// The policy rules of a service by its name.
-pub fn rules(service: &str) -> &'static [&'static [Rule]] {
-    if service == "block-storage" { block_storage::policies::ALL } else { telemetry::policy::ALL }
 }

@@ -56,6 +56,17 @@ pub enum ServiceName {
     Alarming,
 }
 
+impl ServiceName {
+    /// Its name as the services themselves know it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::BlockStorage => "block-storage",
+            Self::Metering => "metering",
+            Self::Alarming => "alarming",
+        }
+    }
+}
+
 /// The way in which requests arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Way {
@@ -143,7 +154,11 @@ pub enum DbCommand {
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Print what is in force and where it comes from; secrets are masked
-    Show,
+    Show {
+        /// Options that nothing sets too
+        #[arg(long)]
+        all: bool,
+    },
     /// Print every option with its default and meaning
     Sample,
     /// Report unknown options and wrong values with file and line

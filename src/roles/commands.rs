@@ -3,17 +3,11 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use super::cli::{Cli, Command, DbCommand};
+use super::cli::{Cli, Command, ConfigCommand, DbCommand, PolicyCommand, QuotaCommand};
 use super::{api, assemble, serve, volume};
-use crate::block_storage::store::tables;
-use crate::config::{Config, Sources};
-use crate::database::migrate::Wanted;
-use crate::database::orders;
-use crate::error::Result;
-use crate::operate::{bench, db};
-
-/// What Block Storage's database holds: Cinder's tables and ours.
-const BLOCK_STORAGE: Wanted<'_> = Wanted { cinder: true, components: &[&orders::PLATFORM, &tables::COMPONENT] };
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::operate::{bench, config, db, doctor, openapi, policy, quota, routes};
 
 /// Runs a command.
 ///
@@ -26,20 +20,58 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Serve { listen, without_volume_service } => serve::run(&sources, &listen, !without_volume_service),
         Command::Api { listen, way } => api::forced(&sources, &listen, way),
         Command::Volume => volume::run(&sources),
-        Command::Db(command) => database(&sources, &command, out),
+        Command::Db(command) => database(&Config::load(&sources)?, &command, out),
+        Command::Config(command) => match command {
+            ConfigCommand::Show { all } => config::show(&sources, all, out).map(|()| ExitCode::SUCCESS),
+            ConfigCommand::Sample => config::sample(out).map(|()| ExitCode::SUCCESS),
+            ConfigCommand::Check => config::check(&sources, out).map(code),
+        },
+        Command::Policy(command) => match command {
+            PolicyCommand::Show => policy::show(&Config::load(&sources)?, out).map(code),
+            PolicyCommand::Sample => policy::sample(out).map(|()| ExitCode::SUCCESS),
+            PolicyCommand::Matrix => policy::matrix(&Config::load(&sources)?, out).map(|()| ExitCode::SUCCESS),
+        },
+        Command::Quota(command) => {
+            let config = Config::load(&sources)?;
+            let database = assemble::block_storage_database(&config, 1, false)?;
+            let (project, repair) = match &command {
+                QuotaCommand::Check { project_id } => (project_id.as_deref(), false),
+                QuotaCommand::Sync { project_id } => (project_id.as_deref(), true),
+            };
+            quota::run(&config, &database, project, repair, out).map(|wrong| code(repair || !wrong))
+        }
+        Command::Routes { service } => print(out, &routes::table(service.word())?),
+        Command::Openapi { service, microversion } => {
+            print(out, &openapi::text(service.word(), microversion.as_deref())?)
+        }
+        Command::Doctor => {
+            let config = Config::load(&sources)?;
+            doctor::run(&config, &assemble::block_storage_database(&config, 1, false)?, out)
+        }
         Command::Bench(arguments) => bench::run(&arguments, out).map(|()| ExitCode::SUCCESS),
-        _ => Ok(ExitCode::FAILURE),
     }
 }
 
-fn database(sources: &Sources, command: &DbCommand, out: &mut dyn Write) -> Result<ExitCode> {
-    let config = Config::load(sources)?;
-    let database = assemble::block_storage_database(&config, 1, matches!(command, DbCommand::Sync))?;
-    let good = match command {
-        DbCommand::Sync => db::sync(&database, &BLOCK_STORAGE, out).map(|()| true),
-        DbCommand::Version => db::version(&database, &BLOCK_STORAGE, out).map(|()| true),
-        DbCommand::Check => db::check(&database, &BLOCK_STORAGE, out),
-        DbCommand::Purge { age_in_days } => db::purge(&database, *age_in_days, out).map(|()| true),
-    }?;
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+/// Runs a command of `hearth db` on each database: Block Storage's, then Telemetry's.
+fn database(config: &Config, command: &DbCommand, out: &mut dyn Write) -> Result<ExitCode> {
+    let mut good = true;
+    for (database, wanted) in assemble::every_database(config, 1, matches!(command, DbCommand::Sync))? {
+        good &= match command {
+            DbCommand::Sync => db::sync(&database, &wanted, out).map(|()| true),
+            DbCommand::Version => db::version(&database, &wanted, out).map(|()| true),
+            DbCommand::Check => db::check(&database, &wanted, out),
+            DbCommand::Purge { .. } if !wanted.cinder => Ok(true),
+            DbCommand::Purge { age_in_days } => db::purge(&database, *age_in_days, out).map(|()| true),
+        }?;
+    }
+    Ok(code(good))
+}
+
+fn code(good: bool) -> ExitCode {
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn print(out: &mut dyn Write, text: &str) -> Result<ExitCode> {
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map(|()| ExitCode::SUCCESS).map_err(|error| Error::unavailable("the output can not be written", error))
 }

@@ -6,19 +6,20 @@ pub mod cli;
 pub mod commands;
 pub mod serve;
 pub mod settings;
-pub mod signals;
 pub mod volume;
 
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use clap::Parser;
 
 use crate::config::{Config, Sources};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gateway::launch::{self, Launch};
 use crate::gateway::running;
 use crate::service::log;
+use crate::service::sd_notify;
+use crate::service::signals::{self, Order};
 
 /// Runs the executable as it was started.
 pub fn main() -> ExitCode {
@@ -53,20 +54,26 @@ fn start_logging(config: &Config, role: &str, one_shot: bool) -> Result<log::Run
     log::start(config, role, writer, |line| line.push_str(&running::request_id()))
 }
 
-/// Waits for TERM or INT; HUP opens the log again and takes over its levels.
+/// Waits until a signal asks this process to end; HUP opens the log again and takes over its levels.
 fn until_told_to_stop(sources: &Sources) -> Result<()> {
-    let mut signals = signals::Signals::watch()?;
-    while let Some(wish) = signals.next() {
-        match wish {
-            signals::Wish::Stop => break,
-            signals::Wish::Reload => match Config::load(sources).and_then(|config| log::reload(&config)) {
+    let (tell, told) = mpsc::channel();
+    signals::listen(move |order| {
+        // The receiver goes away only when the process ends.
+        let _ = tell.send(order);
+    })
+    .map_err(Error::internal)?;
+    for order in told {
+        match order {
+            Order::Stop => break,
+            Order::Reload => match Config::load(sources).and_then(|config| log::reload(&config)) {
                 Ok(()) => ::log::info!("the configuration was read again"),
                 Err(error) => ::log::error!("the configuration stays as it was: {error}"),
             },
-            signals::Wish::Replace => {
+            Order::Replace => {
                 ::log::warn!("a volume service is not replaced while it runs: stop it and start it again")
             }
         }
     }
+    sd_notify::stopping();
     Ok(())
 }

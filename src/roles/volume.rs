@@ -20,6 +20,7 @@ pub fn run(sources: &Sources) -> Result<ExitCode> {
     let _log = super::start_logging(&config, "hearth-volume", false)?;
     let database = assemble::block_storage_database(&config, POOL_SIZE, false)?;
     let role = volume::start(config, database)?;
+    crate::service::sd_notify::ready();
     super::until_told_to_stop(sources)?;
     role.stop();
     role.wait();
