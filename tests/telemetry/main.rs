@@ -2,4 +2,6 @@
 
 mod reference;
 mod scratch;
+#[path = "../support/servers.rs"]
+mod servers;
 mod store;

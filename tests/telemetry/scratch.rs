@@ -1,38 +1,30 @@
-//! Databases of a test's own.
+//! Databases of a test's own, on every engine.
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
-
-use hearth::database::{Database, Options};
+use hearth::database::{Database, Engine, Options};
 use hearth::telemetry::store::{Store, schema};
 
-/// A store in a SQLite file that vanishes with it.
-pub(crate) struct Scratch {
-    pub(crate) store: Store,
-    file: PathBuf,
+use crate::servers;
+
+/// A store in a new database.
+pub(crate) fn store(engine: Engine) -> Store {
+    let store = Store::new(database(engine));
+    schema::sync(store.database()).expect("the tables are made");
+    store
 }
 
-impl Scratch {
-    pub(crate) fn sqlite() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let file = std::env::temp_dir().join(format!("hearth-telemetry-{}-{number}.db", std::process::id()));
-        remove(&file);
-        let options = Options { create: true, ..Options::default() };
-        let database = Database::open(&format!("sqlite:///{}", file.display()), options).unwrap();
-        schema::sync(&database).unwrap();
-        Self { store: Store::new(database), file }
-    }
+/// A new database without tables.
+pub(crate) fn database(engine: Engine) -> Database {
+    let options = Options { create: true, ..Options::default() };
+    Database::open(&servers::empty_database(engine), options).expect("a database")
 }
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        remove(&self.file);
-    }
+/// Makes of each function that takes an [`Engine`] a test for every engine.
+macro_rules! on_every_engine {
+    ($($name:ident,)+) => {
+        mod sqlite { $(#[test] fn $name() { super::$name(hearth::database::Engine::Sqlite); })+ }
+        mod mariadb { $(#[test] fn $name() { super::$name(hearth::database::Engine::Mysql); })+ }
+        mod postgresql { $(#[test] fn $name() { super::$name(hearth::database::Engine::Postgres); })+ }
+    };
 }
 
-fn remove(file: &std::path::Path) {
-    for end in ["", "-wal", "-shm"] {
-        let _ = std::fs::remove_file(format!("{}{end}", file.display()));
-    }
-}
+pub(crate) use on_every_engine;

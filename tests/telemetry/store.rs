@@ -1,10 +1,25 @@
 //! The store, beside the plain model of it.
 
+use hearth::database::Engine;
 use hearth::telemetry::model::{Filter, MessageId};
+use hearth::telemetry::store::Store;
 use hearth::time::Timestamp;
 
 use crate::reference::{self, BEGIN, One, Plain, Random};
-use crate::scratch::Scratch;
+use crate::scratch::{on_every_engine, store};
+
+on_every_engine! {
+    statistics_equal_those_of_raw_samples,
+    samples_come_newest_first_and_whole,
+    meters_and_resources_show_their_newest_sample,
+    a_batch_is_stored_whole_or_not_at_all_by_many_threads_at_once,
+    an_answer_with_too_many_rows_is_refused_and_a_sparse_one_is_given_at_once,
+}
+
+/// The numbers of `most` that a test tries: fewer where each statement goes to a server.
+fn seeds(engine: Engine, most: u64) -> std::ops::RangeInclusive<u64> {
+    1..=if engine == Engine::Sqlite { most } else { most.div_ceil(4) }
+}
 
 /// Batches of samples: late ones, early ones, and some that come again.
 fn batches(random: &mut Random, count: i64) -> Vec<Vec<One>> {
@@ -34,44 +49,42 @@ fn stored(batches: &[Vec<One>]) -> Vec<One> {
     batches.iter().flatten().filter(|one| ids.insert(one.id.clone())).cloned().collect()
 }
 
-#[test]
-fn statistics_equal_those_of_raw_samples() {
-    for seed in 1..=12_u64 {
+fn statistics_equal_those_of_raw_samples(engine: Engine) {
+    for seed in seeds(engine, 12) {
         let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        let scratch = Scratch::sqlite();
+        let store = store(engine);
         let batches = batches(&mut random, 700);
         let mut done = Vec::new();
         for (at, batch) in batches.iter().enumerate() {
             let before = stored(&done).len();
             done.push(batch.clone());
-            let recorded = scratch.store.record(reference::batch(batch, BEGIN + at as i64)).unwrap();
+            let recorded = store.record(reference::batch(batch, BEGIN + at as i64)).unwrap();
             assert_eq!(recorded.stored, stored(&done).len() - before);
             if at % 7 == 0 {
-                compare(&mut random, &scratch, &stored(&done), 4);
+                compare(&mut random, &store, &stored(&done), 4);
             }
         }
-        compare(&mut random, &scratch, &stored(&done), 150);
+        compare(&mut random, &store, &stored(&done), 150);
     }
 }
 
-fn compare(random: &mut Random, scratch: &Scratch, samples: &[One], questions: usize) {
+fn compare(random: &mut Random, store: &Store, samples: &[One], questions: usize) {
     for _ in 0..questions {
         let question = reference::question(random);
         let expected = reference::statistics(samples, &question);
-        let found = scratch.store.statistics(&question).unwrap();
+        let found = store.statistics(&question).unwrap();
         let found: Vec<Plain> = found.into_iter().map(Plain::from).collect();
         assert_eq!(found, expected, "{question:#?}");
     }
 }
 
-#[test]
-fn samples_come_newest_first_and_whole() {
-    for seed in 1..=6_u64 {
+fn samples_come_newest_first_and_whole(engine: Engine) {
+    for seed in seeds(engine, 6) {
         let mut random = Random(seed.wrapping_mul(0x1234_5678_9ABC_DEF1));
-        let scratch = Scratch::sqlite();
+        let store = store(engine);
         let batches = batches(&mut random, 400);
         for (at, batch) in batches.iter().enumerate() {
-            scratch.store.record(reference::batch(batch, BEGIN + at as i64 * 1000)).unwrap();
+            store.record(reference::batch(batch, BEGIN + at as i64 * 1000)).unwrap();
         }
         let samples = stored(&batches);
         for _ in 0..120 {
@@ -86,7 +99,7 @@ fn samples_come_newest_first_and_whole() {
             let mut expected: Vec<&One> = samples.iter().filter(|one| reference::means(&filter, one)).collect();
             expected.sort_by_key(|one| std::cmp::Reverse(one.at));
             let times: Vec<i64> = expected.iter().map(|one| one.at).take(limit).collect();
-            let found = scratch.store.samples(&filter, limit).unwrap();
+            let found = store.samples(&filter, limit).unwrap();
             assert_eq!(found.iter().map(|sample| sample.timestamp.0).collect::<Vec<_>>(), times, "{limit} {filter:#?}");
             for sample in found {
                 let one = expected.iter().find(|one| one.id == sample.id).expect("a sample that is meant");
@@ -101,27 +114,26 @@ fn samples_come_newest_first_and_whole() {
     }
 }
 
-#[test]
-fn meters_and_resources_show_their_newest_sample() {
-    for seed in 1..=6_u64 {
+fn meters_and_resources_show_their_newest_sample(engine: Engine) {
+    for seed in seeds(engine, 6) {
         let mut random = Random(seed.wrapping_mul(0x0F0F_1234_5678_9ABD));
-        let scratch = Scratch::sqlite();
+        let store = store(engine);
         let batches = batches(&mut random, 300);
         for (at, batch) in batches.iter().enumerate() {
-            scratch.store.record(reference::batch(batch, BEGIN + at as i64 * 1000)).unwrap();
+            store.record(reference::batch(batch, BEGIN + at as i64 * 1000)).unwrap();
         }
         let samples = stored(&batches);
         for _ in 0..60 {
             let mut filter = reference::question(&mut random).filter;
             filter.meter = None;
-            resources(&scratch, &samples, &filter);
+            resources(&store, &samples, &filter);
             (filter.from, filter.until) = (None, None);
             filter.metadata.clear();
             let meant: Vec<&One> = samples.iter().filter(|one| reference::means(&filter, one)).collect();
             let mut keys: Vec<_> = meant.iter().map(|one| (&one.resource, &one.meter.name, &one.meter.unit)).collect();
             keys.sort_unstable();
             keys.dedup();
-            let found = scratch.store.meters(&filter, false, 1000).unwrap();
+            let found = store.meters(&filter, false, 1000).unwrap();
             let mut names: Vec<_> = found
                 .iter()
                 .map(|state| (state.resource_id.as_ref().unwrap(), &state.meter.name, &state.meter.unit))
@@ -134,8 +146,8 @@ fn meters_and_resources_show_their_newest_sample() {
                 let owners = meant.iter().filter(of).filter(|one| Some(one.at) == newest).map(|one| &one.owner);
                 assert!(owners.into_iter().any(|owner| Some(owner) == state.owner.as_ref()));
             }
-            assert_eq!(scratch.store.meters(&filter, false, 2).unwrap(), found[..found.len().min(2)]);
-            let unique = scratch.store.meters(&filter, true, 1000).unwrap();
+            assert_eq!(store.meters(&filter, false, 2).unwrap(), found[..found.len().min(2)]);
+            let unique = store.meters(&filter, true, 1000).unwrap();
             let mut meters: Vec<_> = meant.iter().map(|one| &one.meter).collect();
             meters.sort_by_key(|meter| (&meter.name, &meter.unit));
             meters.dedup();
@@ -150,12 +162,12 @@ fn metadata_of(one: &One) -> String {
     one.metadata.to_string()
 }
 
-fn resources(scratch: &Scratch, samples: &[One], filter: &Filter) {
+fn resources(store: &Store, samples: &[One], filter: &Filter) {
     let meant: Vec<&One> = samples.iter().filter(|one| reference::means(filter, one)).collect();
     let mut ids: Vec<&String> = meant.iter().map(|one| &one.resource).collect();
     ids.sort_unstable();
     ids.dedup();
-    let mut found = scratch.store.resources(filter, true, 1000).unwrap();
+    let mut found = store.resources(filter, true, 1000).unwrap();
     found.sort_by(|a, b| a.resource_id.cmp(&b.resource_id));
     assert_eq!(found.iter().map(|state| &state.resource_id).collect::<Vec<_>>(), ids, "{filter:#?}");
     for state in found {
@@ -176,12 +188,11 @@ fn resources(scratch: &Scratch, samples: &[One], filter: &Filter) {
     }
 }
 
-#[test]
-fn a_batch_is_stored_whole_or_not_at_all_by_many_threads_at_once() {
-    let scratch = Scratch::sqlite();
+fn a_batch_is_stored_whole_or_not_at_all_by_many_threads_at_once(engine: Engine) {
+    let store = store(engine);
     let mut random = Random(77);
     let batches = batches(&mut random, 1500);
-    let store = &scratch.store;
+    let store = &store;
     std::thread::scope(|scope| {
         for worker in 0..8 {
             let batches = &batches;
@@ -204,22 +215,21 @@ fn a_batch_is_stored_whole_or_not_at_all_by_many_threads_at_once() {
     }
 }
 
-#[test]
-fn an_answer_with_too_many_rows_is_refused_and_a_sparse_one_is_given_at_once() {
-    let scratch = Scratch::sqlite();
+fn an_answer_with_too_many_rows_is_refused_and_a_sparse_one_is_given_at_once(engine: Engine) {
+    let store = store(engine);
     let mut random = Random(5);
     let mut one = reference::sample(&mut random, 0);
     let mut other = one.clone();
     (one.at, other.at) = (1_000_000, 1_000_000 + 13 * 365 * 86_400 * 1_000_000);
     other.id = MessageId::clock_text(1, i64::MIN);
-    scratch.store.record(reference::batch(&[one.clone(), other.clone()], BEGIN)).unwrap();
+    store.record(reference::batch(&[one.clone(), other.clone()], BEGIN)).unwrap();
     let mut question = reference::question(&mut Random(3));
     question.filter = Filter { meter: Some(one.meter.name.clone()), ..Filter::default() };
     (question.period, question.groupings) = (Some(600), Vec::new());
-    let found = scratch.store.statistics(&question).unwrap();
+    let found = store.statistics(&question).unwrap();
     assert_eq!(found.iter().map(|row| row.moments.count).collect::<Vec<_>>(), [1, 1]);
     question.most = 1;
-    assert_eq!(scratch.store.statistics(&question).unwrap_err().kind(), hearth::Kind::Invalid);
+    assert_eq!(store.statistics(&question).unwrap_err().kind(), hearth::Kind::Invalid);
     question.filter.until = Some(Timestamp(2_000_000));
-    assert_eq!(scratch.store.statistics(&question).unwrap().len(), 1);
+    assert_eq!(store.statistics(&question).unwrap().len(), 1);
 }
