@@ -1,7 +1,10 @@
 //! Telemetry in one process: the store against a plain model of it, and the API without a socket.
 
+mod api;
+mod live_answers;
 mod reference;
 mod scratch;
 #[path = "../support/servers.rs"]
 mod servers;
+mod service;
 mod store;

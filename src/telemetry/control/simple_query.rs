@@ -241,7 +241,7 @@ fn shown(items: &[Item]) -> String {
     let part = |part: &Option<String>| part.as_ref().map_or("Unset".to_owned(), |text| format!("'{text}'"));
     let one = |item: &Item| {
         let kind = item.kind.as_deref().unwrap_or("Unset");
-        format!("<Query {} '{}' {} {kind}>", part(&item.field), item.op(), part(&item.value))
+        format!("<Query {} {} {} {kind}>", part(&item.field), item.op(), part(&item.value))
     };
     format!("[{}]", items.iter().map(one).collect::<Vec<_>>().join(", "))
 }
@@ -286,6 +286,6 @@ mod tests {
     #[test]
     fn items_are_shown_with_what_was_left_out() {
         let item = Item { field: Some("bogus".to_owned()), value: Some("1".to_owned()), ..Item::default() };
-        assert_eq!(shown(&[item]), "[<Query 'bogus' 'eq' '1' Unset>]");
+        assert_eq!(shown(&[item]), "[<Query 'bogus' eq '1' Unset>]");
     }
 }
