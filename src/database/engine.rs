@@ -74,11 +74,12 @@ impl Engine {
         }
     }
 
-    /// How NULLs sort in an ascending order: before everything else, or after it.
-    pub fn nulls_first(self) -> bool {
-        match self {
-            Engine::Sqlite | Engine::Mysql => true,
-            Engine::Postgres => false,
+    /// What goes after a key of an order so that NULL comes before everything else.
+    pub(super) fn nulls(self, ascending: bool) -> &'static str {
+        match (self, ascending) {
+            (Engine::Sqlite | Engine::Mysql, _) => "",
+            (Engine::Postgres, true) => " NULLS FIRST",
+            (Engine::Postgres, false) => " NULLS LAST",
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod purge;
 mod row;
 pub mod schema;
 mod seeds;
+pub mod select;
 pub mod table;
 mod url;
 mod value;

@@ -9,7 +9,7 @@ use super::engine::Engine;
 use super::migrate::{Component, Step};
 use super::pool::Database;
 use super::row::Row;
-use super::table::{Table, any_text, counter, index, int, order_index, text, time_micros};
+use super::table::{Table, any_text, counter, index, int, text, time_micros};
 use super::value::Value;
 use crate::Result;
 use crate::time::Timestamp;
@@ -46,11 +46,11 @@ pub const PLATFORM: Component = Component {
     steps: &[Step {
         tables: &[&HEARTH_ORDERS],
         indexes: &[
-            ("volumes", order_index("hearth_volumes_project", &["project_id", "deleted", "created_at", "id"])),
-            ("volumes", order_index("hearth_volumes_all", &["deleted", "created_at", "id"])),
-            ("snapshots", order_index("hearth_snapshots_project", &["project_id", "deleted", "created_at", "id"])),
-            ("snapshots", order_index("hearth_snapshots_all", &["deleted", "created_at", "id"])),
-            ("backups", order_index("hearth_backups_project", &["project_id", "deleted", "created_at", "id"])),
+            ("volumes", index("hearth_volumes_project", &["project_id", "deleted", "created_at", "id"])),
+            ("volumes", index("hearth_volumes_all", &["deleted", "created_at", "id"])),
+            ("snapshots", index("hearth_snapshots_project", &["project_id", "deleted", "created_at", "id"])),
+            ("snapshots", index("hearth_snapshots_all", &["deleted", "created_at", "id"])),
+            ("backups", index("hearth_backups_project", &["project_id", "deleted", "created_at", "id"])),
         ],
     }],
 };

@@ -189,23 +189,16 @@ pub struct Index {
     pub unique: bool,
     /// Its columns, in order.
     pub columns: &'static [&'static str],
-    /// Whether it serves the order of lists, in which NULL comes first on every engine.
-    pub for_order: bool,
 }
 
 /// An index that leaves duplicates alone.
 pub const fn index(name: &'static str, columns: &'static [&'static str]) -> Index {
-    Index { name, unique: false, columns, for_order: false }
+    Index { name, unique: false, columns }
 }
 
 /// An index that refuses duplicates.
 pub const fn unique_index(name: &'static str, columns: &'static [&'static str]) -> Index {
-    Index { name, unique: true, columns, for_order: false }
-}
-
-/// An index for lists that lists orders and pages.
-pub const fn order_index(name: &'static str, columns: &'static [&'static str]) -> Index {
-    Index { name, unique: false, columns, for_order: true }
+    Index { name, unique: true, columns }
 }
 
 /// The characters that a table's text may hold, where the engine makes a difference.
@@ -349,13 +342,7 @@ impl Index {
             Engine::Sqlite | Engine::Postgres => "IF NOT EXISTS ",
             Engine::Mysql => "",
         };
-        let columns = match (self.for_order, engine) {
-            (true, Engine::Postgres) => {
-                self.columns.iter().map(|column| format!("\"{column}\" NULLS FIRST")).collect::<Vec<_>>().join(", ")
-            }
-            _ => list(self.columns),
-        };
-        format!("CREATE {unique}INDEX {unless}{} ON \"{table}\" ({columns})", self.name)
+        format!("CREATE {unique}INDEX {unless}{} ON \"{table}\" ({})", self.name, list(self.columns))
     }
 }
 
