@@ -118,8 +118,9 @@ pub fn place(tx: &mut Transaction<'_>, order: &Order<'_>) -> Result<i64> {
     )
 }
 
-/// Orders that may be taken now: nobody holds them, and no earlier order on the same object is left.
-const READY: &str = "SELECT o.id, o.kind, o.object_type, o.object_id, o.payload, o.created_at, o.attempts, o.progress, \
+/// Orders that may be taken now: nobody holds them, and no earlier order on the same object is left. By role, host, now,
+/// and how many.
+pub const READY: &str = "SELECT o.id, o.kind, o.object_type, o.object_id, o.payload, o.created_at, o.attempts, o.progress, \
      o.last_error FROM hearth_orders o WHERE o.role = ? AND o.host IN (?, '') \
      AND (o.lease_until IS NULL OR o.lease_until < ?) AND NOT EXISTS (SELECT 1 FROM hearth_orders e \
      WHERE e.object_type = o.object_type AND e.object_id = o.object_id AND e.id < o.id) ORDER BY o.id LIMIT ?";

@@ -1,5 +1,5 @@
-//! Statements for lists: conditions, order, keyset pages and counts. Names of tables and columns are `&'static str`, so
-//! that none can come from a request; values are parameters.
+//! Statements for lists: conditions, order, keyset pages and counts. Tables and columns are named by the caller's
+//! constants, and never by a request; values are parameters.
 //!
 //! NULL sorts before everything else on every engine. A page begins after the row whose key values are given, and costs
 //! the same wherever it begins, as long as an index holds the columns that are compared by [`Select::equal`] and then the
@@ -44,10 +44,10 @@ impl Comparison {
 }
 
 /// A key to sort by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
     /// The column.
-    pub column: &'static str,
+    pub column: Cow<'static, str>,
     /// The smallest first.
     pub ascending: bool,
     /// Whether rows hold NULL in it. Where none does, an index serves the order, whatever the schema allows.
@@ -89,8 +89,8 @@ impl<'v> Select<'v> {
 
     /// Only rows with this value in a column; NULL finds NULL.
     #[must_use]
-    pub fn equal(self, column: &'static str, value: impl Into<Value<'v>>) -> Self {
-        let value = value.into();
+    pub fn equal(self, column: impl Into<Cow<'static, str>>, value: impl Into<Value<'v>>) -> Self {
+        let (column, value) = (column.into(), value.into());
         if value.is_null() {
             return self.holds(&format!("{column} IS NULL"), []);
         }
@@ -99,29 +99,40 @@ impl<'v> Select<'v> {
 
     /// Only rows whose column compares so; NULL compares in no way.
     #[must_use]
-    pub fn compares(self, column: &'static str, comparison: Comparison, value: impl Into<Value<'v>>) -> Self {
-        self.holds(&format!("{column} {} ?", comparison.sign()), [value.into()])
+    pub fn compares(
+        self,
+        column: impl Into<Cow<'static, str>>,
+        comparison: Comparison,
+        value: impl Into<Value<'v>>,
+    ) -> Self {
+        self.holds(&format!("{} {} ?", column.into(), comparison.sign()), [value.into()])
     }
 
     /// Only rows with one of these values in a column; no values find no rows.
     #[must_use]
-    pub fn one_of(self, column: &'static str, values: impl IntoIterator<Item = Value<'v>>) -> Self {
+    pub fn one_of(self, column: impl Into<Cow<'static, str>>, values: impl IntoIterator<Item = Value<'v>>) -> Self {
         let values: Vec<Value<'v>> = values.into_iter().collect();
         if values.is_empty() {
             return self.never();
         }
-        self.holds(&format!("{column} IN ({})", marks(values.len())), values)
+        self.holds(&format!("{} IN ({})", column.into(), marks(values.len())), values)
     }
 
     /// Only rows whose column holds text with this in it, in the engine's own opinion of capitals.
     #[must_use]
-    pub fn contains(self, column: &'static str, text: &str) -> Self {
-        self.holds(&format!("{column} LIKE ? ESCAPE '!'"), [format!("%{}%", literal(text)).into()])
+    pub fn contains(self, column: impl Into<Cow<'static, str>>, text: &str) -> Self {
+        self.holds(&format!("{} LIKE ? ESCAPE '!'", column.into()), [format!("%{}%", literal(text)).into()])
     }
 
     /// Only rows whose column holds one of these values, or text that begins with one of these beginnings.
     #[must_use]
-    pub fn begins(self, column: &'static str, value: impl Into<Value<'v>>, beginnings: &[String]) -> Self {
+    pub fn begins(
+        self,
+        column: impl Into<Cow<'static, str>>,
+        value: impl Into<Value<'v>>,
+        beginnings: &[String],
+    ) -> Self {
+        let column = column.into();
         let mut condition = format!("({column} = ?");
         for _ in beginnings {
             condition.push_str(&format!(" OR {column} LIKE ? ESCAPE '!'"));
@@ -225,7 +236,7 @@ impl<'v> Select<'v> {
         let mut sql = format!("SELECT {columns} FROM {}{}", self.from, self.conditions);
         for (at, key) in self.keys.iter().enumerate() {
             sql.push_str(if at == 0 { " ORDER BY " } else { ", " });
-            sql.push_str(key.column);
+            sql.push_str(&key.column);
             if !key.ascending {
                 sql.push_str(" DESC");
             }
@@ -249,7 +260,7 @@ impl<'v> Select<'v> {
 
 /// The condition that a row lies beyond `value` in one key; with one mark, unless the value is NULL.
 fn beyond(key: &Key, value: &Value<'_>) -> String {
-    let column = key.column;
+    let column = &key.column;
     match (value.is_null(), key.ascending) {
         (true, true) => format!("{column} IS NOT NULL"),
         (true, false) => "1 = 0".to_owned(),
@@ -271,12 +282,14 @@ fn literal(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::{Comparison, Key, Select};
     use crate::database::{Engine, Value};
 
     const KEYS: [Key; 2] = [
-        Key { column: "created_at", ascending: false, nullable: false },
-        Key { column: "id", ascending: false, nullable: false },
+        Key { column: Cow::Borrowed("created_at"), ascending: false, nullable: false },
+        Key { column: Cow::Borrowed("id"), ascending: false, nullable: false },
     ];
 
     #[test]

@@ -361,7 +361,7 @@ fn definition(column: &Column, engine: Engine) -> String {
             _ => drop(write!(out, " DEFAULT {default}")),
         }
     }
-    if !column.nullable && !(column.nullable_in_files && engine == Engine::Sqlite) {
+    if !(column.nullable || column.nullable_in_files && engine == Engine::Sqlite) {
         out.push_str(" NOT NULL");
     }
     match (column.kind, engine) {

@@ -5,7 +5,13 @@ mod cinder;
 #[path = "../support/servers.rs"]
 mod servers;
 
+mod child;
+mod contention;
+mod crash;
 mod fixture;
+mod lists;
+mod orders;
+mod plan;
 mod quotas;
 mod round_trip;
 mod schema;

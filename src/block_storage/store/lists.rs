@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-use super::transitions::marks;
 use crate::block_storage::model::selection::{Column, Comparison, Condition, Holds, Order, Scalar, Selection};
+use crate::database::select::{self, Key, Select, marks};
 use crate::database::{Connection, Row, Value};
 use crate::error::Result;
 
@@ -28,31 +28,17 @@ pub(super) fn page<T>(
     selection: &Selection,
     read: impl FnMut(&Row<'_>) -> Result<T>,
 ) -> Result<Option<Vec<T>>> {
-    let mut sql = format!("SELECT {columns} FROM {}", source.table);
-    let mut params = Vec::new();
-    conditions(source, selection, &mut sql, &mut params);
-    let seen;
+    let key =
+        |order: &Order| Key { column: expression(order.by), ascending: order.ascending, nullable: order.by.nullable };
+    let mut select = conditions(source, source.table, selection).order(selection.order.iter().map(key));
     if let Some(marker) = &selection.marker {
-        let Some(values) = marker_values(connection, source, selection, marker)? else { return Ok(None) };
-        seen = values;
-        after(&selection.order, &seen, &mut sql, &mut params);
+        let Some(seen) = marker_values(connection, source, selection, marker)? else { return Ok(None) };
+        select = select.after(&seen);
     }
     if selection.limit == 0 {
         return Ok(Some(Vec::new()));
     }
-    for (at, order) in selection.order.iter().enumerate() {
-        sql.push_str(if at == 0 { " ORDER BY " } else { ", " });
-        let column = expression(order.by);
-        if order.by.nullable {
-            // NULLs first where ascending, last where descending.
-            sql.push_str(&format!("{column} IS NULL{}, ", if order.ascending { " DESC" } else { "" }));
-        }
-        sql.push_str(&column);
-        sql.push_str(if order.ascending { "" } else { " DESC" });
-    }
-    sql.push_str(" LIMIT ? OFFSET ?");
-    params.extend([selection.limit.into(), selection.offset.into()]);
-    connection.rows(&sql, &params, read).map(Some)
+    select.limit(selection.limit).offset(selection.offset).rows(connection, columns, read).map(Some)
 }
 
 /// How many rows there are on all pages together.
@@ -60,67 +46,54 @@ pub(super) fn page<T>(
 /// # Errors
 /// As all statements.
 pub(super) fn count(connection: &mut Connection, source: &Source, selection: &Selection) -> Result<i64> {
-    let mut sql = format!("SELECT COUNT(*) FROM {}", source.table);
-    let mut params = Vec::new();
-    conditions(source, selection, &mut sql, &mut params);
-    Ok(connection.row(&sql, &params, |row| row.int(0))?.unwrap_or(0))
+    conditions(source, source.table, selection).count(connection)
 }
 
-/// Appends `WHERE` with everything that must hold.
-pub(super) fn conditions<'s>(source: &Source, selection: &'s Selection, sql: &mut String, params: &mut Vec<Value<'s>>) {
+/// Everything that must hold, of the rows of `from`: the source's table, and what is joined to it.
+pub(super) fn conditions<'s>(source: &Source, from: &'static str, selection: &'s Selection) -> Select<'s> {
     let table = source.table;
-    sql.push_str(&format!(" WHERE {table}.deleted = false"));
+    let mut select = Select::from(from).holds(&format!("{table}.deleted = false"), []);
     if let Some(project_id) = &selection.project_id {
-        sql.push_str(&format!(" AND {table}.project_id = ?"));
-        params.push(project_id.into());
+        select = select.holds(&format!("{table}.project_id = ?"), [project_id.into()]);
     }
-    for condition in &selection.conditions {
-        sql.push_str(" AND ");
-        one(source, condition, sql, params);
-    }
+    selection.conditions.iter().fold(select, |select, condition| one(source, condition, select))
 }
 
-fn one<'s>(source: &Source, condition: &'s Condition, sql: &mut String, params: &mut Vec<Value<'s>>) {
-    let table = source.table;
+fn one<'s>(source: &Source, condition: &'s Condition, select: Select<'s>) -> Select<'s> {
     match condition {
-        Condition::Is(column, value) => {
-            sql.push_str(&format!("{} = ?", expression(column)));
-            params.push(match value {
-                Scalar::Text(text) => text.into(),
-                Scalar::Number(number) => (*number).into(),
-                Scalar::Truth(truth) => (*truth).into(),
-                Scalar::Time(time) => (*time).into(),
-            });
-        }
-        Condition::Contains(column, text) => {
-            sql.push_str(&format!("{} LIKE ? ESCAPE '!'", expression(column)));
-            params.push(format!("%{}%", escaped(text)).into());
-        }
+        Condition::Is(column, value) => select.equal(expression(column), scalar(value)),
+        Condition::Contains(column, text) => select.contains(expression(column), text),
         Condition::Compares(column, comparison, time) => {
-            let sign = match comparison {
-                Comparison::Later => ">",
-                Comparison::LaterOrEqual => ">=",
-                Comparison::Equal => "=",
-                Comparison::Unequal => "<>",
-                Comparison::Earlier => "<",
-                Comparison::EarlierOrEqual => "<=",
+            let comparison = match comparison {
+                Comparison::Later => select::Comparison::Greater,
+                Comparison::LaterOrEqual => select::Comparison::GreaterOrEqual,
+                Comparison::Equal => select::Comparison::Equal,
+                Comparison::Unequal => select::Comparison::Unequal,
+                Comparison::Earlier => select::Comparison::Less,
+                Comparison::EarlierOrEqual => select::Comparison::LessOrEqual,
             };
-            sql.push_str(&format!("{} {sign} ?", expression(column)));
-            params.push((*time).into());
+            select.compares(expression(column), comparison, *time)
         }
-        Condition::Within(column, place) => within(column, place, sql, params),
+        Condition::Within(column, place) => within(column, place, select),
         Condition::HasMetadata(key, value) => {
-            let tables = source.metadata;
-            has(table, tables.iter().filter(|(name, _)| *name != IMAGE), key, value, sql, params);
+            has(source, source.metadata.iter().filter(|(name, _)| *name != IMAGE), key, value, select)
         }
         Condition::HasImageMetadata(key, value) => {
-            let tables = source.metadata;
-            has(table, tables.iter().filter(|(name, _)| *name == IMAGE), key, value, sql, params);
+            has(source, source.metadata.iter().filter(|(name, _)| *name == IMAGE), key, value, select)
         }
         Condition::NoMigrationTarget => {
-            sql.push_str("(migration_status IS NULL OR migration_status NOT LIKE 'target:%')");
+            select.holds("(migration_status IS NULL OR migration_status NOT LIKE 'target:%')", [])
         }
-        Condition::Never => sql.push_str("1 = 0"),
+        Condition::Never => select.never(),
+    }
+}
+
+fn scalar(value: &Scalar) -> Value<'_> {
+    match value {
+        Scalar::Text(text) => text.into(),
+        Scalar::Number(number) => (*number).into(),
+        Scalar::Truth(truth) => (*truth).into(),
+        Scalar::Time(time) => (*time).into(),
     }
 }
 
@@ -128,44 +101,39 @@ fn one<'s>(source: &Source, condition: &'s Condition, sql: &mut String, params: 
 const IMAGE: &str = "volume_glance_metadata";
 
 /// `host` also finds `host@backend` and `host#pool`; `host@backend` also finds its pools.
-fn within<'s>(column: &Column, place: &'s str, sql: &mut String, params: &mut Vec<Value<'s>>) {
-    let column = expression(column);
-    sql.push_str(&format!("({column} = ?"));
-    params.push(place.into());
-    if !place.contains('#') {
-        sql.push_str(&format!(" OR {column} LIKE ? ESCAPE '!'"));
-        params.push(format!("{}#%", escaped(place)).into());
-        if !place.contains('@') {
-            sql.push_str(&format!(" OR {column} LIKE ? ESCAPE '!'"));
-            params.push(format!("{}@%", escaped(place)).into());
-        }
-    }
-    sql.push(')');
+fn within<'s>(column: &Column, place: &'s str, select: Select<'s>) -> Select<'s> {
+    let below: &[&str] = match (place.contains('#'), place.contains('@')) {
+        (true, _) => &[],
+        (false, true) => &["#"],
+        (false, false) => &["#", "@"],
+    };
+    let beginnings: Vec<String> = below.iter().map(|sign| format!("{place}{sign}")).collect();
+    select.begins(expression(column), place, &beginnings)
 }
 
 fn has<'s>(
-    table: &str,
+    source: &Source,
     tables: impl Iterator<Item = &'static (&'static str, &'static str)>,
     key: &'s str,
     value: &'s str,
-    sql: &mut String,
-    params: &mut Vec<Value<'s>>,
-) {
-    let mut opening = "(";
+    select: Select<'s>,
+) -> Select<'s> {
+    let mut condition = String::new();
+    let mut params: Vec<Value<'s>> = Vec::new();
     for (metadata, owner) in tables {
-        sql.push_str(&format!(
-            "{opening}EXISTS (SELECT 1 FROM {metadata} m WHERE m.{owner} = {table}.id AND m.deleted = false \
-             AND m.\"key\" = ? AND m.value = ?)"
+        condition.push_str(if condition.is_empty() { "(" } else { " OR " });
+        condition.push_str(&format!(
+            "EXISTS (SELECT 1 FROM {metadata} m WHERE m.{owner} = {}.id AND m.deleted = false \
+             AND m.\"key\" = ? AND m.value = ?)",
+            source.table
         ));
         params.extend([key.into(), value.into()]);
-        opening = " OR ";
     }
-    sql.push_str(if opening == "(" { "1 = 0" } else { ")" });
-}
-
-/// `text` as a part of a LIKE pattern that matches it alone.
-fn escaped(text: &str) -> String {
-    text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
+    if condition.is_empty() {
+        return select.never();
+    }
+    condition.push(')');
+    select.holds(&condition, params)
 }
 
 /// How a statement names a column of the listed table.
@@ -201,37 +169,6 @@ fn marker_values(
         };
         selection.order.iter().enumerate().map(cell).collect()
     })
-}
-
-/// Appends the condition of the rows that come after the marker: equal in the first keys, and beyond it in the next one.
-fn after<'s>(order: &[Order], seen: &'s [Value<'static>], sql: &mut String, params: &mut Vec<Value<'s>>) {
-    sql.push_str(" AND (");
-    for (last, (key, value)) in order.iter().zip(seen).enumerate() {
-        sql.push_str(if last == 0 { "(" } else { " OR (" });
-        for (key, value) in order.iter().zip(seen).take(last) {
-            sql.push_str(&match value {
-                Value::Null => format!("{} IS NULL AND ", expression(key.by)),
-                _ => format!("{} = ? AND ", expression(key.by)),
-            });
-            if !value.is_null() {
-                params.push(Value::from(value));
-            }
-        }
-        let column = expression(key.by);
-        match (value.is_null(), key.ascending) {
-            (true, true) => sql.push_str(&format!("{column} IS NOT NULL")),
-            (true, false) => sql.push_str("1 = 0"),
-            (false, ascending) => {
-                let sign = if ascending { ">" } else { "<" };
-                let or_null =
-                    if key.by.nullable && !ascending { format!(" OR {column} IS NULL") } else { String::new() };
-                sql.push_str(&format!("({column} {sign} ?{or_null})"));
-                params.push(Value::from(value));
-            }
-        }
-        sql.push(')');
-    }
-    sql.push(')');
 }
 
 /// Ids and names of volume types, deleted or not.
