@@ -26,7 +26,6 @@ def installed(bench):
     (folder / "volumes").mkdir(parents=True)
     (folder / "hearth.conf").write_text(
         f"[DEFAULT]\nauth_strategy = noauth\nstate_path = {folder}\nenabled_backends = file\n"
-        "quota_volumes = -1\nquota_gigabytes = -1\nosapi_max_limit = 1000\n"
         f"[database]\nconnection = sqlite:///{folder}/cinder.sqlite\n"
         f"[hearth_telemetry]\nconnection = sqlite:///{folder}/telemetry.sqlite\n"
         f"[file]\nvolume_backend_name = file\nhearth_file_path = {folder}/volumes\n"

@@ -1,6 +1,7 @@
 """CGI: from starting a process to the end of its answer, beside a program that does nothing else."""
 
 import os
+import resource
 import statistics
 import subprocess
 import time
@@ -22,14 +23,22 @@ def _requests():
 
 
 def _once(executable, environment, expected):
-    """Milliseconds from the start to the end of one process."""
-    began = time.perf_counter()
-    done = subprocess.run([executable], env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    took = (time.perf_counter() - began) * 1000
+    """Milliseconds from the start to the end of one process, and of CPU."""
+    used, began = _children_ms(), time.perf_counter()
+    try:
+        done = subprocess.run([executable], env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    except OSError as error:
+        raise processes.CouldNotRun(str(error)) from error
+    took, used = (time.perf_counter() - began) * 1000, _children_ms() - used
     head, _, body = done.stdout.decode(errors="replace").replace("\r\n", "\n").partition("\n\n")
     if done.returncode != 0 or expected not in body or not head.startswith(("Content-Type", "Status: 200")):
         raise processes.CouldNotRun(f"{executable}: {done.returncode} {done.stdout[:300]!r} {done.stderr[:500]!r}")
-    return took
+    return took, used
+
+
+def _children_ms():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (used.ru_utime + used.ru_stime) * 1000
 
 
 def section(bench, wanted, times=TIMES):
@@ -48,16 +57,17 @@ def section(bench, wanted, times=TIMES):
                 **{"SERVER_NAME": "127.0.0.1", "SERVER_PORT": "80", "REMOTE_ADDR": "127.0.0.1"},
                 **{"HTTP_X_AUTH_TOKEN": "bench:bench", "HTTP_HOST": "127.0.0.1"},
             }
-            milliseconds = _once(executable, environment, expected)
+            measured = _once(executable, environment, expected)
             if number >= WARM_UP:
-                took[name].append(milliseconds)
-    base = statistics.median(took["empty program"])
+                took[name].append(measured)
+    base = statistics.median(wall for wall, _ in took["empty program"])
     return [
         {
             "name": name,
-            "median_ms": statistics.median(values),
-            "p99_ms": sorted(values)[int(len(values) * 0.99)],
-            "beyond_empty_ms": statistics.median(values) - base,
+            "median_ms": statistics.median(wall for wall, _ in values),
+            "p99_ms": sorted(wall for wall, _ in values)[int(len(values) * 0.99)],
+            "cpu_ms": statistics.median(cpu for _, cpu in values),
+            "beyond_empty_ms": statistics.median(wall for wall, _ in values) - base,
         }
         for name, values in took.items()
     ]
