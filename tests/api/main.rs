@@ -7,6 +7,7 @@ mod default_types;
 mod discovery;
 mod fixture;
 mod legal_statuses;
+mod messages;
 mod people;
 mod quotas;
 mod services;

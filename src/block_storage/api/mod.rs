@@ -5,6 +5,7 @@ pub mod default_types;
 pub mod extensions;
 pub mod hosts;
 mod list_filters;
+pub mod messages;
 pub mod metadata;
 pub mod pools;
 pub mod quotas;
@@ -39,6 +40,7 @@ pub const ROUTES: &[&[Route<BlockStorage>]] = &[
     snapshots::ROUTES,
     snapshot_metadata::ROUTES,
     snapshot_actions::ROUTES,
+    messages::ROUTES,
     types::ROUTES,
     type_extra_specs::ROUTES,
     default_types::ROUTES,

@@ -7,6 +7,7 @@ use crate::block_storage::model::selection::{Column, Comparison, Condition, Hold
 use crate::config::default::OSAPI_MAX_LIMIT;
 use crate::error::{Error, Result};
 use crate::rest::page::Full;
+use crate::rest::query::Query;
 use crate::rest::view::View;
 use crate::rest::{Call, Page, Parameter, Reply, python, query};
 use crate::time::Timestamp;
@@ -68,6 +69,18 @@ impl Listed {
         selection.limit = page.limit;
         selection.offset = page.offset;
         Ok(Asked { selection, page, counted })
+    }
+
+    /// What a query asks for in versions that read nothing of it: the first page of everything.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Internal`] for a list without a time or an id.
+    pub(super) fn whole(&self, call: &Call<'_, BlockStorage>) -> Result<Asked> {
+        let page = Page::read(&Query::default(), call.platform.config.integer(&OSAPI_MAX_LIMIT))?;
+        let project_id = Some(call.context.project_id.clone());
+        let selection =
+            Selection { project_id, order: self.order(call, &page)?, limit: page.limit, ..Selection::default() };
+        Ok(Asked { selection, page, counted: false })
     }
 
     /// Reads the filters of a query; from version 3.`strict` on unknown ones are refused.

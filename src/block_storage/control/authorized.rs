@@ -4,6 +4,7 @@
 use std::ops::Deref;
 
 use super::Caller;
+use crate::block_storage::model::message::Message;
 use crate::block_storage::model::snapshot::Snapshot;
 use crate::block_storage::model::volume::Volume;
 use crate::block_storage::policies;
@@ -102,6 +103,20 @@ impl Authorized<Snapshot> {
             caller.policy.check(rule, caller.context, &target)?;
         }
         Ok(self)
+    }
+}
+
+impl Authorized<Message> {
+    /// The message with this id, if it is of the caller's project and `rule` holds.
+    ///
+    /// # Errors
+    /// [`crate::Kind::NotFound`], [`crate::Kind::Forbidden`], those of the database.
+    pub fn load(caller: &Caller<'_>, id: &str, rule: &Rule) -> Result<Self> {
+        let message = caller.database.read(|c| store::message_lists::by_id(c, id))?;
+        let message = message.filter(|message| caller.sees(&message.project_id));
+        let message = message.ok_or_else(|| store::message_lists::no_message(id))?;
+        caller.policy.check(rule, caller.context, &Target::project(&message.project_id))?;
+        Ok(Self(message))
     }
 }
 

@@ -4,6 +4,7 @@ mod authorized;
 pub mod default_types;
 pub mod hosts;
 pub mod limits;
+pub mod messages;
 pub mod pools;
 pub mod quotas;
 pub mod refusals;

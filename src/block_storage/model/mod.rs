@@ -2,6 +2,7 @@
 
 pub mod attachment;
 pub mod message;
+pub mod message_list;
 pub mod pool;
 pub mod quota;
 pub mod resource_filters;

@@ -5,6 +5,7 @@ pub mod attachments;
 pub mod census;
 pub mod hosts;
 mod lists;
+pub mod message_lists;
 pub mod messages;
 pub mod metadata;
 pub mod orders;
