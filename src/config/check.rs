@@ -2,7 +2,8 @@
 //! which `load` checks.
 
 use super::BACKEND_SECTION;
-use super::load::{Assigned, Config, Problem, Severity, Sources, rows, same_section};
+use super::load::{Assigned, Config, rows, same_section};
+use super::sources::{Problem, Severity, Sources};
 use crate::error::Result;
 
 /// Sections and names of the options of the real Cinder, see the head of the file.

@@ -7,6 +7,7 @@ mod load;
 mod machine;
 mod opt;
 mod parse;
+mod sources;
 mod substitute;
 mod value;
 
@@ -25,8 +26,9 @@ pub mod telemetry;
 pub mod volume;
 
 pub use check::check;
-pub use load::{Config, Origin, Problem, Severity, Sources};
+pub use load::Config;
 pub use opt::{Opt, OptKind};
+pub use sources::{Origin, Problem, Severity, Sources};
 
 /// The section whose rows hold in every backend's section.
 pub use backend::SECTION as BACKEND_SECTION;

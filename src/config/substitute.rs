@@ -88,7 +88,7 @@ fn named(name: &str, section: &str, assigned: &[Assigned], depth: usize) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::load::Origin;
+    use crate::config::Origin;
 
     fn with(text: &str) -> Result<String, String> {
         let set = |section: &str, name: &str, value: &str| Assigned {
