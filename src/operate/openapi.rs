@@ -6,13 +6,21 @@ use crate::error::{Error, Result};
 use crate::rest::openapi::{Title, document};
 use crate::rest::service::Dialect;
 use crate::rest::{Microversion, Route};
+use crate::telemetry;
 
 const BLOCK_STORAGE: Title = Title {
     title: "Block Storage API v3",
     summary: "Volumes, snapshots, and what belongs to them, as Cinder serves them.",
 };
 
-/// The document of the service with this name (`block-storage`), as JSON text with a line break at its end; at the
+const METERING: Title = Title {
+    title: "Telemetry API v2: metering",
+    summary: "Meters, samples, resources and statistics, as Ceilometer served them.",
+};
+
+const ALARMING: Title = Title { title: "Telemetry API v2: alarming", summary: "Alarms, as Aodh serves them." };
+
+/// The document of the service with this name (`block-storage`, `metering`, `alarming`), as JSON text with a line break at its end; at the
 /// highest version where none is named.
 ///
 /// # Errors
@@ -22,6 +30,8 @@ pub fn text(service: &str, microversion: Option<&str>) -> Result<String> {
         "block-storage" => {
             written(BLOCK_STORAGE, block_storage::ROUTES, &block_storage::dialect::DIALECT, microversion)
         }
+        "metering" => written(METERING, telemetry::METERING_ROUTES, &telemetry::api::METERING, microversion),
+        "alarming" => written(ALARMING, telemetry::ALARMING_ROUTES, &telemetry::api::ALARMING, microversion),
         _ => Err(Error::invalid(format!("There is no service {service}."))),
     }
 }

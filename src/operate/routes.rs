@@ -9,6 +9,7 @@ use crate::identity::policy::Rule;
 use crate::rest::openapi::full_path;
 use crate::rest::service::Dialect;
 use crate::rest::{Microversion, Route};
+use crate::telemetry;
 
 /// The names of the columns.
 pub const COLUMNS: &str = "method\tpath\taction\tmin_mv\tmax_mv\tsuccess\tpolicy";
@@ -17,13 +18,18 @@ pub const COLUMNS: &str = "method\tpath\taction\tmin_mv\tmax_mv\tsuccess\tpolicy
 const BLOCK_STORAGE_FRONT: &[(&str, u16, bool)] =
     &[("/", 300, false), ("/v3/", 200, true), ("/healthcheck", 200, false)];
 
-/// The table of the service with this name (`block-storage`).
+/// The same of metering and of alarming.
+const TELEMETRY_FRONT: &[(&str, u16, bool)] = &[("/", 200, false), ("/healthcheck", 200, false)];
+
+/// The table of the service with this name (`block-storage`, `metering`, `alarming`).
 ///
 /// # Errors
 /// [`crate::Kind::Invalid`] where there is no such service.
 pub fn table(service: &str) -> Result<String> {
     match service {
         "block-storage" => Ok(written(block_storage::ROUTES, &block_storage::dialect::DIALECT, BLOCK_STORAGE_FRONT)),
+        "metering" => Ok(written(telemetry::METERING_ROUTES, &telemetry::api::METERING, TELEMETRY_FRONT)),
+        "alarming" => Ok(written(telemetry::ALARMING_ROUTES, &telemetry::api::ALARMING, TELEMETRY_FRONT)),
         _ => Err(Error::invalid(format!("There is no service {service}."))),
     }
 }

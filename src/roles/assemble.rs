@@ -42,11 +42,25 @@ impl Assembly {
             port: u16::try_from(config.integer(port)).unwrap_or(0),
             endpoint,
         };
-        let app = App::new(vec![mount(
-            &config::gateway::BLOCK_STORAGE_PREFIX,
-            &config::gateway::BLOCK_STORAGE_PORT,
-            Arc::new(block_storage::service(storage_platform, database.clone())),
-        )]);
+        let samples = telemetry_database(&config, pool_size, false)?;
+        let telemetry_platform = Arc::new(storage_platform.with_rules(telemetry::policy::ALL)?);
+        let app = App::new(vec![
+            mount(
+                &config::gateway::BLOCK_STORAGE_PREFIX,
+                &config::gateway::BLOCK_STORAGE_PORT,
+                Arc::new(block_storage::service(storage_platform, database.clone())),
+            ),
+            mount(
+                &config::gateway::METERING_PREFIX,
+                &config::gateway::METERING_PORT,
+                Arc::new(telemetry::metering(telemetry_platform.clone(), samples.clone())),
+            ),
+            mount(
+                &config::gateway::ALARMING_PREFIX,
+                &config::gateway::ALARMING_PORT,
+                Arc::new(telemetry::alarming(telemetry_platform, samples)),
+            ),
+        ]);
         Ok(Self { app, config, database, sources })
     }
 
@@ -75,13 +89,25 @@ pub fn block_storage_database(config: &Config, pool_size: u32, create: bool) -> 
     open(config, &config::database::CONNECTION, pool_size, create)
 }
 
+/// Opens Telemetry's database; `create` makes the file of an embedded one.
+///
+/// # Errors
+/// `Invalid` for an URL that names no engine.
+pub fn telemetry_database(config: &Config, pool_size: u32, create: bool) -> Result<Database> {
+    open(config, &config::telemetry::CONNECTION, pool_size, create)
+}
+
 /// Every database with what it holds. Where both services share one, it stands there twice.
 ///
 /// # Errors
 /// `Invalid` for an URL that names no engine.
 pub fn every_database(config: &Config, pool_size: u32, create: bool) -> Result<Vec<(Database, Wanted<'static>)>> {
     let storage = Wanted { cinder: true, components: &[&orders::PLATFORM, &tables::COMPONENT] };
-    Ok(vec![(block_storage_database(config, pool_size, create)?, storage)])
+    let samples = Wanted { cinder: false, components: &[&telemetry::store::schema::COMPONENT] };
+    Ok(vec![
+        (block_storage_database(config, pool_size, create)?, storage),
+        (telemetry_database(config, pool_size, create)?, samples),
+    ])
 }
 
 fn open(config: &Config, url: &Opt, pool_size: u32, create: bool) -> Result<Database> {

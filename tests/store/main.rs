@@ -16,5 +16,5 @@ mod quotas;
 mod round_trip;
 mod schema;
 mod upkeep;
-mod volume_types;
 mod volume_service;
+mod volume_types;
