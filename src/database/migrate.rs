@@ -7,7 +7,7 @@ use super::connection::Connection;
 use super::engine::Engine;
 use super::pool::Database;
 use super::schema::{ALEMBIC_VERSION, OLDER_REVISIONS, REVISION, TABLES};
-use super::seeds;
+use super::seeds::{self, Limits};
 use super::table::{Index, Table, int, text};
 use crate::{Error, Kind, Result};
 
@@ -79,17 +79,25 @@ const LONGEST_WAIT: Duration = Duration::from_secs(600);
 /// # Errors
 /// `Conflict` where the tables are of another revision than ours; else as all statements.
 pub fn sync(database: &Database, wanted: &Wanted<'_>) -> Result<Report> {
+    sync_with_limits(database, wanted, &seeds::LIMITS)
+}
+
+/// As [`sync`]; where Cinder's tables are made, their quota class `default` begins with `limits`.
+///
+/// # Errors
+/// As [`sync`].
+pub fn sync_with_limits(database: &Database, wanted: &Wanted<'_>, limits: &Limits) -> Result<Report> {
     match database.engine() {
-        Engine::Sqlite => database.write(|tx| bring_up(tx, wanted)),
+        Engine::Sqlite => database.write(|tx| bring_up(tx, wanted, limits)),
         Engine::Postgres => database.write(|tx| {
             tx.query("SELECT pg_advisory_xact_lock(?)", &[LOCK.into()], |_| Ok(()))?;
-            bring_up(tx, wanted)
+            bring_up(tx, wanted, limits)
         }),
         Engine::Mysql => {
             // Here a table that is made is committed at once, whatever happens after it; so the lock is the session's.
             let mut connection = database.dedicated()?;
             lock_session(&mut connection)?;
-            bring_up(&mut connection, wanted)
+            bring_up(&mut connection, wanted, limits)
         }
     }
 }
@@ -171,13 +179,13 @@ fn refusal(found: &Found) -> Error {
     Error::new(Kind::Conflict, what)
 }
 
-fn bring_up(connection: &mut Connection, wanted: &Wanted<'_>) -> Result<Report> {
+fn bring_up(connection: &mut Connection, wanted: &Wanted<'_>, limits: &Limits) -> Result<Report> {
     let mut report = Report::default();
     if wanted.cinder {
         match found(connection)? {
             Found::Current => {}
             Found::Nothing | Found::Unfinished => {
-                make_cinder(connection)?;
+                make_cinder(connection, limits)?;
                 report.made_cinder = true;
             }
             other => return Err(refusal(&other)),
@@ -210,17 +218,17 @@ fn bring_up(connection: &mut Connection, wanted: &Wanted<'_>) -> Result<Report> 
 
 /// Makes Cinder's tables and their first rows. The revision is the last row, so that a run that is broken off where
 /// tables are committed one by one is known as such, and finished by the next.
-fn make_cinder(connection: &mut Connection) -> Result<()> {
+fn make_cinder(connection: &mut Connection, limits: &Limits) -> Result<()> {
     for table in TABLES {
         for statement in table.create(connection.engine()) {
             connection.batch(&statement)?;
         }
     }
     match connection.engine() {
-        Engine::Sqlite | Engine::Postgres => seeds::insert(connection),
+        Engine::Sqlite | Engine::Postgres => seeds::insert(connection, limits),
         Engine::Mysql => {
             let mut transaction = connection.begin()?;
-            seeds::insert(&mut transaction)?;
+            seeds::insert(&mut transaction, limits)?;
             transaction.commit()
         }
     }

@@ -13,7 +13,7 @@ mod pool;
 pub mod purge;
 mod row;
 pub mod schema;
-mod seeds;
+pub mod seeds;
 pub mod select;
 pub mod table;
 mod url;

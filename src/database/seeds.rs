@@ -7,8 +7,9 @@ use super::schema::REVISION;
 use crate::Result;
 use crate::time::Timestamp;
 
-/// The limits of the quota class `default`.
-const LIMITS: [(&str, i64); 7] = [
+/// The limits that the quota class `default` begins with: resource and limit, -1 for none. Cinder writes into them what its
+/// configuration says when the tables are made; from then on the rows win over the configuration.
+pub const LIMITS: Limits = [
     ("volumes", 10),
     ("snapshots", 10),
     ("gigabytes", 1000),
@@ -18,10 +19,13 @@ const LIMITS: [(&str, i64); 7] = [
     ("backup_gigabytes", 1000),
 ];
 
+/// Resources and limits of the quota class `default`.
+pub type Limits = [(&'static str, i64); 7];
+
 /// Puts them in, the revision last.
-pub(super) fn insert(connection: &mut Connection) -> Result<()> {
+pub(super) fn insert(connection: &mut Connection, limits: &Limits) -> Result<()> {
     let now = Timestamp::now();
-    for (resource, limit) in LIMITS {
+    for (resource, limit) in *limits {
         connection.execute(
             "INSERT INTO quota_classes (created_at, class_name, resource, hard_limit, deleted) VALUES (?, ?, ?, ?, ?)",
             &[now.into(), "default".into(), resource.into(), limit.into(), false.into()],

@@ -2,9 +2,11 @@
 
 use std::io::{self, Write};
 
+use crate::config::{Config, quota};
 use crate::database::check;
 use crate::database::migrate::{self, Found, Wanted};
 use crate::database::schema::REVISION;
+use crate::database::seeds::LIMITS;
 use crate::database::{Database, purge};
 use crate::time::Timestamp;
 use crate::{Error, Result};
@@ -19,8 +21,22 @@ const DAY: i64 = 86_400;
 ///
 /// # Errors
 /// `Conflict` where the tables are of another revision; else as all statements.
-pub fn sync(database: &Database, wanted: &Wanted<'_>, out: &mut dyn Write) -> Result<()> {
-    let report = migrate::sync(database, wanted)?;
+pub fn sync(config: &Config, database: &Database, wanted: &Wanted<'_>, out: &mut dyn Write) -> Result<()> {
+    let mut limits = LIMITS;
+    for (resource, limit) in &mut limits {
+        let opt = match *resource {
+            "volumes" => &quota::QUOTA_VOLUMES,
+            "snapshots" => &quota::QUOTA_SNAPSHOTS,
+            "gigabytes" => &quota::QUOTA_GIGABYTES,
+            "per_volume_gigabytes" => &quota::PER_VOLUME_SIZE_LIMIT,
+            "groups" => &quota::QUOTA_GROUPS,
+            "backups" => &quota::QUOTA_BACKUPS,
+            "backup_gigabytes" => &quota::QUOTA_BACKUP_GIGABYTES,
+            _ => continue,
+        };
+        *limit = config.integer(opt);
+    }
+    let report = migrate::sync_with_limits(database, wanted, &limits)?;
     if report.made_cinder {
         say(out, format_args!("made Cinder's tables at revision {REVISION}"))?;
     } else if wanted.cinder {

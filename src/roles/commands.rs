@@ -57,7 +57,7 @@ fn database(config: &Config, command: &DbCommand, out: &mut dyn Write) -> Result
     let mut good = true;
     for (database, wanted) in assemble::every_database(config, 1, matches!(command, DbCommand::Sync))? {
         good &= match command {
-            DbCommand::Sync => db::sync(&database, &wanted, out).map(|()| true),
+            DbCommand::Sync => db::sync(config, &database, &wanted, out).map(|()| true),
             DbCommand::Version => db::version(&database, &wanted, out).map(|()| true),
             DbCommand::Check => db::check(&database, &wanted, out),
             DbCommand::Purge { .. } if !wanted.cinder => Ok(true),
