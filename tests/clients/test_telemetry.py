@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture
 def ceilometer(stack):
-    return ceilometerclient.client.get_client("2", endpoint=stack.metering_url, token="demo:demo", os_auth_type="token")
+    return ceilometerclient.client.get_client("2", os_endpoint=stack.metering_url, os_token="demo:demo")
 
 
 def sample(resource, volume, time):
