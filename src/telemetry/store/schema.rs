@@ -151,7 +151,7 @@ pub const COMPONENT: Component = Component {
 };
 
 /// What Telemetry's database holds.
-pub const WANTED: Wanted<'static> = Wanted { cinder: false, components: &[&COMPONENT] };
+const WANTED: Wanted<'_> = Wanted { cinder: false, components: &[&COMPONENT] };
 
 /// Makes the tables that are missing.
 ///
