@@ -1,24 +1,22 @@
 //! `hearth openapi`: the OpenAPI 3.1 document of a service at one microversion. The document itself is made by
 //! `rest/openapi.rs` from the rows that serve.
 
-use crate::block_storage;
 use crate::error::{Error, Result};
 use crate::rest::openapi::{Title, document};
 use crate::rest::service::Dialect;
 use crate::rest::{Microversion, Route};
-use crate::telemetry;
+use crate::{block_storage, telemetry};
 
 const BLOCK_STORAGE: Title = Title {
     title: "Block Storage API v3",
     summary: "Volumes, snapshots, and what belongs to them, as Cinder serves them.",
 };
-
 const METERING: Title = Title {
-    title: "Telemetry API v2: metering",
-    summary: "Meters, samples, resources and statistics, as Ceilometer served them.",
+    title: "Telemetry API v2",
+    summary: "Meters, samples, resources and statistics, as Ceilometer serves them.",
 };
 
-const ALARMING: Title = Title { title: "Telemetry API v2: alarming", summary: "Alarms, as Aodh serves them." };
+const ALARMING: Title = Title { title: "Alarming API v2", summary: "Alarms, as Aodh serves them." };
 
 /// The document of the service with this name (`block-storage`, `metering`, `alarming`), as JSON text with a line break at its end; at the
 /// highest version where none is named.
@@ -30,8 +28,8 @@ pub fn text(service: &str, microversion: Option<&str>) -> Result<String> {
         "block-storage" => {
             written(BLOCK_STORAGE, block_storage::ROUTES, &block_storage::dialect::DIALECT, microversion)
         }
-        "metering" => written(METERING, telemetry::METERING_ROUTES, &telemetry::api::METERING, microversion),
-        "alarming" => written(ALARMING, telemetry::ALARMING_ROUTES, &telemetry::api::ALARMING, microversion),
+        "metering" => written(METERING, telemetry::METERING_ROUTES, &telemetry::METERING, microversion),
+        "alarming" => written(ALARMING, telemetry::ALARMING_ROUTES, &telemetry::ALARMING, microversion),
         _ => Err(Error::invalid(format!("There is no service {service}."))),
     }
 }
@@ -72,6 +70,8 @@ mod tests {
         for wrong in ["3.72", "2.0", "latest", "3"] {
             assert!(text("block-storage", Some(wrong)).is_err(), "{wrong}");
         }
+        assert!(text("metering", None).unwrap().contains("\"version\": \"2\""));
+        assert!(text("metering", Some("3.0")).is_err());
         assert!(text("compute", None).is_err());
     }
 }

@@ -124,6 +124,9 @@ impl Writer<'_> {
 
     /// `None` where no row reads a body.
     fn request_body<S>(&self, routes: &[&'static Route<S>]) -> Option<Value> {
+        if routes.iter().any(|route| route.raw) {
+            return Some(json!({"required": true, "content": {"application/json": {"schema": {}}}}));
+        }
         let mut bodies: Vec<Value> = routes.iter().filter_map(|route| self.one_body(route)).collect();
         let schema = match bodies.len() {
             0 => return None,
@@ -222,12 +225,9 @@ impl Writer<'_> {
 
 /// A name for the operation that no other operation has: `get_volumes_detail`.
 fn operation_id(dialect: &Dialect, path: &str, method: &str) -> String {
-    let mut id = method.to_ascii_lowercase();
-    for segment in below(dialect, path).split('/').filter(|segment| !segment.is_empty()) {
-        id.push('_');
-        id.extend(segment.chars().filter(|letter| !matches!(letter, '{' | '}')));
-    }
-    id
+    let name = below(dialect, path).chars().filter(|letter| !matches!(letter, '{' | '}'));
+    let name = name.map(|letter| if letter == '/' { '_' } else { letter });
+    method.to_ascii_lowercase().chars().chain(name).collect()
 }
 
 /// The resource's name: the first segment of the row's own path.

@@ -12,7 +12,7 @@ use crate::database::Database;
 use crate::rest::platform::Platform;
 use crate::rest::service::Service;
 
-pub use api::{ALARMING_ROUTES, METERING_ROUTES};
+pub use api::{ALARMING, ALARMING_ROUTES, METERING, METERING_ROUTES};
 use control::message_ids::MessageIds;
 use store::Store;
 

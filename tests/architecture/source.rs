@@ -1,5 +1,4 @@
-//! The rules of `docs/architecture.md` as tests: who may import whom, where SQL, programs, `unsafe` and panics may stand,
-//! how long a file may be, and what must hold of every table of routes.
+//! Who may import whom, where SQL, programs, `unsafe` and panics may stand, and how long a file may be.
 //!
 //! Source is read as text. What stands behind `#[cfg(test)]` may import whatever it likes.
 
@@ -94,6 +93,8 @@ const LAYERS: &[Layer] = &[
             "config",
         ],
     },
+    // How the service talks is a value of the platform's, which has the answers of an unknown URL in it.
+    Layer { name: "telemetry::api::dialect", may: PLATFORM },
     Layer { name: "telemetry::store", may: &["telemetry::model", "database", "service"] },
     Layer {
         name: "telemetry::ingest",
@@ -139,7 +140,7 @@ const BEHIND_BLOCK_STORAGE: &[&str] = &[
 ];
 
 /// Files longer than 600 lines, with the reason.
-const LONG_FILES: &[(&str, &str)] = &[];
+const LONG_FILES: &[(&str, &str)] = &[("src/config/load.rs", "a quarter of it are its tests")];
 
 /// Code that may panic, with the reason why it can not.
 const MAY_PANIC: &[(&str, &str, &str)] = &[];
