@@ -2,8 +2,9 @@
 
 import uuid
 
-import ceilometerclient.client
+import ceilometerclient.v2.client
 import pytest
+from keystoneauth1 import session, token_endpoint
 
 
 @pytest.fixture
