@@ -9,6 +9,8 @@ use hearth::block_storage::model::pool::Space;
 use hearth::block_storage::volume::drivers::file::FileDriver;
 use hearth::block_storage::volume::drivers::{Driver, Format, Stored};
 
+use super::world::Mount;
+
 const GIB: u64 = 1 << 30;
 
 struct Backend {
@@ -156,6 +158,34 @@ fn an_attached_volume_is_copied_only_where_the_copy_is_of_one_moment() {
             assert_eq!(backend.names(), ["volume-1"]);
         }
     }
+}
+
+#[test]
+fn a_file_system_with_reflinks_copies_even_attached_volumes_and_takes_no_space_for_it() {
+    let folder = std::env::temp_dir().join(format!("hearth-reflinks-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let place = folder.join("xfs");
+    if let Some(_mount) = Mount::with_reflinks(&place) {
+        let driver = FileDriver::new(place.clone(), Format::Raw, true);
+        assert!(driver.acquire().unwrap());
+        driver.create_volume("volume-1", 1).unwrap();
+        let file = std::fs::OpenOptions::new().write(true).open(place.join("volume-1")).unwrap();
+        file.write_all_at(&vec![b'x'; 100 << 20], 7).unwrap();
+        file.sync_all().unwrap();
+        let free = |driver: &FileDriver| match driver.capacity().unwrap().free {
+            Space::Gib(gib) => gib,
+            other => panic!("{other:?}"),
+        };
+        let before = free(&driver);
+        let attached = Stored { attached: true, ..stored("volume-1", 1, Format::Raw) };
+        driver.create_snapshot("snapshot-1", attached).unwrap();
+        driver.copy_volume("volume-2", 2, attached).unwrap();
+        assert!(before - free(&driver) < 0.03, "{before} GiB before, {} after", free(&driver));
+        let mut found = [0; 2];
+        std::fs::File::open(place.join("volume-2")).unwrap().read_exact_at(&mut found, 6).unwrap();
+        assert_eq!(&found, b"\0x");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]

@@ -158,7 +158,7 @@ fn the_service_says_that_it_is_up_and_what_there_is_room_for() {
 fn volumes_go_where_room_and_hints_send_them() {
     let world = World::with(
         "enabled_backends = one, two",
-        "[one]\nmax_over_subscription_ratio = 1.0\n[two]\nmax_over_subscription_ratio = 20.0\n",
+        "[one]\nmax_over_subscription_ratio = 100000\n[two]\nmax_over_subscription_ratio = 200000\n",
     );
     let _service = world.start();
     let host = |id: &str| world.volume(id).unwrap().host.unwrap();

@@ -2,41 +2,13 @@
 
 use std::fs;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hearth::block_storage::model::snapshot;
 use hearth::block_storage::model::volume::{self, Status};
 use hearth::block_storage::store::{pools, snapshots, volumes};
 
-use super::world::{Of, World, files};
-
-/// A small file system of its own; unmounted when dropped. `None` where this user may not mount.
-struct Small(PathBuf);
-
-impl Small {
-    fn mounted(at: &Path, mib: u32) -> Option<Self> {
-        fs::create_dir_all(at).unwrap();
-        let size = format!("size={mib}m");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(at).output().ok()?;
-        if !mounted.status.success() {
-            eprintln!("left out: this user may not mount file systems");
-            return None;
-        }
-        Some(Self(at.to_owned()))
-    }
-
-    fn remount(&self, how: &str) {
-        let done = Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(&self.0).status().unwrap();
-        assert!(done.success());
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
+use super::world::{Mount, Of, World, files};
 
 fn status(world: &World, id: &str) -> Status {
     world.volume(id).unwrap().status
@@ -50,7 +22,7 @@ fn a_full_disk_fails_what_needs_space_and_nothing_else() {
         "[file]\nhearth_file_path = %F/small\n",
     );
     let small = world.folder.join("small");
-    let Some(_mount) = Small::mounted(&small, 8) else { return };
+    let Some(_mount) = Mount::memory(&small, 8) else { return };
     let _service = world.start();
     let id = world.create(1, Of::Nothing);
     world.settle();
@@ -85,7 +57,7 @@ fn a_volume_that_does_not_fit_one_disk_is_made_on_another() {
          [large]\nhearth_file_path = %F/large\n",
     );
     let small = world.folder.join("small");
-    let Some(_mount) = Small::mounted(&small, 64) else { return };
+    let Some(_mount) = Mount::memory(&small, 64) else { return };
     let _service = world.start();
     // The scheduler is told that there is most room on the small one, as if it had been there a moment ago.
     let lie = "UPDATE hearth_pools SET report = ? WHERE name LIKE '%small'";
@@ -105,7 +77,7 @@ fn a_thick_volume_that_can_not_grow_keeps_its_size_and_its_project_its_gigabytes
     let world =
         World::with("enabled_backends = file", "[file]\nhearth_file_path = %F/small\nnfs_sparsed_volumes = false\n");
     let small = world.folder.join("small");
-    let Some(_mount) = Small::mounted(&small, 1100) else { return };
+    let Some(_mount) = Mount::memory(&small, 1100) else { return };
     let _service = world.start();
     let id = world.create(1, Of::Nothing);
     world.settle();
@@ -125,7 +97,7 @@ fn a_driver_that_fails_to_extend_leaves_the_volume_in_error_and_gives_the_gigaby
         "[file]\nhearth_file_path = %F/small\nnfs_sparsed_volumes = false\n",
     );
     let small = world.folder.join("small");
-    let Some(_mount) = Small::mounted(&small, 1100) else { return };
+    let Some(_mount) = Mount::memory(&small, 1100) else { return };
     let _service = world.start();
     let id = world.create(1, Of::Nothing);
     world.settle();
@@ -148,18 +120,18 @@ fn a_folder_that_becomes_read_only_takes_its_service_down_until_it_is_writable_a
         "[file]\nhearth_file_path = %F/small\n",
     );
     let small = world.folder.join("small");
-    let Some(mount) = Small::mounted(&small, 8) else { return };
+    let Some(mount) = Mount::memory(&small, 8) else { return };
     let _service = world.start();
     let kept = world.create(1, Of::Nothing);
     world.settle();
-    mount.remount("ro");
+    mount.again("ro");
     // Whatever is asked for before the next look fails at the driver; after it, nothing is begun any more.
     world.delete(&kept, false);
     world.wait("the pool to be down", || world.read(|c| pools::list(c, 60)).iter().all(|pool| !pool.up).then_some(()));
     let refused = world.create(1, Of::Nothing);
     world.wait("the refusal", || (status(&world, &refused) == Status::Error).then_some(()));
     assert_eq!(world.messages(&refused), ["VOLUME_VOLUME_001_003"]);
-    mount.remount("rw");
+    mount.again("rw");
     world.wait("the pool to be up", || world.read(|c| pools::list(c, 60)).iter().any(|pool| pool.up).then_some(()));
     world.settle();
     match world.volume(&kept) {

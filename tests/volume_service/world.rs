@@ -50,7 +50,8 @@ impl World {
         Self::with("", "")
     }
 
-    /// A world with these lines in `[DEFAULT]`, and these sections. `%F` stands for the world's folder.
+    /// A world with these lines in `[DEFAULT]`, and these sections. `%F` stands for the world's folder. Space may be
+    /// promised so often that the size of the machine's disk does not matter.
     pub(super) fn with(default: &str, sections: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("hearth-volume-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
@@ -60,7 +61,8 @@ impl World {
         let database = format!("sqlite:///{path}/hearth.db");
         let text = format!(
             "[DEFAULT]\nhost = node1\nstate_path = {path}\nreport_interval = 1\nbackend_stats_polling_interval = 1\n\
-             {default}\n[database]\nconnection = {database}\n{sections}\n"
+             {default}\n[database]\nconnection = {database}\n\
+             [backend_defaults]\nmax_over_subscription_ratio = 1000000\n{sections}\n"
         );
         let text = text.replace("%F", &path);
         fs::write(folder.join("hearth.conf"), &text).unwrap();
@@ -368,6 +370,53 @@ fn a_child_is_a_volume_service() {
     let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
     role.stop();
     role.wait();
+}
+
+/// A file system that is mounted for a test; unmounted when dropped.
+pub(super) struct Mount(PathBuf);
+
+impl Mount {
+    /// A small file system in memory. `None` where this user may not mount.
+    pub(super) fn memory(at: &Path, mib: u32) -> Option<Self> {
+        Self::new(at, &["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs"])
+    }
+
+    /// A file system that can share blocks between files, in a file. `None` where this user may not mount, or where
+    /// there is no program that makes one.
+    pub(super) fn with_reflinks(at: &Path) -> Option<Self> {
+        let image = at.with_extension("image");
+        fs::File::create(&image).unwrap().set_len(400 << 20).unwrap();
+        match Command::new("mkfs.xfs").args(["-q", "-m", "reflink=1"]).arg(&image).output() {
+            Ok(made) => assert!(made.status.success(), "{made:?}"),
+            Err(_) => {
+                eprintln!("left out: mkfs.xfs is not installed");
+                return None;
+            }
+        }
+        Self::new(at, &["-t", "xfs", "-o", "loop", image.to_str().unwrap()])
+    }
+
+    fn new(at: &Path, arguments: &[&str]) -> Option<Self> {
+        fs::create_dir_all(at).unwrap();
+        let mounted = Command::new("mount").args(arguments).arg(at).output().ok()?;
+        if !mounted.status.success() {
+            eprintln!("left out: this user may not mount file systems");
+            return None;
+        }
+        Some(Self(at.to_owned()))
+    }
+
+    /// Mounts it again, `ro` or `rw`.
+    pub(super) fn again(&self, how: &str) {
+        let done = Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(&self.0).status().unwrap();
+        assert!(done.success());
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
 }
 
 /// The names in a folder without those that the driver always keeps.

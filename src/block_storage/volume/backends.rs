@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 /// The backend that runs where the configuration enables none.
 const ONLY_BACKEND: &str = "file";
 
+/// The complaint while somebody else has the backend.
+pub(super) const TAKEN: &str = "another process, or another section, has it";
+
 /// One backend with its one pool.
 pub(super) struct Backend {
     /// `host@backend`.
@@ -54,7 +57,9 @@ impl Backend {
     pub(super) fn set_state(&self, state: State) {
         let mut held = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match (&held.complaint, &state.complaint) {
-            (old, Some(new)) if old.as_ref() != Some(new) => log::error!("backend {} is down: {new}", self.host),
+            (old, Some(new)) if old.as_ref() == Some(new) => {}
+            (_, Some(new)) if new == TAKEN => log::info!("backend {}: {new}, this one stands by", self.host),
+            (_, Some(new)) => log::error!("backend {} is down: {new}", self.host),
             (Some(_), None) => log::info!("backend {} works again", self.host),
             _ => {}
         }

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::backends::{Backend, State};
+use super::backends::{Backend, State, TAKEN};
 use super::{Shared, recovery};
 use crate::block_storage::model::service::VOLUME;
 use crate::block_storage::store::{messages, pools, services};
@@ -69,7 +69,7 @@ fn examine(shared: &Shared, backend: &Backend, mut state: State) -> State {
     if !state.acquired {
         match backend.driver.acquire() {
             Ok(true) => state.acquired = true,
-            Ok(false) => return State { complaint: Some("another process has it".to_owned()), ..state },
+            Ok(false) => return State { complaint: Some(TAKEN.to_owned()), ..state },
             Err(error) => return State { complaint: Some(error.to_string()), ..state },
         }
     }

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 use crate::block_storage::volume::drivers::Format;
 use crate::error::{Error, Result};
-use crate::service::exec::Program;
+use crate::service::exec::{self, Program};
 
 /// The program that makes and grows qcow2 files.
 const QEMU_IMG: &str = "qemu-img";
@@ -83,8 +83,12 @@ impl Image {
     }
 }
 
-/// Whether `qemu-img` can be started.
+/// Whether `qemu-img` is there. It is looked for and not run, because this is asked again and again.
 pub(super) fn check_program() -> Result<()> {
+    if exec::find(QEMU_IMG).is_some() {
+        return Ok(());
+    }
+    // Its own words name the package that is missing.
     Program::new(QEMU_IMG).arg("--version").run().map(|_| ())
 }
 
