@@ -120,8 +120,7 @@ impl Link {
         let answered = self.live.iter().any(|live| live.exchange.is_done());
         if answered {
             self.active = context.now;
-            let closing = self.live.iter().any(|live| live.exchange.is_done() && !live.exchange.keeps());
-            self.closing |= closing;
+            self.closing |= self.has_ended();
             self.live.retain(|live| !live.exchange.is_done());
             if let (Machine::Http(parser), false) = (&mut self.machine, self.closing) {
                 let (connection, live) = (&self.connection, &mut self.live);
@@ -138,6 +137,7 @@ impl Link {
 
     /// Ends the connection if nothing is left to do on it.
     fn settle(&mut self) -> Fate {
+        self.closing |= self.has_ended();
         if !self.closing || self.live.iter().any(|live| !live.exchange.is_done()) || self.connection.has_unsent() {
             return Fate::Stays;
         }
@@ -152,6 +152,11 @@ impl Link {
             return Fate::Stays;
         }
         Fate::Ends
+    }
+
+    /// Whether an answer was the last of this connection.
+    fn has_ended(&self) -> bool {
+        self.live.iter().any(|live| live.exchange.is_done() && !live.exchange.keeps())
     }
 
     fn machine_is_midway(&self) -> bool {
@@ -295,10 +300,11 @@ fn heed(
         }
         Event::Abort { id, keep, headless } => {
             if let Some(request) = running(live, id).map(|at| live.swap_remove(at)) {
-                request.end(Err(io::ErrorKind::ConnectionAborted));
+                // First its end, and then the news to its handler: else the handler's answer might come before.
                 if request.exchange.abort() {
                     log::info!("the web server gave a request up");
                 }
+                request.end(Err(io::ErrorKind::ConnectionAborted));
                 // It is looked after until its end: a streamed answer ends at its next block.
                 live.push(Live { exchange: request.exchange, body: Gather::Over });
             } else if headless {
@@ -314,19 +320,18 @@ fn heed(
         },
         Event::Refuse { id, keep, status, why } => {
             log::info!("a request was refused with {status}: {why}");
-            let exchange = match running(live, id).map(|at| live.swap_remove(at)) {
-                Some(request) => {
-                    request.end(Err(io::ErrorKind::InvalidData));
-                    request.exchange.keep_no_longer();
-                    request.exchange
-                }
-                None => exchange(connection, id, keep, asked),
-            };
-            match status {
-                503 => overloaded(&exchange, context.settings),
-                _ => _ = exchange.answer(reply::plain(status, why), context.settings.send_timeout),
+            let refused = running(live, id)
+                .map(|at| live.swap_remove(at))
+                .unwrap_or_else(|| Live { exchange: exchange(connection, id, keep, asked), body: Gather::Over });
+            if !keep {
+                refused.exchange.keep_no_longer();
             }
-            live.push(Live { exchange, body: Gather::Over });
+            match status {
+                503 => overloaded(&refused.exchange, context.settings),
+                _ => _ = refused.exchange.answer(reply::plain(status, why), context.settings.send_timeout),
+            }
+            refused.end(Err(io::ErrorKind::InvalidData));
+            live.push(Live { exchange: refused.exchange, body: Gather::Over });
             Ok(())
         }
         Event::Send(bytes) => {

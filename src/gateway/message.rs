@@ -183,3 +183,53 @@ impl Response {
 
 /// What the gateway calls for each request, on one of its native threads.
 pub type Handler = dyn Fn(Request) -> Response + Send + Sync;
+
+#[cfg(test)]
+mod tests {
+    use super::{Body, Params, Request};
+
+    fn request(pairs: &[(&str, &str)]) -> Request {
+        let mut params = Params::default();
+        for (name, value) in pairs {
+            params.push(name.as_bytes(), value.as_bytes());
+        }
+        Request { params, body: Body::Whole(Vec::new()) }
+    }
+
+    #[test]
+    fn the_path_is_found_in_what_each_web_server_sends() {
+        for (server, pairs) in [
+            (
+                "nginx",
+                &[("SCRIPT_NAME", "/volume"), ("DOCUMENT_URI", "/volume"), ("REQUEST_URI", "/volume/v3/a%20b?limit=1")]
+                    [..],
+            ),
+            (
+                "mod_proxy_fcgi",
+                &[
+                    ("SCRIPT_NAME", "/volume/v3/a b"),
+                    ("SCRIPT_FILENAME", "proxy:fcgi://localhost/volume/v3/a%20b"),
+                    ("REQUEST_URI", "/volume/v3/a%20b?limit=1"),
+                ],
+            ),
+            (
+                "mod_fcgid",
+                &[("SCRIPT_NAME", "/volume"), ("PATH_INFO", "/v3/a b"), ("REQUEST_URI", "/volume/v3/a%20b?limit=1")],
+            ),
+            ("an absolute target", &[("REQUEST_URI", "http://host:8776/volume/v3/a%20b?limit=1")]),
+        ] {
+            assert_eq!(request(pairs).path(), "/volume/v3/a%20b", "{server}");
+        }
+        assert_eq!(request(&[("SCRIPT_NAME", "/volume"), ("PATH_INFO", "/v3")]).path(), "/volume/v3");
+        assert_eq!(request(&[("PATH_INFO", "/v3")]).path(), "/v3");
+        assert_eq!(request(&[("REQUEST_URI", "http://host")]).path(), "/");
+    }
+
+    #[test]
+    fn headers_are_found_by_their_names() {
+        let request = request(&[("CONTENT_TYPE", "a/b"), ("HTTP_X_AUTH_TOKEN", "t"), ("X_AUTH", "not a header")]);
+        assert_eq!(request.header("content-type"), Some("a/b"));
+        assert_eq!(request.header("x-auth-token"), Some("t"));
+        assert_eq!(request.header("x-auth"), None);
+    }
+}

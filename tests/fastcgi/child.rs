@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -92,7 +92,9 @@ impl Target {
         let process = command.spawn().expect("this program runs");
         let target = Self { kind, process, folder, address };
         if options.own_socket {
-            target.wait_for("its socket", || target.socket().exists());
+            target.wait_for("its socket", || UnixStream::connect(target.socket()).is_ok());
+            // It catches signals before it answers the first request.
+            assert_eq!(target.client().ask("GET", "/hello", b"").status, 200);
         }
         target
     }
@@ -103,7 +105,7 @@ impl Target {
 
     /// How long this responder is waited for.
     fn deadline(&self) -> Duration {
-        if self.kind == Kind::Hearth { DEADLINE } else { Duration::from_secs(3) }
+        if self.kind == Kind::Hearth { DEADLINE } else { Duration::from_secs(8) }
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -157,6 +159,9 @@ impl Target {
 
 impl Drop for Target {
     fn drop(&mut self) {
+        if std::thread::panicking() && self.kind == Kind::Hearth {
+            eprintln!("the log of process {}:\n{}", self.process.id(), self.log());
+        }
         let _ = self.process.kill();
         let _ = self.process.wait();
         let _ = std::fs::remove_dir_all(&self.folder);
@@ -180,7 +185,7 @@ impl log::Log for Log {
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        if record.target().starts_with("hearth") {
+        if record.target().starts_with("hearth") || record.target().starts_with("fastcgi") {
             let _ = writeln!(std::io::stderr(), "LOG {} {}", record.level(), record.args());
         }
     }
@@ -216,7 +221,7 @@ fn serve_by_hearth() {
         workers: number("HEARTH_TEST_WORKERS").unwrap_or(4),
         max_requests: number("HEARTH_TEST_MAX_REQUESTS"),
         web_server_addrs: launch::web_server_addrs(),
-        drain_timeout: Duration::from_millis(200),
+        drain_timeout: Duration::from_secs(5),
         ..Settings::default()
     };
     let mut listeners = match Listener::given(Protocol::FastCgi) {
