@@ -16,6 +16,7 @@ pub mod schema;
 pub mod seeds;
 pub mod select;
 pub mod table;
+pub mod transition;
 mod url;
 mod value;
 

@@ -15,6 +15,7 @@ mod plan;
 mod quotas;
 mod round_trip;
 mod schema;
+mod transitions;
 mod upkeep;
 mod volume_service;
 mod volume_types;

@@ -1,9 +1,10 @@
 //! The `snapshots` table: loads, inserts, changes and moves of one snapshot. Lists are in `snapshot_lists.rs`.
 
-use super::transitions::{Outcome, during_condition, from_condition, marks, set_columns, set_status};
+use super::transitions::{self, Outcome, marks};
 use super::workers;
 use crate::block_storage::model::snapshot::{Guard, Move, RESET_STATUS, Snapshot, Status};
 use crate::block_storage::model::status::Status as _;
+use crate::database::transition::{End, Object};
 use crate::database::{Connection, Row, Value};
 use crate::error::Result;
 use crate::time::Timestamp;
@@ -134,23 +135,10 @@ pub fn change(connection: &mut Connection, id: &str, columns: &[(&str, Value<'_>
 /// # Errors
 /// As all statements.
 pub fn begin(connection: &mut Connection, id: &str, rule: &Move, columns: &[(&str, Value<'_>)]) -> Result<bool> {
-    let mut sql = String::from("UPDATE snapshots SET updated_at = ?");
-    let mut params: Vec<Value<'_>> = vec![Timestamp::now().into()];
-    set_status(rule, &mut sql, &mut params);
-    set_columns(columns, &mut sql, &mut params);
-    sql.push_str(" WHERE id = ? AND deleted = ?");
-    params.extend([id.into(), false.into()]);
-    from_condition(rule.from, &mut sql, &mut params);
-    for guard in rule.guards {
-        sql.push_str(match guard {
-            Guard::NoGroupSnapshot => " AND group_snapshot_id IS NULL AND cgsnapshot_id IS NULL",
-        });
-    }
-    let moved = connection.execute(&sql, &params)? == 1;
-    if moved && rule.failed.is_some() {
-        workers::begin(connection, workers::SNAPSHOT, id, rule.to.map_or("", Status::name))?;
-    }
-    Ok(moved)
+    let condition = |guard| match guard {
+        Guard::NoGroupSnapshot => "group_snapshot_id IS NULL AND cgsnapshot_id IS NULL",
+    };
+    transitions::begin(connection, object(id), rule, condition, columns)
 }
 
 /// Ends a move that [`begin`] began, as [`super::volumes::finish`] does for volumes.
@@ -164,33 +152,18 @@ pub fn finish(
     outcome: Outcome,
     columns: &[(&str, Value<'_>)],
 ) -> Result<bool> {
-    workers::end(connection, workers::SNAPSHOT, id)?;
-    if rule.to.is_none() {
-        return Ok(false);
-    }
-    let now = Timestamp::now();
-    let mut params: Vec<Value<'_>> = vec![now.into()];
-    let end = outcome.of(rule);
-    let mut sql = match end {
-        Some(end) => {
-            params.push(end.name().into());
-            String::from("UPDATE snapshots SET updated_at = ?, status = ?")
-        }
-        None => {
-            params.push(true.into());
-            String::from("UPDATE snapshots SET deleted_at = ?, deleted = ?, status = 'deleted'")
-        }
-    };
-    set_columns(columns, &mut sql, &mut params);
-    sql.push_str(" WHERE id = ? AND deleted = ?");
-    params.extend([id.into(), false.into()]);
-    during_condition(rule, &mut sql, &mut params);
-    let ended = connection.execute(&sql, &params)? == 1;
-    if ended && end.is_none() {
+    let ended = transitions::finish(connection, object(id), rule, outcome, columns)?;
+    if ended == Some(End::Deleted) {
+        let now = Timestamp::now();
         for table in ["snapshot_metadata", "volume_glance_metadata"] {
             let sql = format!("UPDATE {table} SET deleted_at = ?, deleted = ? WHERE snapshot_id = ? AND deleted = ?");
             connection.execute(&sql, &[now.into(), true.into(), id.into(), false.into()])?;
         }
     }
-    Ok(ended)
+    Ok(ended.is_some())
+}
+
+/// The snapshot as a row that moves.
+fn object(id: &str) -> Object<'_> {
+    Object { table: "snapshots", worker: workers::SNAPSHOT, id }
 }

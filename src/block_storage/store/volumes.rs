@@ -1,9 +1,10 @@
 //! The `volumes` table: loads, inserts, changes and moves of one volume. Lists are in `volume_lists.rs`.
 
-use super::transitions::{Outcome, during_condition, from_condition, marks, set_columns, set_status};
+use super::transitions::{self, Outcome, marks};
 use super::workers;
 use crate::block_storage::model::status::Status as _;
 use crate::block_storage::model::volume::{AttachStatus, Guard, Move, RESET_STATUS, Status, Volume};
+use crate::database::transition::{End, Object};
 use crate::database::{Connection, Row, Value};
 use crate::error::Result;
 use crate::time::Timestamp;
@@ -168,23 +169,7 @@ pub fn begin(connection: &mut Connection, id: &str, rule: &Move, columns: &[(&st
         // Two statements, so that the second one sees what those who held the row have committed.
         lock(connection, id)?;
     }
-    let mut sql = String::from("UPDATE volumes SET updated_at = ?");
-    let mut params: Vec<Value<'_>> = vec![Timestamp::now().into()];
-    set_status(rule, &mut sql, &mut params);
-    set_columns(columns, &mut sql, &mut params);
-    sql.push_str(" WHERE id = ? AND deleted = ?");
-    params.push(id.into());
-    params.push(false.into());
-    from_condition(rule.from, &mut sql, &mut params);
-    for guard in rule.guards {
-        sql.push_str(" AND ");
-        sql.push_str(condition(*guard));
-    }
-    let moved = connection.execute(&sql, &params)? == 1;
-    if moved && rule.failed.is_some() {
-        workers::begin(connection, workers::VOLUME, id, rule.to.map_or("", Status::name))?;
-    }
-    Ok(moved)
+    transitions::begin(connection, object(id), rule, condition, columns)
 }
 
 /// Ends a move that [`begin`] began: the volume goes where the move ends, with `columns` changed, and nobody works on it
@@ -200,32 +185,17 @@ pub fn finish(
     outcome: Outcome,
     columns: &[(&str, Value<'_>)],
 ) -> Result<bool> {
-    workers::end(connection, workers::VOLUME, id)?;
-    if rule.to.is_none() {
-        return Ok(false);
+    let ended = transitions::finish(connection, object(id), rule, outcome, columns)?;
+    if ended == Some(End::Deleted) {
+        connection.execute("UPDATE volumes SET migration_status = NULL WHERE id = ?", &[id.into()])?;
+        remove_dependents(connection, id, Timestamp::now())?;
     }
-    let now = Timestamp::now();
-    let mut params: Vec<Value<'_>> = vec![now.into()];
-    let end = outcome.of(rule);
-    let mut sql = match end {
-        Some(end) => {
-            params.push(end.name().into());
-            String::from("UPDATE volumes SET updated_at = ?, status = ?")
-        }
-        None => {
-            params.push(true.into());
-            String::from("UPDATE volumes SET deleted_at = ?, deleted = ?, status = 'deleted', migration_status = NULL")
-        }
-    };
-    set_columns(columns, &mut sql, &mut params);
-    sql.push_str(" WHERE id = ? AND deleted = ?");
-    params.extend([id.into(), false.into()]);
-    during_condition(rule, &mut sql, &mut params);
-    let ended = connection.execute(&sql, &params)? == 1;
-    if ended && end.is_none() {
-        remove_dependents(connection, id, now)?;
-    }
-    Ok(ended)
+    Ok(ended.is_some())
+}
+
+/// The volume as a row that moves.
+pub(super) fn object(id: &str) -> Object<'_> {
+    Object { table: "volumes", worker: workers::VOLUME, id }
 }
 
 /// Removes a volume that no driver has: the row stays, marked as deleted, with everything that hangs on it.
