@@ -275,6 +275,10 @@ fn the_summary_counts_what_the_filters_find() {
         summary(Member, "/volumes/summary?status=error&colour=red"),
         json!({"total_count": 1, "total_size": 5, "metadata": {"all": ["1"], "n": ["a"]}})
     );
+    assert_eq!(
+        summary(Member, "/volumes/summary?created_at=gt:2026-01-01T00:00:30&name=b"),
+        json!({"total_count": 1, "total_size": 1, "metadata": {"all": ["1"], "n": ["b"]}})
+    );
     assert_eq!(summary(Admin, "3.12 /volumes/summary?all_tenants=1"), json!({"total_count": 4, "total_size": 8}));
     assert_eq!(summary(Admin, "3.12 /volumes/summary"), json!({"total_count": 3, "total_size": 7}));
     assert_eq!(

@@ -30,7 +30,7 @@ pub(super) fn page<T>(
 ) -> Result<Option<Vec<T>>> {
     let key =
         |order: &Order| Key { column: expression(order.by), ascending: order.ascending, nullable: order.by.nullable };
-    let mut select = conditions(source, source.table, selection).order(selection.order.iter().map(key));
+    let mut select = conditions(source, selection).order(selection.order.iter().map(key));
     if let Some(marker) = &selection.marker {
         let Some(seen) = marker_values(connection, source, selection, marker)? else { return Ok(None) };
         select = select.after(&seen);
@@ -46,15 +46,14 @@ pub(super) fn page<T>(
 /// # Errors
 /// As all statements.
 pub(super) fn count(connection: &mut Connection, source: &Source, selection: &Selection) -> Result<i64> {
-    conditions(source, source.table, selection).count(connection)
+    conditions(source, selection).count(connection)
 }
 
-/// Everything that must hold, of the rows of `from`: the source's table, and what is joined to it.
-pub(super) fn conditions<'s>(source: &Source, from: &'static str, selection: &'s Selection) -> Select<'s> {
-    let table = source.table;
-    let mut select = Select::from(from).holds(&format!("{table}.deleted = false"), []);
+/// All rows for which everything holds, in no order.
+pub(super) fn conditions<'s>(source: &Source, selection: &'s Selection) -> Select<'s> {
+    let mut select = Select::from(source.table).holds("deleted = false", []);
     if let Some(project_id) = &selection.project_id {
-        select = select.holds(&format!("{table}.project_id = ?"), [project_id.into()]);
+        select = select.equal("project_id", project_id);
     }
     selection.conditions.iter().fold(select, |select, condition| one(source, condition, select))
 }

@@ -1,14 +1,12 @@
 //! Lists of volumes. A page is a few statements however long it is: the volumes, and then, for all of them together, what
 //! hangs on them.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::lists::{self, Source};
 use super::{attachments, metadata, volumes};
 use crate::block_storage::model::selection::Selection;
 use crate::block_storage::model::volume::{Volume, VolumeDetails};
-use crate::database::select::Key;
 use crate::database::{Connection, Row};
 use crate::error::{Error, Result};
 
@@ -49,25 +47,23 @@ pub fn count(connection: &mut Connection, selection: &Selection) -> Result<i64> 
 /// # Errors
 /// As all statements.
 pub fn totals(connection: &mut Connection, selection: &Selection) -> Result<(i64, i64)> {
-    let select = lists::conditions(&SOURCE, SOURCE.table, selection);
+    let select = lists::conditions(&SOURCE, selection);
     let read = |row: &Row<'_>| Ok((row.int(0)?, row.opt_int(1)?.unwrap_or(0)));
     Ok(select.rows(connection, "COUNT(*), SUM(size)", read)?.pop().unwrap_or((0, 0)))
 }
 
-/// The different names and values of those volumes' metadata.
+/// The different names and values of those volumes' metadata, sorted.
 ///
 /// # Errors
 /// As all statements.
 pub fn distinct_metadata(connection: &mut Connection, selection: &Selection) -> Result<Vec<(String, String)>> {
-    const NAMES: [Key; 2] = [
-        Key { column: Cow::Borrowed("d.\"key\""), ascending: true, nullable: false },
-        Key { column: Cow::Borrowed("d.value"), ascending: true, nullable: false },
-    ];
-    let joined = "volumes JOIN volume_metadata d ON d.volume_id = volumes.id";
-    let select = lists::conditions(&SOURCE, joined, selection).holds("d.deleted = false", []).order(NAMES);
-    select.rows(connection, "DISTINCT d.\"key\", d.value", |row| {
-        Ok((row.opt_string(0)?.unwrap_or_default(), row.opt_string(1)?.unwrap_or_default()))
-    })
+    let (volumes, params) = lists::conditions(&SOURCE, selection).statement("id", connection.engine());
+    let sql = format!(
+        "SELECT DISTINCT d.\"key\", d.value FROM volume_metadata d WHERE d.deleted = false AND d.volume_id IN ({volumes}) \
+         ORDER BY 1, 2"
+    );
+    connection
+        .rows(&sql, &params, |row| Ok((row.opt_string(0)?.unwrap_or_default(), row.opt_string(1)?.unwrap_or_default())))
 }
 
 /// Volumes with everything that their details show.
