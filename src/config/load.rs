@@ -466,27 +466,33 @@ mod tests {
 
     #[test]
     fn sections_may_be_written_in_any_case() {
-        let config = Config::from_text("[Database]\nmax_pool_size = 7\n[default]\nhost = h").unwrap();
-        assert_eq!((config.integer(&database::MAX_POOL_SIZE), config.text(&default::HOST)), (7, "h"));
+        let config = Config::from_text("[Database]\npool_timeout = 7\n[default]\nhost = h").unwrap();
+        assert_eq!(
+            (config.seconds(&database::POOL_TIMEOUT), config.text(&default::HOST)),
+            (Duration::from_secs(7), "h")
+        );
     }
 
     #[test]
     fn environment_variables_go_before_files() {
-        let file = [(PathBuf::from("f"), "osapi_max_limit = 5\n[database]\nmax_pool_size = 6".to_owned())];
-        let environment = [("OS_DATABASE__MAX_POOL_SIZE", "9"), ("OS_DEFAULT__UNKNOWN", "1"), ("OS_AUTH_URL", "x")]
+        let file = [(PathBuf::from("f"), "osapi_max_limit = 5\n[database]\npool_timeout = 6".to_owned())];
+        let environment = [("OS_DATABASE__POOL_TIMEOUT", "9"), ("OS_DEFAULT__UNKNOWN", "1"), ("OS_AUTH_URL", "x")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let config = Config::read(&file, environment.into_iter());
-        assert_eq!((config.integer(&database::MAX_POOL_SIZE), config.integer(&default::OSAPI_MAX_LIMIT)), (9, 5));
         assert_eq!(
-            config.origin(&database::MAX_POOL_SIZE).to_string(),
-            "environment variable OS_DATABASE__MAX_POOL_SIZE"
+            (config.seconds(&database::POOL_TIMEOUT), config.integer(&default::OSAPI_MAX_LIMIT)),
+            (Duration::from_secs(9), 5)
+        );
+        assert_eq!(
+            config.origin(&database::POOL_TIMEOUT).to_string(),
+            "environment variable OS_DATABASE__POOL_TIMEOUT"
         );
         assert_eq!(config.problems(), []);
     }
 
     #[test]
     fn every_wrong_value_is_told_with_place_and_remedy_but_not_with_itself() {
-        let text = "[database]\nconnection = mysql://u:$geheim@h/d\nmax_pool_size = geheim\n[DEFAULT]\nauth_strategy = geheim\n[x";
+        let text = "[database]\nconnection = mysql://u:$geheim@h/d\npool_timeout = geheim\n[DEFAULT]\nauth_strategy = geheim\n[x";
         let error = Config::from_text(text).unwrap_err();
         assert!(!error.public().contains("geheim"), "{error}");
         let mut lines: Vec<&str> = error.public().lines().collect();
@@ -495,7 +501,7 @@ mod tests {
             lines,
             [
                 "text:2: error: [database] connection holds a dollar sign before what is no option; write $$ for it",
-                "text:3: error: [database] max_pool_size is not a whole number from 1 to 1000",
+                "text:3: error: [database] pool_timeout is not a number of seconds, 0 or more",
                 "text:5: error: [DEFAULT] auth_strategy is not one of noauth, noauth_include_project_id, keystone",
                 "text:6: error: a section must end with ']'",
             ]
@@ -533,7 +539,6 @@ mod tests {
     fn defaults_of_every_kind_are_read_as_if_a_file_set_them() {
         let config = Config::from_text("").unwrap();
         assert_eq!(config.seconds(&default::SERVICE_DOWN_TIME), Duration::from_secs(60));
-        assert_eq!(config.seconds(&quota::RESERVATION_CLEAN_INTERVAL), config.seconds(&quota::RESERVATION_EXPIRE));
         assert_eq!(config.list(&keystone_authtoken::SERVICE_TOKEN_ROLES), ["service"]);
         assert!(
             config.boolean(&default::CLONED_VOLUME_SAME_AZ) && config.opt_text(&default::PUBLIC_ENDPOINT).is_none()

@@ -77,6 +77,37 @@ mod tests {
         }
     }
 
+    /// Who sets an option must see an effect: one that nothing reads is no row, and `config check` says so.
+    #[test]
+    fn every_option_is_read_somewhere() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut texts = Vec::new();
+        let mut open = vec![folder.clone()];
+        while let Some(path) = open.pop() {
+            if path.is_dir() {
+                open.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            } else {
+                texts.push((path.clone(), std::fs::read_to_string(&path).unwrap_or_default()));
+            }
+        }
+        let (own, others): (Vec<_>, Vec<_>) =
+            texts.iter().partition(|(path, _)| path.starts_with(folder.join("config")));
+        let words: std::collections::HashSet<&str> = others
+            .iter()
+            .flat_map(|(_, text)| text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')))
+            .collect();
+        let mut unread = Vec::new();
+        for (_, text) in own {
+            let rows = text.split("pub const ").filter_map(|rest| Some(rest.split_once(": Opt")?.0)).filter(|name| {
+                // The addresses of other options name it.
+                *name != "MY_IP"
+                    && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+            });
+            unread.extend(rows.filter(|name| !words.contains(name)));
+        }
+        assert_eq!(unread, [""; 0]);
+    }
+
     #[test]
     fn every_row_has_an_explanation_a_unique_name_and_a_default_that_it_allows() {
         let mut names = std::collections::HashSet::new();

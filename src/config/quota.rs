@@ -26,14 +26,6 @@ pub const NO_SNAPSHOT_GB_QUOTA: Opt = Opt::boolean("DEFAULT", "no_snapshot_gb_qu
 pub const USE_DEFAULT_QUOTA_CLASS: Opt = Opt::boolean("DEFAULT", "use_default_quota_class", "true")
     .help("Whether limits of the quota class `default` in the database hold before those of this file.")
     .reload();
-/// Life of a reservation.
-pub const RESERVATION_EXPIRE: Opt = Opt::seconds("DEFAULT", "reservation_expire", "86400")
-    .help("Time after which a reservation that nobody ended is taken back.")
-    .reload();
-/// Time between two rounds of taking back.
-pub const RESERVATION_CLEAN_INTERVAL: Opt =
-    Opt::seconds("DEFAULT", "reservation_clean_interval", "$reservation_expire")
-        .help("Time between two rounds of taking back reservations.");
 /// Reservations after which usage is counted again.
 pub const UNTIL_REFRESH: Opt = Opt::integer("DEFAULT", "until_refresh", "0")
     .at_least(0)
@@ -59,8 +51,6 @@ pub const ROWS: &[Opt] = &[
     PER_VOLUME_SIZE_LIMIT,
     NO_SNAPSHOT_GB_QUOTA,
     USE_DEFAULT_QUOTA_CLASS,
-    RESERVATION_EXPIRE,
-    RESERVATION_CLEAN_INTERVAL,
     UNTIL_REFRESH,
     MAX_AGE,
 ];
