@@ -17,6 +17,9 @@ fn key(route: &Route<BlockStorage>) -> String {
     [route.method.name(), route.path, route.action].join("\t")
 }
 
+/// The id of a message.
+const MESSAGE: &str = "11111111-2222-4333-8444-555555555555";
+
 /// A cloud with one of everything that paths name, all of [`PROJECT`].
 struct World {
     cloud: Cloud,
@@ -64,7 +67,13 @@ impl World {
         cloud.post(Persona::Admin, &format!("/types/{volume_type}/action"), grant).expect(202);
         let default = json!({"default_type": {"volume_type": volume_type}});
         cloud.put(Persona::Admin, &format!("/default-types/{PROJECT}"), default).expect(200);
+        cloud.sql(
+            "INSERT INTO messages (id, project_id, deleted, created_at, expires_at, message_level, event_id) \
+             VALUES (?, ?, false, '2026-01-01 00:00:00', '2999-01-01 00:00:00', 'ERROR', 'VOLUME_VOLUME_001_001')",
+            &[MESSAGE.into(), PROJECT.into()],
+        );
         let ids = [
+            ("message_id", MESSAGE.to_owned()),
             ("volume_id", volume),
             ("snapshot_id", snapshot),
             ("type_id", volume_type),
@@ -214,7 +223,7 @@ fn what_an_administrator_may_succeeds() {
 
 /// Whether the path names an object that belongs to a project.
 fn names_an_object(route: &Route<BlockStorage>) -> bool {
-    ["{volume_id}", "{snapshot_id}", "{project}"].iter().any(|variable| route.path.contains(variable))
+    ["{volume_id}", "{snapshot_id}", "{message_id}", "{project}"].iter().any(|variable| route.path.contains(variable))
 }
 
 #[test]

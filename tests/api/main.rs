@@ -9,6 +9,7 @@ mod fixture;
 mod legal_statuses;
 mod messages;
 mod people;
+mod pools;
 mod quotas;
 mod services;
 mod snapshots;
