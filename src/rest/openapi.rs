@@ -156,18 +156,22 @@ impl Writer<'_> {
     }
 
     fn responses<S>(&mut self, routes: &[&'static Route<S>]) -> Value {
-        let mut by_status: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        let mut by_status: BTreeMap<String, (Vec<Value>, Vec<&str>)> = BTreeMap::new();
         for route in routes {
-            let contents = by_status.entry(route.success.to_string()).or_default();
-            if let Some(schema) = self.answer(&route.answer)
-                && !contents.contains(&schema)
-            {
-                contents.push(schema);
+            let (contents, silent) = by_status.entry(route.success.to_string()).or_default();
+            match self.answer(&route.answer) {
+                Some(schema) if !contents.contains(&schema) => contents.push(schema),
+                Some(_) => {}
+                None => silent.push(route.action),
             }
         }
         let mut all = Map::new();
-        for (status, mut schemas) in by_status {
-            let mut response = json!({"description": "The request was carried out, or accepted."});
+        for (status, (mut schemas, silent)) in by_status {
+            let mut description = "The request was carried out, or accepted.".to_owned();
+            if !schemas.is_empty() && !silent.is_empty() {
+                description = format!("{description} These actions answer without a body: {}.", silent.join(", "));
+            }
+            let mut response = json!({"description": description});
             let schema = match schemas.len() {
                 0 => None,
                 1 => Some(schemas.remove(0)),
