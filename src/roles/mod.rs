@@ -54,14 +54,19 @@ fn start_logging(config: &Config, role: &str, one_shot: bool) -> Result<log::Run
     log::start(config, role, writer, |line| line.push_str(&running::request_id()))
 }
 
-/// Waits until a signal asks this process to end; HUP opens the log again and takes over its levels.
-fn until_told_to_stop(sources: &Sources) -> Result<()> {
+/// Hears signals from now on, so that one that comes during the start is heeded after it.
+fn heed_signals() -> Result<mpsc::Receiver<Order>> {
     let (tell, told) = mpsc::channel();
     signals::listen(move |order| {
         // The receiver goes away only when the process ends.
         let _ = tell.send(order);
     })
     .map_err(Error::internal)?;
+    Ok(told)
+}
+
+/// Waits until a signal asks this process to end; HUP opens the log again and takes over its levels.
+fn until_told_to_stop(sources: &Sources, told: mpsc::Receiver<Order>) {
     for order in told {
         match order {
             Order::Stop => break,
@@ -75,5 +80,4 @@ fn until_told_to_stop(sources: &Sources) -> Result<()> {
         }
     }
     sd_notify::stopping();
-    Ok(())
 }

@@ -16,12 +16,13 @@ const POOL_SIZE: u32 = 8;
 /// # Errors
 /// What reading the configuration, opening the database and starting the service give.
 pub fn run(sources: &Sources) -> Result<ExitCode> {
+    let signals = super::heed_signals()?;
     let config = Arc::new(Config::load(sources)?);
     let _log = super::start_logging(&config, "hearth-volume", false)?;
     let database = assemble::block_storage_database(&config, POOL_SIZE, false)?;
     let role = volume::start(config, database)?;
     crate::service::sd_notify::ready();
-    super::until_told_to_stop(sources)?;
+    super::until_told_to_stop(sources, signals);
     role.stop();
     role.wait();
     Ok(ExitCode::SUCCESS)

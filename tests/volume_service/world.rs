@@ -1,4 +1,4 @@
-//! A database, a folder of volumes, and volume services on them: in this process, or in a child that can be killed.
+//! A database, a folder of volumes, and volume services on them: in this process, or the executable, which can be killed.
 //! Requests are made as the API makes them: one transaction that charges, writes the row and places the order.
 
 use std::fs;
@@ -25,9 +25,6 @@ pub(super) const PROJECT: &str = "0a1d7e94c3b84f6f9d52e8a6b7c4f310";
 
 /// How long anything may take before a test gives up.
 const DEADLINE: Duration = Duration::from_secs(60);
-
-/// The variable by which a child knows that it is to be a volume service: the path of its configuration.
-const ROLE: &str = "HEARTH_TEST_VOLUME_SERVICE";
 
 pub(super) struct World {
     pub(super) folder: PathBuf,
@@ -78,24 +75,25 @@ impl World {
         Running(Some(start(self.config.clone(), self.database.clone()).unwrap()))
     }
 
-    /// A volume service in a process of its own, which dies at `fault` where one is given.
+    /// The executable's volume service, which dies at `fault` where one is given.
     pub(super) fn spawn(&self, fault: Option<&str>) -> Service {
         let variable = (hearth::service::fault::VARIABLE, fault.unwrap_or("none"));
         self.spawn_with(variable)
     }
 
-    /// A volume service in a process of its own that finds programs in this folder alone.
+    /// The executable's volume service, which finds programs in this folder alone.
     pub(super) fn spawn_with_path(&self, folder: &Path) -> Service {
         self.spawn_with(("PATH", folder.to_str().unwrap()))
     }
 
     fn spawn_with(&self, (name, value): (&str, &str)) -> Service {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["world::a_child_is_a_volume_service", "--exact", "--nocapture", "--test-threads=1"]);
-        command.env(ROLE, self.folder.join("hearth.conf"));
-        command.env(name, value);
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        Service(command.spawn().unwrap())
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hearth"));
+        command.arg("--config-file").arg(self.folder.join("hearth.conf")).arg("volume").env(name, value);
+        let log = fs::File::options().create(true).append(true).open(self.folder.join("volume.log")).unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let child = command.spawn().unwrap();
+        let doorbell = self.folder.join(format!("doorbell/{}-0.sock", child.id()));
+        Service { child, doorbell }
     }
 
     pub(super) fn config(&self) -> &Config {
@@ -325,20 +323,24 @@ impl Drop for Running {
     }
 }
 
-/// A volume service in a process of its own.
-pub(super) struct Service(Child);
+/// The executable as a volume service.
+pub(super) struct Service {
+    child: Child,
+    /// What it makes when it has started.
+    doorbell: PathBuf,
+}
 
 impl Service {
     /// Waits for its death at a fault.
     pub(super) fn wait_for_death(mut self) {
         let since = Instant::now();
         loop {
-            if let Some(status) = self.0.try_wait().unwrap() {
+            if let Some(status) = self.child.try_wait().unwrap() {
                 assert_eq!(status.signal(), Some(9), "it ended otherwise than by the fault: {status}");
                 return;
             }
             if since.elapsed() > DEADLINE {
-                let _ = self.0.kill();
+                let _ = self.child.kill();
                 panic!("the point of the fault was never reached");
             }
             std::thread::park_timeout(Duration::from_millis(2));
@@ -347,29 +349,21 @@ impl Service {
 
     /// As `kill -9`.
     pub(super) fn kill(mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
-    /// Lets it end in its own way.
+    /// Tells it to stop when it has started, and waits for its end.
     pub(super) fn stop(mut self) {
-        drop(self.0.stdin.take());
-        assert!(self.0.wait().unwrap().success());
+        let since = Instant::now();
+        while !self.doorbell.exists() {
+            assert!(since.elapsed() < DEADLINE, "it never started");
+            std::thread::park_timeout(Duration::from_millis(2));
+        }
+        let process = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+        assert!(self.child.wait().unwrap().success());
     }
-}
-
-/// Not a test of its own: what a child of [`World::spawn`] runs.
-#[test]
-fn a_child_is_a_volume_service() {
-    let Some(path) = std::env::var_os(ROLE) else { return };
-    let text = fs::read_to_string(path).unwrap();
-    let config = Arc::new(Config::from_text(&text).unwrap());
-    let url = config.text(&hearth::config::database::CONNECTION).to_owned();
-    let role = start(config, Database::open(&url, Options::default()).unwrap()).unwrap();
-    // Ends when the parent closes its end, or does itself.
-    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-    role.stop();
-    role.wait();
 }
 
 /// A file system that is mounted for a test; unmounted when dropped.
