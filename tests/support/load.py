@@ -21,6 +21,10 @@ class Load:
         return self
 
     def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        """Ends the load; every request that was sent has been answered then, or has failed."""
         self.stopping.set()
         for thread in self.threads:
             thread.join()

@@ -43,8 +43,8 @@ def wait_until(holds, what, seconds=30):
 class Stack:
     """Hearth behind a web server. Use it as a context manager."""
 
-    def __init__(self, way, config="", sections="", backends=True, responders=2):
-        self.way, self.responders, self.backends = way, responders, backends
+    def __init__(self, way, config="", sections="", backends=True, responders=2, daemon=False):
+        self.way, self.responders, self.backends, self.daemon = way, responders, backends, daemon
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="hearth-stack-"))
         self.folder.chmod(0o755)
         self.port = free_port()
@@ -130,7 +130,7 @@ class Stack:
             shutil.copy(SOURCES / "nginx" / name, self.folder / "web")
         temp = "".join(f"{kind}_temp_path {self.folder}/web/{kind};\n" for kind in ("client_body", "fastcgi", "proxy", "uwsgi", "scgi"))
         (self.folder / "web/nginx.conf").write_text(
-            f"worker_processes 1; daemon off; pid {self.folder}/run/nginx.pid; error_log {self.folder}/log/nginx-error.log;\n"
+            f"worker_processes 1; daemon {'on' if self.daemon else 'off'}; pid {self.folder}/run/nginx.pid; error_log {self.folder}/log/nginx-error.log;\n"
             f"{'user root;' if os.getuid() == 0 else ''}\n"
             f"events {{ worker_connections 1024; }}\nhttp {{ access_log off;\n{temp}"
             f"upstream hearth {{ server unix:{self.socket}; keepalive 32; keepalive_timeout 10s; }}\n"

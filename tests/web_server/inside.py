@@ -179,6 +179,7 @@ def case_mod_proxy_fcgi(_):
 
 
 def case_cgi(_):
+    pathlib.Path("/var/run/apache2").mkdir(parents=True, exist_ok=True)
     apache(("alias", "env", "cgid"), "hearth-cgi.conf")
     expect_all_services()
 
@@ -240,7 +241,9 @@ def case_nginx_canary(scratch):
     side, shown = ask(f"/volumes/{made['volume']['id']}", cinders[0])
     _, own = ask(f"/volumes/{made['volume']['id']}", hearths[0])
     assert side == "cinder-api"
-    assert shown == own, f"Cinder shows {shown}, Hearth shows {own}"
+    shown, own = shown["volume"], own["volume"]
+    differences = {key: (shown.get(key), own.get(key)) for key in shown.keys() | own.keys() if shown.get(key) != own.get(key)}
+    assert differences == {}, f"what Cinder shows and what Hearth shows: {differences}"
 
 
 def main(case):
