@@ -90,7 +90,7 @@ pub enum Command {
         #[arg(long)]
         without_volume_service: bool,
     },
-    /// Be a FastCGI responder, on the sockets that were handed over or on those of [hearth] listen
+    /// Be a FastCGI responder, on the sockets that were handed over or on those that the option listen of section hearth names
     Api {
         /// Addresses or paths of unix sockets to listen on
         #[arg(long, value_name = "ADDRESS")]
