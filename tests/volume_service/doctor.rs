@@ -97,6 +97,25 @@ fn files_without_rows_and_rows_without_files_are_told() {
 }
 
 #[test]
+fn the_command_ends_with_the_code_of_the_worst_finding() {
+    let world = World::new();
+    let service = world.start();
+    let code = || {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hearth"));
+        let output = command.arg("--config-file").arg(world.folder.join("hearth.conf")).arg("doctor").output().unwrap();
+        output.status.code()
+    };
+    assert_eq!(code(), Some(0));
+    fs::write(world.volumes().join(format!("volume-{}", uuid::Uuid::new_v4())), b"").unwrap();
+    assert_eq!(code(), Some(1));
+    let id = world.create(1, Of::Nothing);
+    world.settle();
+    drop(service);
+    fs::remove_file(world.volumes().join(format!("volume-{id}"))).unwrap();
+    assert_eq!(code(), Some(2));
+}
+
+#[test]
 fn a_database_without_tables_is_told_and_nothing_else() {
     let world = World::new();
     fs::write(world.folder.join("hearth.db"), b"").unwrap();

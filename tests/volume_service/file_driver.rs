@@ -99,10 +99,15 @@ fn both_formats_are_made_grown_and_removed_as_qemu_sees_them() {
 
 #[test]
 fn a_thick_volume_has_its_space_at_once() {
-    let backend = backend(Format::Raw, false);
-    backend.driver.create_volume("volume-1", 1).unwrap();
-    let blocks = std::fs::metadata(backend.path("volume-1")).unwrap().blocks();
-    assert!(blocks * 512 >= GIB, "{blocks} blocks");
+    for format in [Format::Raw, Format::Qcow2] {
+        let backend = backend(format, false);
+        let used = || std::fs::metadata(backend.path("volume-1")).unwrap().blocks() * 512;
+        backend.driver.create_volume("volume-1", 1).unwrap();
+        assert!(used() >= GIB, "{format:?} takes {} bytes", used());
+        backend.driver.extend_volume(stored("volume-1", 1, format), 2).unwrap();
+        assert!(used() >= 2 * GIB, "{format:?} takes {} bytes", used());
+        assert_eq!(examined(&backend.path("volume-1"), format).1, 2 * GIB);
+    }
 }
 
 #[test]

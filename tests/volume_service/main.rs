@@ -1,8 +1,12 @@
 //! The volume service with real files, the real `qemu-img` and a real database: what it does with each order, and what
 //! is left when it is killed at any point.
 
+#[path = "../support/servers.rs"]
+mod servers;
+
 mod crash;
 mod doctor;
+mod engines;
 mod file_driver;
 mod service;
 mod trouble;

@@ -40,7 +40,11 @@ fn a_volume_becomes_available_with_a_file_that_qemu_knows() {
 
 #[test]
 fn every_operation_leaves_rows_files_and_usage_in_agreement() {
-    let world = World::new();
+    every_operation(&World::new());
+}
+
+/// Each operation once, with a look at all that it leaves.
+pub(super) fn every_operation(world: &World) {
     let _service = world.start();
     let first = world.create(1, Of::Nothing);
     world.settle();

@@ -6,7 +6,6 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use hearth::block_storage::model::quota::Limits;
@@ -20,6 +19,8 @@ use hearth::block_storage::volume::{RunningRole, start};
 use hearth::config::Config;
 use hearth::database::{Connection, Database, Options, migrate, orders};
 use hearth::time::Timestamp;
+
+use super::servers::scratch_folder;
 
 pub(super) const PROJECT: &str = "0a1d7e94c3b84f6f9d52e8a6b7c4f310";
 
@@ -50,12 +51,21 @@ impl World {
     /// A world with these lines in `[DEFAULT]`, and these sections. `%F` stands for the world's folder. Space may be
     /// promised so often that the size of the machine's disk does not matter.
     pub(super) fn with(default: &str, sections: &str) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("hearth-volume-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let folder = std::env::temp_dir().join(name);
-        fs::create_dir(&folder).unwrap();
+        let folder = scratch_folder("volume");
+        // The tables are made once and copied, which is much faster.
+        fs::copy(empty_database(), folder.join("hearth.db")).unwrap();
+        let url = format!("sqlite:///{}/hearth.db", folder.display());
+        Self::at(folder, &url, default, sections)
+    }
+
+    /// A world with the one default backend on a database that is empty.
+    pub(super) fn on(url: &str) -> Self {
+        make_tables(&Database::open(url, Options { create: true, ..Options::default() }).unwrap());
+        Self::at(scratch_folder("volume"), url, "", "")
+    }
+
+    fn at(folder: PathBuf, database: &str, default: &str, sections: &str) -> Self {
         let path = folder.display().to_string();
-        let database = format!("sqlite:///{path}/hearth.db");
         let text = format!(
             "[DEFAULT]\nhost = node1\nstate_path = {path}\nreport_interval = 1\nbackend_stats_polling_interval = 1\n\
              {default}\n[database]\nconnection = {database}\n\
@@ -63,11 +73,9 @@ impl World {
         );
         let text = text.replace("%F", &path);
         fs::write(folder.join("hearth.conf"), &text).unwrap();
-        // The tables are made once and copied, which is much faster.
-        fs::copy(empty_database(), folder.join("hearth.db")).unwrap();
         let config = Arc::new(Config::from_text(&text).unwrap());
         let doorbell = Doorbell::new(&config);
-        Self { database: Database::open(&database, Options::default()).unwrap(), config, doorbell, folder }
+        Self { database: Database::open(database, Options::default()).unwrap(), config, doorbell, folder }
     }
 
     /// A volume service in this process.
@@ -77,18 +85,24 @@ impl World {
 
     /// The executable's volume service, which dies at `fault` where one is given.
     pub(super) fn spawn(&self, fault: Option<&str>) -> Service {
-        let variable = (hearth::service::fault::VARIABLE, fault.unwrap_or("none"));
-        self.spawn_with(variable)
+        self.spawn_with(&[(hearth::service::fault::VARIABLE, fault.unwrap_or("none"))])
     }
 
     /// The executable's volume service, which finds programs in this folder alone.
     pub(super) fn spawn_with_path(&self, folder: &Path) -> Service {
-        self.spawn_with(("PATH", folder.to_str().unwrap()))
+        self.spawn_with(&[("PATH", folder.to_str().unwrap())])
     }
 
-    fn spawn_with(&self, (name, value): (&str, &str)) -> Service {
+    /// The executable's volume service on another host, which keeps its volumes in a folder of the host's name.
+    pub(super) fn spawn_on(&self, host: &str) -> Service {
+        let volumes = self.folder.join(host);
+        let volumes = volumes.to_str().unwrap();
+        self.spawn_with(&[("OS_DEFAULT__HOST", host), ("OS_BACKEND_DEFAULTS__HEARTH_FILE_PATH", volumes)])
+    }
+
+    fn spawn_with(&self, variables: &[(&str, &str)]) -> Service {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hearth"));
-        command.arg("--config-file").arg(self.folder.join("hearth.conf")).arg("volume").env(name, value);
+        command.arg("--config-file").arg(self.folder.join("hearth.conf")).arg("volume").envs(variables.iter().copied());
         let log = fs::File::options().create(true).append(true).open(self.folder.join("volume.log")).unwrap();
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let child = command.spawn().unwrap();
@@ -442,13 +456,17 @@ fn empty_database() -> PathBuf {
         let _ = fs::remove_file(&path);
         let options = Options { create: true, ..Options::default() };
         let database = Database::open(&format!("sqlite:///{}", path.display()), options).unwrap();
-        let wanted = migrate::Wanted { cinder: true, components: &[&orders::PLATFORM, &tables::COMPONENT] };
-        migrate::sync(&database, &wanted).unwrap();
+        make_tables(&database);
         // Everything into the one file that is copied.
         database.read(|c| c.query("PRAGMA wal_checkpoint(TRUNCATE)", &[], |_| Ok(()))).unwrap();
         path
     });
     path.clone()
+}
+
+fn make_tables(database: &Database) {
+    let wanted = migrate::Wanted { cinder: true, components: &[&orders::PLATFORM, &tables::COMPONENT] };
+    migrate::sync(database, &wanted).unwrap();
 }
 
 fn default_type(c: &mut Connection) -> hearth::Result<String> {
