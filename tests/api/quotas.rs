@@ -166,3 +166,30 @@ fn limits_follow_a_type_to_its_new_name_in_every_project() {
     let usage = cloud.get(Admin, &format!("{}?usage=true", set_path(PROJECT))).expect(200)["quota_set"].clone();
     assert_eq!(usage["volumes_silver"]["in_use"], 2);
 }
+
+#[test]
+fn the_commands_find_wrong_usage_and_put_it_right() {
+    let cloud = Cloud::new();
+    let volume = json!({"volume": {"size": 2}});
+    cloud.post(Member, "/volumes", volume.clone()).expect(202);
+    cloud.post(Stranger, "/volumes", volume).expect(202);
+    let sql = "UPDATE quota_usages SET in_use = 7 WHERE resource = 'gigabytes' AND project_id = ?";
+    cloud.sql(sql, &[PROJECT.into()]);
+    let run = |project: Option<&str>, repair| {
+        let mut out = Vec::new();
+        let wrong = hearth::operate::quota::run(&cloud.config, &cloud.database, project, repair, &mut out).unwrap();
+        (wrong, String::from_utf8(out).unwrap())
+    };
+    let (mine, other) = (format!("Processing quota usage for project {PROJECT}"), OTHER_PROJECT);
+    let found = "\tgigabytes: invalid usage saved=7 actual=2";
+    let (wrong, said) = run(None, false);
+    assert!(wrong);
+    let expected = format!(
+        "{mine}\n{found}\nProcessing quota usage for project {other}\nUsage is wrong: hearth quota sync puts it right\n"
+    );
+    assert_eq!(said, expected);
+    assert!(!run(Some(other), false).0);
+    assert_eq!(run(Some(PROJECT), true), (true, format!("{mine}\n{found} - fixed\nUsage is right\n")));
+    assert!(!run(None, false).0);
+    assert_eq!(cloud.get(Member, "/limits").expect(200)["limits"]["absolute"]["totalGigabytesUsed"], 2);
+}

@@ -4,8 +4,11 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use hearth::block_storage::model::quota::{Limits, Usage};
+use hearth::block_storage::model::work::Requester;
+use hearth::block_storage::rpc;
 use hearth::block_storage::store::quota_repair::{self, Finding, Wrong};
 use hearth::block_storage::store::quotas::{self, Charge};
+use hearth::block_storage::store::volumes;
 use hearth::database::{Connection, Database, Engine, Value};
 use hearth::time::Timestamp;
 use hearth::{Error, Kind, Result};
@@ -20,6 +23,7 @@ on_every_schema! {
     what_another_implementation_has_reserved_counts_against_the_limit,
     usage_that_was_never_counted_is_counted_from_the_objects,
     usage_is_counted_again_when_it_is_due,
+    a_volume_that_is_about_to_grow_counts_with_its_new_size,
     a_release_never_goes_below_zero_and_is_never_refused,
     usage_that_would_not_fit_into_its_row_is_refused,
     a_volume_is_refused_by_its_own_size,
@@ -215,6 +219,28 @@ fn usage_is_counted_again_when_it_is_due(database: &Database) {
     set(database, &project, "updated_at", "volumes", Timestamp::now().plus_seconds(-100));
     charge_with(database, &one, &Limits { max_age_seconds: 50, ..Limits::default() }).unwrap();
     assert_eq!(used(), 1, "it is old enough");
+}
+
+fn a_volume_that_is_about_to_grow_counts_with_its_new_size(database: &Database) {
+    let (project, (kind, name)) = (unique(), new_type(database));
+    let requester = Requester::default();
+    database
+        .write(|tx| {
+            quotas::charge(tx, &volume(&project, &kind, 2), &Limits::default())?;
+            put_volume(tx, &project, &kind, 2, true)?;
+            let sql = "SELECT id FROM volumes WHERE project_id = ?";
+            let id = tx.row(sql, &[(&project).into()], |row| row.string(0))?.expect("a volume");
+            let growing = volumes::by_id(tx, &id)?.expect("a volume");
+            quotas::charge(tx, &Charge { volumes: 0, ..volume(&project, &kind, 5) }, &Limits::default())?;
+            rpc::extend_volume(tx, &requester, &growing, 7)
+        })
+        .unwrap();
+    assert_eq!(in_use(database, &project, &format!("gigabytes_{name}")), 7);
+    let found = quota_repair::project(database, &project, &Limits::default(), false).unwrap();
+    assert_eq!(found, [], "what is ordered is in use");
+    set(database, &project, "in_use", "gigabytes", -1);
+    charge(database, &volume(&project, &kind, 1)).unwrap();
+    assert_eq!(in_use(database, &project, "gigabytes"), 8);
 }
 
 fn a_release_never_goes_below_zero_and_is_never_refused(database: &Database) {

@@ -1,15 +1,7 @@
 //! What the bodies of snapshot requests may hold (Block Storage API v3, "Volume snapshots"). Rows only.
 
 use super::volume_bodies::METADATA;
-use crate::rest::schema::{Check, Input, Schema};
-
-/// A text of at most 255 printable characters.
-const DESCRIPTION: Check = Check::Pattern(0, 255, "printable characters only", is_printable);
-
-/// Whether a text has no control characters: of line and paragraph breaks none, of blanks any.
-pub fn is_printable(text: &str) -> bool {
-    !text.chars().any(|letter| letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{ad}' | '\u{feff}'))
-}
+use crate::rest::schema::{Check, Input, PRINTABLE, Schema};
 
 /// Create a snapshot.
 pub static CREATE: Schema = Schema::strict(&[Input::new(
@@ -17,7 +9,7 @@ pub static CREATE: Schema = Schema::strict(&[Input::new(
     Check::Object(&Schema::strict(&[
         Input::new("name", Check::Text(0, 255)).nullable(),
         Input::new("display_name", Check::Text(0, 255)).nullable(),
-        Input::new("description", DESCRIPTION).nullable(),
+        Input::new("description", PRINTABLE).nullable(),
         Input::new("volume_id", Check::Uuid).nullable().required(),
         Input::new("force", Check::Boolean),
         Input::new("metadata", METADATA).nullable(),
@@ -31,9 +23,9 @@ pub static UPDATE: Schema = Schema::strict(&[Input::new(
     Check::Object(
         &Schema::strict(&[
             Input::new("name", Check::Text(0, 255)).nullable(),
-            Input::new("description", DESCRIPTION).nullable(),
+            Input::new("description", PRINTABLE).nullable(),
             Input::new("display_name", Check::Text(0, 255)).nullable(),
-            Input::new("display_description", DESCRIPTION).nullable(),
+            Input::new("display_description", PRINTABLE).nullable(),
         ])
         .at_least(1, 0),
     ),

@@ -40,8 +40,7 @@ fn delete_at_once(tx: &mut Transaction<'_>, caller: &Caller<'_>, id: &str) -> Re
     if volume.host.is_some() {
         return Ok(false);
     }
-    store::volumes::remove(tx, id)?;
-    // What was never taken over was never counted.
+    // What was never taken over was never counted. Usage first: where it was never counted, the row must still be there.
     if volume.use_quota && volume.status != Status::ErrorManaging {
         let released = Charge {
             project_id: &volume.project_id,
@@ -52,6 +51,7 @@ fn delete_at_once(tx: &mut Transaction<'_>, caller: &Caller<'_>, id: &str) -> Re
         };
         charge(tx, &released, &limits::configured(caller.config))?;
     }
+    store::volumes::remove(tx, id)?;
     Ok(true)
 }
 

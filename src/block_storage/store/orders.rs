@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::block_storage::model::work::{Hints, Order, Requester, Work};
 use crate::database::orders::{self, Standing, Taken};
-use crate::database::{Connection, Transaction};
+use crate::database::{Connection, Transaction, Value};
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
@@ -72,6 +72,30 @@ pub fn place(tx: &mut Transaction<'_>, order: &Order) -> Result<()> {
 pub fn waiting(c: &mut Connection, backends: &[&str], most: u32) -> Result<Vec<Waiting>> {
     let standing = orders::standing(c, ROLE, backends, most)?;
     Ok(standing.into_iter().filter_map(read).collect())
+}
+
+/// GiB by which the volumes of a project are about to grow, for which it pays already; only those of one volume type where
+/// one is named.
+pub(super) fn growth(c: &mut Connection, project_id: &str, volume_type_id: Option<&str>) -> Result<i64> {
+    let of_type = if volume_type_id.is_some() { " AND v.volume_type_id = ?" } else { "" };
+    let sql = format!(
+        "SELECT v.size, o.kind, o.payload FROM hearth_orders o JOIN volumes v ON v.id = o.object_id \
+         WHERE o.role = ? AND o.object_type = ? AND o.kind = 'extend_volume' AND v.project_id = ? AND v.deleted = ? \
+         AND v.use_quota = ?{of_type}"
+    );
+    let mut params: Vec<Value<'_>> = vec![ROLE.into(), VOLUME.into(), project_id.into(), false.into(), true.into()];
+    params.extend(volume_type_id.map(Value::from));
+    let mut gib = 0;
+    c.query(&sql, &params, |row| {
+        let payload: Json = serde_json::from_str(row.text(2)?).unwrap_or_default();
+        if let Some(Work::ExtendVolume { new_size_gib, .. }) =
+            payload.get("work").and_then(|json| work(row.text(1).ok()?, json))
+        {
+            gib += new_size_gib - row.opt_int(0)?.unwrap_or(0);
+        }
+        Ok(())
+    })?;
+    Ok(gib)
 }
 
 /// Takes an order for `seconds` as `owner`; `None` where somebody else has it, or where it is done.

@@ -1,6 +1,8 @@
 //! Counts what a project uses from the objects themselves, as Cinder does when it refreshes usage. What does not consume
-//! quota (temporary volumes and snapshots, the targets of migrations) is left out.
+//! quota (temporary volumes and snapshots, the targets of migrations) is left out; a volume that is about to grow counts
+//! with the size that it will have.
 
+use super::orders;
 use crate::Result;
 use crate::block_storage::model::quota::Resource;
 use crate::database::{Connection, Value};
@@ -43,7 +45,7 @@ pub(super) fn count(
             let of_volumes = sum(volumes("sum(size)"), true)?;
             let of_snapshots =
                 if snapshots_without_gigabytes { 0 } else { sum(snapshots("sum(s.volume_size)"), true)? };
-            Ok(of_volumes + of_snapshots)
+            Ok(of_volumes + of_snapshots + orders::growth(c, project_id, volume_type_id)?)
         }
         Resource::Backups => sum(plain("count(*)", "backups"), false),
         Resource::BackupGigabytes => sum(plain("sum(size)", "backups"), false),

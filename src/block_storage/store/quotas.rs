@@ -78,8 +78,8 @@ struct Row {
 }
 
 /// Moves the usage of a project, and refuses what its limits do not allow. Locks the rows of usage until the transaction
-/// ends. Call it before the statements that make or remove the objects: where usage was never counted, or is due to be
-/// counted again, the objects that are there are counted first. Usage never falls below zero.
+/// ends. Call it before the statements that make or remove the objects: where usage was never counted, or something grows
+/// and usage is due to be counted again, the objects that are there are counted first. Usage never falls below zero.
 ///
 /// # Errors
 /// [`crate::Kind::OverQuota`] with Cinder's texts; only what grows is checked.
@@ -89,8 +89,11 @@ pub fn charge(tx: &mut Transaction<'_>, charge: &Charge<'_>, limits: &Limits) ->
         return Ok(());
     }
     let mut rows = lock(tx, charge, &deltas, limits)?;
-    refresh(tx, charge, &deltas, limits, &mut rows)?;
-    check(tx, charge, &deltas, limits, &rows)?;
+    // What ends may have changed some of its rows already, so that a count would not be one of before or after.
+    if deltas.iter().any(|delta| delta.delta > 0) {
+        refresh(tx, charge, &deltas, limits, &mut rows)?;
+        check(tx, charge, &deltas, limits, &rows)?;
+    }
     let moved = deltas.iter().filter_map(|delta| {
         let row = rows.iter().find(|row| row.name == delta.name)?;
         Some((row.id, row.usage.in_use.saturating_add(delta.delta).max(0), row.until_refresh))
@@ -216,9 +219,6 @@ fn refresh(
 /// Refuses growth beyond the limits, and beyond what a row can hold.
 fn check(tx: &mut Transaction<'_>, charge: &Charge<'_>, deltas: &[Delta], limits: &Limits, rows: &[Row]) -> Result<()> {
     let growing: Vec<&Delta> = deltas.iter().filter(|delta| delta.delta > 0).collect();
-    if growing.is_empty() {
-        return Ok(());
-    }
     let usage = |name: &str| rows.iter().find(|row| row.name == name).map(|row| row.usage).unwrap_or_default();
     let after = |delta: &Delta| usage(&delta.name).total().saturating_add(delta.delta);
     let too_great = growing.iter().filter(|delta| after(delta) > GREATEST).map(|delta| delta.name.clone());
