@@ -35,6 +35,12 @@ impl Params {
         })
     }
 
+    /// Makes room for so many bytes of names and values and so many variables more.
+    pub fn reserve(&mut self, bytes: usize, count: usize) {
+        self.bytes.reserve(bytes);
+        self.spans.reserve(count);
+    }
+
     /// Number of variables.
     pub fn len(&self) -> usize {
         self.spans.len()

@@ -35,6 +35,9 @@ const STOPPING_SWEEP: Duration = Duration::from_millis(20);
 /// How long nothing is accepted after the process ran out of descriptors or memory, unless a connection ends.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How often it is logged that nothing is accepted.
+const COMPLAINT_PAUSE: Duration = Duration::from_secs(60);
+
 /// What happened, in counts since the start.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
@@ -53,6 +56,8 @@ pub(super) struct Poll {
     readiness: Arc<Readiness>,
     counters: Arc<Counters>,
     listeners: Vec<Listener>,
+    /// The port of each listener; none on unix sockets.
+    ports: Vec<Option<u16>>,
     links: Links,
     ready: Vec<(u64, EventFlags)>,
     next: usize,
@@ -64,6 +69,8 @@ pub(super) struct Poll {
     accepting: Option<(usize, usize)>,
     /// Since when nothing is accepted because a resource has run out.
     paused: Option<Instant>,
+    /// When that was last logged.
+    complained: Option<Instant>,
     stopping: Option<Stopping>,
     now: Instant,
     swept: Instant,
@@ -85,6 +92,7 @@ impl Poll {
         let poll = Self {
             readiness,
             counters,
+            ports: listeners.iter().map(|listener| listener.address().map(|address| address.port())).collect(),
             listeners,
             links: Links::default(),
             ready: Vec::new(),
@@ -94,6 +102,7 @@ impl Poll {
             fresh: None,
             accepting: None,
             paused: None,
+            complained: None,
             stopping: None,
             now,
             swept: now,
@@ -237,7 +246,7 @@ impl Poll {
             log::warn!("a connection from {peer:?} was refused: FCGI_WEB_SERVER_ADDRS does not name it");
             return true;
         }
-        let port = listener.address().map(|address| address.port());
+        let port = self.ports.get(at).copied().flatten();
         self.admit(socket, peer, port, protocol, settings, limits);
         true
     }
@@ -277,8 +286,12 @@ impl Poll {
     }
 
     fn pause_accepting(&mut self, why: &str) {
-        if self.paused.replace(Instant::now()).is_none() {
-            log::error!("no connection is accepted for now: {why}");
+        let now = Instant::now();
+        if self.paused.replace(now).is_none() {
+            if self.complained.is_none_or(|at| now.saturating_duration_since(at) >= COMPLAINT_PAUSE) {
+                self.complained = Some(now);
+                log::error!("no connection is accepted for now: {why}");
+            }
             for listener in &self.listeners {
                 self.readiness.remove(std::os::fd::AsFd::as_fd(listener));
             }

@@ -26,7 +26,7 @@ use crate::service::threads::{self, lock};
 
 /// How long the polling thread may stay in one handler before another polls in its place.
 pub(super) const PATIENCE: Duration = Duration::from_millis(3);
-/// Mean time of handlers, in microseconds, above which waiting requests are given to other workers at once. Waking one
+/// Median time of requests, in microseconds, above which waiting requests are given to other workers at once. Waking one
 /// costs about a tenth of it.
 const SHARE_ABOVE_US: u32 = 60;
 
@@ -50,8 +50,8 @@ pub(super) struct Engine {
     pub(super) ended: Condvar,
     abort_at: Mutex<Option<Instant>>,
     queued: AtomicUsize,
-    /// Moving mean of the time that handlers take, in microseconds.
-    mean_us: AtomicU32,
+    /// Estimated median of the time that requests take, in microseconds.
+    median_us: AtomicU32,
     stop: AtomicBool,
     hurry: AtomicBool,
     /// `max_requests` were served; it is told once.
@@ -116,7 +116,7 @@ impl Engine {
             ended: Condvar::new(),
             abort_at: Mutex::new(None),
             queued: AtomicUsize::new(0),
-            mean_us: AtomicU32::new(0),
+            median_us: AtomicU32::new(0),
             stop: AtomicBool::new(false),
             hurry: AtomicBool::new(false),
             wears_out: AtomicBool::new(false),
@@ -261,7 +261,7 @@ impl Engine {
 
     /// Runs a request on the polling thread itself; meanwhile the polling is there to be taken.
     fn run_leading(&self, poll: Box<Poll>, job: Job, me: usize) -> Option<Box<Poll>> {
-        let share = poll.has_more() && self.mean_us.load(Ordering::Relaxed) > SHARE_ABOVE_US;
+        let share = poll.has_more() && self.median_us.load(Ordering::Relaxed) > SHARE_ABOVE_US;
         let mut state = self.state();
         let offered = share && state.idle > 0;
         state.baton = Some(Baton { poll, lent_by: Some(me), since: Instant::now(), offered });
@@ -353,11 +353,14 @@ impl Engine {
         exchange.answer(response, send_timeout);
     }
 
-    /// Moves the mean of the handlers' time by a sixteenth of what was new.
+    /// Moves the estimate of the median by a step towards what was new. A mean would be carried away by the few requests
+    /// within which the kernel gave the processor to somebody else.
     fn learn(&self, took: Duration) {
         let took = u32::try_from(took.as_micros()).unwrap_or(u32::MAX).min(1_000_000);
-        let mean = self.mean_us.load(Ordering::Relaxed);
-        self.mean_us.store(mean - mean / 16 + took / 16, Ordering::Relaxed);
+        let known = self.median_us.load(Ordering::Relaxed);
+        let step = known / 16 + 1;
+        let moved = if took > known { known + step } else { known.saturating_sub(step) };
+        self.median_us.store(moved, Ordering::Relaxed);
     }
 
     fn count_request(&self) {

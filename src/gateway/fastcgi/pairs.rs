@@ -54,6 +54,10 @@ impl PairReader {
                 self.partial.clear();
             }
         }
+        if self.params.is_empty() && !piece.is_empty() {
+            // Nearly always all variables come in one piece, and web servers send about 25.
+            self.params.reserve(piece.len().min(max_bytes), 32.min(max_count));
+        }
         while let Some((name, value, start)) = lengths(piece) {
             let size = self.admit(name, value, max_bytes, max_count)?;
             let Some((pair, rest)) = piece.get(start..).filter(|rest| rest.len() >= size).map(|r| r.split_at(size))
