@@ -19,3 +19,4 @@ mod transitions;
 mod upkeep;
 mod volume_service;
 mod volume_types;
+mod volumes;

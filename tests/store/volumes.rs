@@ -1,0 +1,376 @@
+//! Volumes, snapshots and what hangs on them, as the API reads and writes them.
+
+use hearth::block_storage::model::selection::{Column, Comparison, Condition, Order, Scalar, Selection};
+use hearth::block_storage::model::snapshot::{self, Snapshot};
+use hearth::block_storage::model::status::Status as _;
+use hearth::block_storage::model::volume::{self, AttachStatus, Guard, Move, Status, Volume};
+use hearth::block_storage::model::{snapshot_list, volume_list};
+use hearth::block_storage::store::metadata::{self, Source, Table};
+use hearth::block_storage::store::{Outcome, attachments, snapshot_lists, snapshots, volume_lists, volumes};
+use hearth::database::{Connection, Database};
+use hearth::time::Timestamp;
+
+use super::fixture::{on_every_schema, unique};
+
+on_every_schema! {
+    what_is_put_in_comes_back,
+    each_guard_is_a_condition_of_its_own,
+    a_deletion_that_is_done_takes_everything_along,
+    metadata_are_merged_replaced_and_removed,
+    what_an_image_said_goes_along_with_copies,
+    lists_find_what_their_conditions_say,
+    lists_of_snapshots_look_at_their_volumes,
+    details_hold_what_hangs_on_each_volume,
+}
+
+fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+fn new_volume(project: &str) -> Volume {
+    Volume {
+        id: unique(),
+        project_id: project.to_owned(),
+        user_id: "u".into(),
+        created_at: Timestamp::parse("2026-01-02T03:04:05"),
+        updated_at: None,
+        name: Some("d\u{e9}j\u{e0}".into()),
+        description: None,
+        size_gib: 3,
+        status: Status::Available,
+        previous_status: Some(Status::InUse),
+        attach_status: AttachStatus::Detached,
+        migration_status: None,
+        replication_status: Some("disabled".into()),
+        host: Some("node@file#pool".into()),
+        cluster_name: None,
+        service_uuid: None,
+        availability_zone: Some("nova".into()),
+        volume_type_id: unique(),
+        snapshot_id: None,
+        source_volid: None,
+        group_id: None,
+        consistencygroup_id: None,
+        name_id: None,
+        provider_location: Some("/dev/null".into()),
+        provider_auth: None,
+        provider_id: None,
+        encryption_key_id: None,
+        bootable: true,
+        multiattach: false,
+        shared_targets: None,
+        use_quota: true,
+    }
+}
+
+fn new_snapshot(volume: &Volume) -> Snapshot {
+    Snapshot {
+        id: unique(),
+        volume_id: volume.id.clone(),
+        project_id: volume.project_id.clone(),
+        user_id: "u".into(),
+        created_at: Timestamp::parse("2026-01-02T03:04:06"),
+        updated_at: None,
+        name: None,
+        description: Some("d".into()),
+        status: snapshot::Status::Available,
+        progress: Some("100%".into()),
+        volume_size_gib: 3,
+        volume_type_id: volume.volume_type_id.clone(),
+        group_snapshot_id: None,
+        cgsnapshot_id: None,
+        provider_location: None,
+        provider_id: None,
+        encryption_key_id: None,
+        use_quota: true,
+    }
+}
+
+/// A volume that is in the database.
+fn put(database: &Database, change: impl Fn(&mut Volume)) -> Volume {
+    let mut volume = new_volume(&unique());
+    change(&mut volume);
+    database.write(|tx| volumes::insert(tx, &volume)).expect("a volume");
+    volume
+}
+
+fn load(database: &Database, id: &str) -> Option<Volume> {
+    database.read(|c| volumes::by_id(c, id)).expect("an answer")
+}
+
+fn what_is_put_in_comes_back(database: &Database) {
+    let volume = put(database, |_| {});
+    assert_eq!(load(database, &volume.id).as_ref(), Some(&volume));
+    let snapshot = new_snapshot(&volume);
+    database.write(|tx| snapshots::insert(tx, &snapshot)).unwrap();
+    assert_eq!(database.read(|c| snapshots::by_id(c, &snapshot.id)).unwrap(), Some(snapshot.clone()));
+    assert_eq!(database.read(|c| snapshots::of_volume(c, &volume.id)).unwrap(), [snapshot]);
+    let locked = database.write(|tx| volumes::lock(tx, &volume.id)).unwrap();
+    assert_eq!(locked, Some(volume));
+    assert_eq!(load(database, &unique()), None);
+}
+
+fn each_guard_is_a_condition_of_its_own(database: &Database) {
+    let holds = |guard: &'static [Guard], volume: &Volume| {
+        let rule = Move { guards: guard, ..volume::RESET_STATUS };
+        database.write(|tx| volumes::begin(tx, &volume.id, &rule, &[])).unwrap()
+    };
+    let plain = put(database, |_| {});
+    let attached = put(database, |volume| volume.attach_status = AttachStatus::Attached);
+    let migrating = put(database, |volume| volume.migration_status = Some("migrating".into()));
+    let migrated = put(database, |volume| volume.migration_status = Some("success".into()));
+    let waiting = put(database, |volume| volume.host = None);
+    let shared = put(database, |volume| volume.multiattach = true);
+    let (snapped, busy, foreign) = (put(database, |_| {}), put(database, |_| {}), put(database, |_| {}));
+    let reserved = put(database, |_| {});
+    database
+        .write(|tx| {
+            snapshots::insert(tx, &new_snapshot(&snapped))?;
+            snapshots::insert(tx, &Snapshot { status: snapshot::Status::Creating, ..new_snapshot(&busy) })?;
+            snapshots::insert(tx, &Snapshot { project_id: unique(), ..new_snapshot(&foreign) })?;
+            tx.execute(
+                "INSERT INTO volume_attachment (id, volume_id, deleted, attach_status) VALUES (?, ?, false, 'reserved')",
+                &[unique().into(), (&reserved.id).into()],
+            )
+        })
+        .unwrap();
+    let cases: [(&'static [Guard], &Volume, &Volume); 12] = [
+        (&[Guard::Attached], &attached, &plain),
+        (&[Guard::NotAttached], &plain, &attached),
+        (&[Guard::NotMigrating], &migrated, &migrating),
+        (&[Guard::HasHost], &plain, &waiting),
+        (&[Guard::Multiattach], &shared, &plain),
+        (&[Guard::SingleAttach], &plain, &shared),
+        (&[Guard::NoSnapshots], &plain, &snapped),
+        (&[Guard::SnapshotsDeletable], &snapped, &busy),
+        (&[Guard::SnapshotsOfItsProject], &snapped, &foreign),
+        (&[Guard::HasAttachments], &reserved, &plain),
+        (&[Guard::NoAttachments], &plain, &reserved),
+        (&[Guard::NoSnapshots, Guard::NotAttached], &plain, &attached),
+    ];
+    for (guard, fits, does_not) in cases {
+        assert!(holds(guard, fits), "{guard:?}");
+        assert!(!holds(guard, does_not), "{guard:?}");
+    }
+    assert!(holds(&[Guard::NoGroup, Guard::NoGroupSnapshots], &plain));
+}
+
+fn a_deletion_that_is_done_takes_everything_along(database: &Database) {
+    let volume = put(database, |volume| volume.status = Status::ErrorManaging);
+    let ended = |outcome| database.write(|tx| volumes::finish(tx, &volume.id, &volume::DELETE, outcome, &[])).unwrap();
+    database.write(|tx| metadata::merge(tx, Table::Volume, &volume.id, &pairs(&[("a", "b")]))).unwrap();
+    assert!(!ended(Outcome::Done), "what has not begun does not end");
+    assert!(database.write(|tx| volumes::begin(tx, &volume.id, &volume::DELETE, &[])).unwrap());
+    assert_eq!(load(database, &volume.id).unwrap().status, Status::ErrorManagingDeleting);
+    assert!(!database.write(|tx| volumes::begin(tx, &volume.id, &volume::DELETE, &[])).unwrap());
+    assert!(ended(Outcome::Failed));
+    assert_eq!(load(database, &volume.id).unwrap().status, Status::ErrorDeleting);
+    assert!(database.write(|tx| volumes::begin(tx, &volume.id, &volume::FORCE_DELETE, &[])).unwrap());
+    assert!(ended(Outcome::Done));
+    assert_eq!(load(database, &volume.id), None);
+    assert_eq!(all(database, Table::Volume, &volume.id), []);
+    assert!(!database.write(|tx| volumes::change(tx, &volume.id, &[("size", 9.into())])).unwrap());
+}
+
+fn all(database: &Database, table: Table, id: &str) -> Vec<(String, String)> {
+    database.read(|c| metadata::of(c, table, id)).unwrap()
+}
+
+fn metadata_are_merged_replaced_and_removed(database: &Database) {
+    let volume = put(database, |_| {});
+    let snapshot = new_snapshot(&volume);
+    database.write(|tx| snapshots::insert(tx, &snapshot)).unwrap();
+    for (table, id) in [
+        (Table::Volume, &volume.id),
+        (Table::VolumeAdmin, &volume.id),
+        (Table::VolumeImage, &volume.id),
+        (Table::Snapshot, &snapshot.id),
+    ] {
+        let merge = |new: &[(&str, &str)]| database.write(|tx| metadata::merge(tx, table, id, &pairs(new))).unwrap();
+        merge(&[("b", "1"), ("a", "\u{e9}")]);
+        merge(&[("a", "2"), ("c", "")]);
+        assert_eq!(all(database, table, id), pairs(&[("b", "1"), ("a", "2"), ("c", "")]), "{table:?}");
+        database.write(|tx| metadata::replace(tx, table, id, &pairs(&[("d", "4"), ("c", "3")]))).unwrap();
+        assert_eq!(all(database, table, id), pairs(&[("c", "3"), ("d", "4")]), "{table:?}");
+        assert!(database.write(|tx| metadata::remove(tx, table, id, "d")).unwrap());
+        assert!(!database.write(|tx| metadata::remove(tx, table, id, "d")).unwrap());
+        merge(&[("d", "again")]);
+        assert_eq!(all(database, table, id), pairs(&[("c", "3"), ("d", "again")]), "{table:?}");
+    }
+}
+
+fn what_an_image_said_goes_along_with_copies(database: &Database) {
+    let (one, two, three) = (put(database, |_| {}), put(database, |_| {}), put(database, |_| {}));
+    let snapshot = new_snapshot(&one);
+    let said = pairs(&[("os", "linux"), ("min_ram", "64")]);
+    database
+        .write(|tx| {
+            snapshots::insert(tx, &snapshot)?;
+            metadata::merge(tx, Table::VolumeImage, &one.id, &said)?;
+            metadata::copy_image_metadata(tx, Source::Volume(&one.id), &two.id)?;
+            metadata::copy_image_metadata_to_snapshot(tx, &one.id, &snapshot.id)?;
+            metadata::copy_image_metadata(tx, Source::Snapshot(&snapshot.id), &three.id)
+        })
+        .unwrap();
+    assert_eq!(all(database, Table::VolumeImage, &two.id), said);
+    assert_eq!(all(database, Table::VolumeImage, &three.id), said);
+}
+
+fn column(columns: &'static [Column], name: &str) -> &'static Column {
+    columns.iter().find(|column| column.name == name).expect("a column")
+}
+
+fn selection(columns: &'static [Column], project: &str, condition: Option<Condition>) -> Selection {
+    let order = ["created_at", "id"].map(|name| Order { by: column(columns, name), ascending: true });
+    Selection {
+        project_id: Some(project.to_owned()),
+        conditions: condition.into_iter().collect(),
+        order: order.to_vec(),
+        marker: None,
+        limit: 100,
+        offset: 0,
+    }
+}
+
+fn lists_find_what_their_conditions_say(database: &Database) {
+    let project = unique();
+    let made = |name: &str, second: i64, change: fn(&mut Volume)| {
+        put(database, |volume| {
+            volume.project_id.clone_from(&project);
+            volume.name = Some(name.to_owned());
+            volume.created_at = volume.created_at.map(|time| time.plus_seconds(second));
+            change(volume);
+        })
+    };
+    let a = made("a%b", 0, |volume| volume.host = None);
+    let b = made("axb", 1, |volume| volume.migration_status = Some("target:x".into()));
+    made("c", 2, |volume| {
+        volume.size_gib = 7;
+        volume.bootable = false;
+    });
+    database
+        .write(|tx| {
+            metadata::merge(tx, Table::Volume, &a.id, &pairs(&[("k", "v"), ("z", "1")]))?;
+            metadata::merge(tx, Table::VolumeAdmin, &b.id, &pairs(&[("k", "v")]))?;
+            metadata::merge(tx, Table::VolumeImage, &b.id, &pairs(&[("os", "linux")]))
+        })
+        .unwrap();
+    let by = |name: &str| column(volume_list::COLUMNS, name);
+    let text = |text: &str| text.to_owned();
+    let later = Timestamp::parse("2026-01-02T03:04:06").unwrap();
+    let cases = [
+        (None, &["a%b", "axb", "c"][..]),
+        (Some(Condition::Is(by("name"), Scalar::Text(text("c")))), &["c"]),
+        (Some(Condition::Is(by("size"), Scalar::Number(7))), &["c"]),
+        (Some(Condition::Is(by("bootable"), Scalar::Truth(true))), &["a%b", "axb"]),
+        (Some(Condition::Is(by("created_at"), Scalar::Time(later))), &["axb"]),
+        (Some(Condition::Contains(by("name"), text("%b"))), &["a%b"]),
+        (Some(Condition::Compares(by("created_at"), Comparison::LaterOrEqual, later)), &["axb", "c"]),
+        (Some(Condition::Compares(by("created_at"), Comparison::Unequal, later)), &["a%b", "c"]),
+        (Some(Condition::Within(by("host"), text("node"))), &["axb", "c"]),
+        (Some(Condition::Within(by("host"), text("node@file"))), &["axb", "c"]),
+        (Some(Condition::Within(by("host"), text("node@fil"))), &[]),
+        (Some(Condition::HasMetadata(text("k"), text("v"))), &["a%b", "axb"]),
+        (Some(Condition::HasMetadata(text("k"), text("w"))), &[]),
+        (Some(Condition::HasImageMetadata(text("os"), text("linux"))), &["axb"]),
+        (Some(Condition::NoMigrationTarget), &["a%b", "c"]),
+        (Some(Condition::Never), &[]),
+    ];
+    for (condition, expected) in cases {
+        let selection = selection(volume_list::COLUMNS, &project, condition.clone());
+        let (page, count, totals) = database
+            .read(|c| {
+                let page = volume_lists::page(c, &selection)?;
+                Ok((page, volume_lists::count(c, &selection)?, volume_lists::totals(c, &selection)?))
+            })
+            .unwrap();
+        let names: Vec<&str> = page.iter().map(|volume| volume.name.as_deref().unwrap()).collect();
+        assert_eq!(names, expected, "{condition:?}");
+        assert_eq!(usize::try_from(count).unwrap(), expected.len(), "{condition:?}");
+        assert_eq!(totals, (count, page.iter().map(|volume| volume.size_gib).sum()), "{condition:?}");
+    }
+    let compared = Condition::Compares(by("created_at"), Comparison::Earlier, later);
+    let first = selection(volume_list::COLUMNS, &project, Some(compared));
+    let distinct = database.read(|c| volume_lists::distinct_metadata(c, &first)).unwrap();
+    assert_eq!(distinct, pairs(&[("k", "v"), ("z", "1")]));
+    let mut beyond = selection(volume_list::COLUMNS, &project, None);
+    beyond.marker = Some(a.id);
+    let page = database.read(|c| volume_lists::page(c, &beyond)).unwrap();
+    assert_eq!(page.len(), 2);
+    beyond.marker = Some(unique());
+    assert!(database.read(|c| volume_lists::page(c, &beyond)).is_err());
+}
+
+fn lists_of_snapshots_look_at_their_volumes(database: &Database) {
+    let volume = put(database, |volume| volume.availability_zone = Some("mars".into()));
+    let snapshot = new_snapshot(&volume);
+    database
+        .write(|tx| {
+            snapshots::insert(tx, &snapshot)?;
+            metadata::merge(tx, Table::Snapshot, &snapshot.id, &pairs(&[("k", "v")]))
+        })
+        .unwrap();
+    let by = |name: &str| column(snapshot_list::COLUMNS, name);
+    for (condition, found) in [
+        (Condition::Is(by("availability_zone"), Scalar::Text("mars".into())), 1),
+        (Condition::Is(by("availability_zone"), Scalar::Text("nova".into())), 0),
+        (Condition::Within(by("host"), "node@file".into()), 1),
+        (Condition::HasMetadata("k".into(), "v".into()), 1),
+        (Condition::HasImageMetadata("k".into(), "v".into()), 0),
+    ] {
+        let mut selection = selection(snapshot_list::COLUMNS, &volume.project_id, Some(condition.clone()));
+        selection.order.insert(0, Order { by: by("availability_zone"), ascending: false });
+        let page = database
+            .read(|c| {
+                let page = snapshot_lists::page(c, &selection)?;
+                snapshot_lists::details(c, page)
+            })
+            .unwrap();
+        assert_eq!(page.len(), found, "{condition:?}");
+        if let Some(details) = page.first() {
+            assert_eq!(details.metadata, pairs(&[("k", "v")]));
+        }
+        selection.marker = Some(snapshot.id.clone());
+        assert_eq!(database.read(|c| snapshot_lists::page(c, &selection)).unwrap(), []);
+    }
+}
+
+fn details_hold_what_hangs_on_each_volume(database: &Database) {
+    let (one, two) = (put(database, |_| {}), put(database, |_| {}));
+    let attach = |c: &mut Connection, volume: &Volume, status: &str| {
+        c.execute(
+            "INSERT INTO volume_attachment (id, volume_id, deleted, attach_status, instance_uuid, attach_time) \
+             VALUES (?, ?, false, ?, ?, ?)",
+            &[
+                unique().into(),
+                (&volume.id).into(),
+                status.into(),
+                unique().into(),
+                Timestamp::parse("2026-01-02T03:04:05").into(),
+            ],
+        )
+    };
+    database
+        .write(|tx| {
+            for (key, value) in [("readonly", "True"), ("hidden", "x")] {
+                metadata::merge(tx, Table::VolumeAdmin, &one.id, &pairs(&[(key, value)]))?;
+            }
+            metadata::merge(tx, Table::Volume, &two.id, &pairs(&[("a", "1"), ("b", "2")]))?;
+            attach(tx, &one, "attached")?;
+            attach(tx, &one, "attached")?;
+            attach(tx, &two, "reserved")
+        })
+        .unwrap();
+    let details = database.read(|c| volume_lists::details(c, vec![one.clone(), two.clone()])).unwrap();
+    assert_eq!((&details[0].volume, &details[1].volume), (&one, &two));
+    assert_eq!(details[0].visible_admin_metadata, pairs(&[("readonly", "True")]));
+    assert_eq!((details[0].attachments.len(), details[1].attachments.len()), (2, 0));
+    assert_eq!(details[0].attachments[0].attach_time, Timestamp::parse("2026-01-02T03:04:05"));
+    assert_eq!(details[1].metadata, pairs(&[("a", "1"), ("b", "2")]));
+    assert_eq!((details[0].metadata.len(), details[0].type_name.as_deref()), (0, None));
+    let counted = |volume: &Volume| database.read(|c| attachments::count(c, &volume.id)).unwrap();
+    assert_eq!((counted(&one), counted(&two)), (2, 1));
+    database.write(|tx| attachments::remove_all(tx, &one.id)).unwrap();
+    assert_eq!(counted(&one), 0);
+    assert_eq!(Status::Available.name(), "available");
+}
