@@ -1,5 +1,5 @@
-//! The real Cinder, for tests that compare with it: `cinder-manage` of a fixed release from PyPI, installed once into
-//! `target/`.
+//! The real Cinder, for tests that compare with it: `cinder-manage` of a fixed release from PyPI, installed once into the
+//! cache of tests.
 //!
 //! Include it with `#[path = "../support/cinder.rs"] mod cinder;`.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
@@ -8,28 +8,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The release whose schema is ours.
-pub(crate) const RELEASE: &str = "29.0.0";
-
 /// The folder of the virtual environment, made and filled if need be.
 pub(crate) fn environment() -> PathBuf {
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
-    fs::create_dir_all(&target).expect("the target folder");
-    let folder = target.join("venv-cinder");
-    let done = folder.join(format!("cinder-{RELEASE}-installed"));
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let cache = std::env::var_os("HEARTH_TEST_CACHE").map_or_else(|| sources.join("target/test-cache"), PathBuf::from);
+    fs::create_dir_all(&cache).expect("the cache's folder");
     // One process installs, the others wait: the lock ends with the file.
-    let lock = fs::File::create(target.join("venv-cinder.lock")).expect("a lock file");
+    let lock = fs::File::create(cache.join("cinder.lock")).expect("a lock file");
     lock.lock().expect("the lock");
-    if !done.exists() {
-        let _ = fs::remove_dir_all(&folder);
-        run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
-        let packages = [&format!("cinder=={RELEASE}"), "pymysql", "psycopg2-binary"];
-        run(Command::new(folder.join("bin/pip"))
-            .args(["install", "--quiet", "--disable-pip-version-check"])
-            .args(packages));
-        fs::write(&done, "").expect("a mark");
-    }
-    folder
+    let requirements = ["cinder", "tests/peers/cinder-requirements.txt"];
+    run(Command::new(sources.join("scripts/venv")).args(requirements).env("CACHE", &cache));
+    cache.join("cinder")
 }
 
 /// Makes Cinder's tables in an empty database, as an operator of Cinder does.
