@@ -1,6 +1,7 @@
 //! A connection to any of the three engines, and a transaction on it.
 
 use std::ops::{Deref, DerefMut};
+use std::time::{Duration, Instant};
 
 use super::drivers::{Driver, Failure, Fate, Outcome};
 use super::engine::Engine;
@@ -11,6 +12,7 @@ use crate::{Error, Kind, Result};
 /// One connection. Statements are the portable texts of `engine.rs`; prepared ones are kept.
 pub struct Connection {
     driver: Driver,
+    opened: Instant,
     /// The connection is of no more use.
     lost: bool,
     /// Between BEGIN and its end.
@@ -21,7 +23,7 @@ pub struct Connection {
 
 impl Connection {
     pub(super) fn new(driver: Driver) -> Self {
-        Self { driver, lost: false, in_transaction: false, failed: false }
+        Self { driver, opened: Instant::now(), lost: false, in_transaction: false, failed: false }
     }
 
     /// The engine at the other end.
@@ -144,6 +146,11 @@ impl Connection {
     /// Whether the connection must not be used again: it is lost, or somebody left a transaction open.
     pub(super) fn is_broken(&self) -> bool {
         self.lost || self.in_transaction
+    }
+
+    /// How long it has been open.
+    pub(super) fn age(&self) -> Duration {
+        self.opened.elapsed()
     }
 
     /// Whether the server is gone.

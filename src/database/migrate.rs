@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::connection::Connection;
 use super::engine::Engine;
+use super::options::Options;
 use super::pool::Database;
 use super::schema::{ALEMBIC_VERSION, OLDER_REVISIONS, REVISION, TABLES};
 use super::seeds::{self, Limits};
@@ -71,6 +72,9 @@ const HEARTH_SCHEMA: Table =
 /// The number of the lock that keeps several starts from making tables at once.
 const LOCK: i64 = 0x4865_6172_7468;
 
+/// The longest that a table or an index may take.
+const LONGEST_STEP: Duration = Duration::from_secs(6 * 3600);
+
 /// The longest wait for whoever holds that lock.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
@@ -87,6 +91,9 @@ pub fn sync(database: &Database, wanted: &Wanted<'_>) -> Result<Report> {
 /// # Errors
 /// As [`sync`].
 pub fn sync_with_limits(database: &Database, wanted: &Wanted<'_>, limits: &Limits) -> Result<Report> {
+    // An index over many rows takes long, and so may whoever makes one at the same time.
+    let patient = Options { statement_timeout: LONGEST_STEP, retry_for: LONGEST_STEP, ..database.options().clone() };
+    let database = database.with(patient);
     match database.engine() {
         Engine::Sqlite => database.write(|tx| bring_up(tx, wanted, limits)),
         Engine::Postgres => database.write(|tx| {

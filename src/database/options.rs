@@ -18,6 +18,8 @@ pub struct Options {
     pub pool_size: u32,
     /// The longest wait for a connection while all are in use.
     pub pool_wait: Duration,
+    /// The age at which a connection is replaced.
+    pub recycle_after: Duration,
     /// The longest wait for a server to accept a connection.
     pub connect_timeout: Duration,
     /// The longest that one statement may run, on every engine; it is broken off with `Unavailable`.
@@ -26,6 +28,9 @@ pub struct Options {
     pub lock_timeout: Duration,
     /// The longest that a transaction is tried again after deadlocks, locks and serialization failures.
     pub retry_for: Duration,
+    /// MariaDB and MySQL only: the modes of SQL, separated by commas; empty: the server's. What portable statements need
+    /// is added.
+    pub mysql_sql_mode: String,
     /// SQLite only: what an acknowledged commit survives.
     pub synchronous: Synchronous,
     /// SQLite only: memory for pages, in KiB a connection.
@@ -41,10 +46,12 @@ impl Default for Options {
         Self {
             pool_size: 8,
             pool_wait: Duration::from_secs(10),
+            recycle_after: Duration::from_secs(3600),
             connect_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(30),
             lock_timeout: Duration::from_secs(5),
             retry_for: Duration::from_secs(60),
+            mysql_sql_mode: "TRADITIONAL".to_owned(),
             synchronous: Synchronous::Full,
             sqlite_cache_kib: 1024,
             statements_kept: 128,

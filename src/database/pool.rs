@@ -50,10 +50,7 @@ impl Database {
     /// # Errors
     /// `Invalid` where the URL can not be used.
     pub fn open(url: &str, options: Options) -> Result<Self> {
-        let location = url::parse(url)?;
-        let first = Mutex::new(First::Closed);
-        let inner = Inner { location, options, first, pool: OnceLock::new(), writing: Mutex::new(()) };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self::at(url::parse(url)?, options))
     }
 
     /// Which engine it is.
@@ -129,6 +126,18 @@ impl Database {
     /// `Unavailable` where the database does not answer.
     pub fn dedicated(&self) -> Result<Connection> {
         self.inner.connect()
+    }
+
+    /// The same database, opened in another way, with connections of its own.
+    #[must_use]
+    pub(super) fn with(&self, options: Options) -> Self {
+        Self::at(self.inner.location.clone(), options)
+    }
+
+    fn at(location: Location, options: Options) -> Self {
+        let first = Mutex::new(First::Closed);
+        let inner = Inner { location, options, first, pool: OnceLock::new(), writing: Mutex::new(()) };
+        Self { inner: Arc::new(inner) }
     }
 
     /// How it was opened.
@@ -215,6 +224,7 @@ impl Inner {
             r2d2::Pool::builder()
                 .max_size(self.options.pool_size.saturating_sub(1).max(1))
                 .min_idle(Some(0))
+                .max_lifetime(Some(self.options.recycle_after))
                 .test_on_check_out(false)
                 .connection_timeout(self.options.pool_wait)
                 .build_unchecked(opener)
@@ -292,7 +302,9 @@ impl Lease<'_> {
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
         if let Lease::First { inner, connection } = self {
-            let back = connection.take().filter(|connection| !connection.is_broken());
+            let fit =
+                |connection: &Connection| !connection.is_broken() && connection.age() < inner.options.recycle_after;
+            let back = connection.take().filter(|connection| fit(connection));
             *inner.first() = back.map_or(First::Closed, First::Idle);
         }
     }
@@ -399,6 +411,32 @@ mod tests {
             database.read(|c| c.row("SELECT count(*) FROM t", &[], |row| row.int(0))).expect("a count"),
             Some(1)
         );
+        let _ = std::fs::remove_dir_all(folder);
+    }
+
+    #[test]
+    fn a_new_file_is_closed_to_others() {
+        use std::os::unix::fs::PermissionsExt;
+        let (folder, database) = scratch("private");
+        database.write(|tx| tx.execute("CREATE TABLE t (a INTEGER)", &[])).expect("a table");
+        for name in ["hearth.db", "hearth.db-wal"] {
+            let mode = std::fs::metadata(folder.join(name)).expect("a file").permissions().mode();
+            assert_eq!(mode & 0o137, 0, "{name} has mode {mode:o}");
+        }
+        let _ = std::fs::remove_dir_all(folder);
+    }
+
+    #[test]
+    fn an_old_connection_is_replaced() {
+        let (folder, database) = scratch("old");
+        let temporary = |database: &Database| {
+            database.read(|c| c.execute("CREATE TEMPORARY TABLE mine (a INTEGER)", &[])).map_err(|error| error.kind())
+        };
+        assert_eq!(temporary(&database), Ok(0));
+        assert_eq!(temporary(&database), Err(Kind::Internal), "the connection was kept");
+        let options = Options { recycle_after: std::time::Duration::ZERO, ..database.options().clone() };
+        let database = database.with(options);
+        assert_eq!((temporary(&database), temporary(&database)), (Ok(0), Ok(0)));
         let _ = std::fs::remove_dir_all(folder);
     }
 

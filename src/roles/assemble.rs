@@ -113,7 +113,14 @@ pub fn every_database(config: &Config, pool_size: u32, create: bool) -> Result<V
 fn open(config: &Config, url: &Opt, pool_size: u32, create: bool) -> Result<Database> {
     use config::database as opt;
     let synchronous = if config.boolean(&opt::SQLITE_SYNCHRONOUS) { Synchronous::Full } else { Synchronous::Normal };
-    let options =
-        Options { pool_size, create, synchronous, pool_wait: config.seconds(&opt::POOL_TIMEOUT), ..Options::default() };
+    let options = Options {
+        pool_size,
+        create,
+        synchronous,
+        pool_wait: config.seconds(&opt::POOL_TIMEOUT),
+        recycle_after: config.seconds(&opt::CONNECTION_RECYCLE_TIME),
+        mysql_sql_mode: config.text(&opt::MYSQL_SQL_MODE).to_owned(),
+        ..Options::default()
+    };
     Database::open(config.text(url), options)
 }

@@ -4,10 +4,11 @@ use hearth::Kind;
 use hearth::database::table::{
     Table, any_text, big_int, boolean, bytes, counter, int, long_text, real, text, time, time_micros,
 };
-use hearth::database::{Database, Engine, Value};
+use hearth::database::{Database, Engine, Options, Value};
 use hearth::time::Timestamp;
 
 use super::fixture::{self, on_every_engine};
+use super::servers;
 
 on_every_engine! {
     every_type_comes_out_as_it_went_in,
@@ -20,6 +21,7 @@ on_every_engine! {
     an_upsert_inserts_or_changes,
     ids_grow_and_are_answered,
     what_does_not_fit_is_refused_where_the_engine_looks,
+    quotes_and_backslashes_mean_the_same_in_every_mode_of_sql,
 }
 
 const EVERYTHING: Table = Table::new(
@@ -235,5 +237,21 @@ fn what_does_not_fit_is_refused_where_the_engine_looks(engine: Engine) {
     match engine {
         Engine::Sqlite => assert_eq!(outcome.expect("SQLite takes text of any length"), 1),
         Engine::Mysql | Engine::Postgres => assert_eq!(outcome.expect_err("too long").kind(), Kind::Invalid),
+    }
+}
+
+fn quotes_and_backslashes_mean_the_same_in_every_mode_of_sql(engine: Engine) {
+    let url = servers::empty_database(engine);
+    for mode in ["TRADITIONAL", "ANSI,STRICT_ALL_TABLES", ""] {
+        let options = Options { mysql_sql_mode: mode.to_owned(), create: true, ..Options::default() };
+        let database = Database::open(&url, options).expect("a database");
+        let answer = database.read(|c| c.row("SELECT '\\' AS \"key\"", &[], |row| row.string(0)));
+        assert_eq!(answer.expect("a row").as_deref(), Some("\\"), "{mode}");
+    }
+    let options = Options { mysql_sql_mode: "x'; DROP TABLE t".to_owned(), create: true, ..Options::default() };
+    let answer = Database::open(&url, options).expect("a database").read(|c| c.row("SELECT 1", &[], |row| row.int(0)));
+    match engine {
+        Engine::Mysql => assert_eq!(answer.expect_err("no mode").kind(), Kind::Unavailable),
+        Engine::Sqlite | Engine::Postgres => assert_eq!(answer.expect("a row"), Some(1)),
     }
 }

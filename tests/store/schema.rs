@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use hearth::Kind;
 use hearth::database::migrate::{self, Found};
 use hearth::database::orders::PLATFORM;
+use hearth::database::schema::TABLES;
 use hearth::database::{Connection, Database, Engine};
 
 use super::fixture::{self, Maker, WANTED, on_every_engine};
@@ -14,6 +15,7 @@ on_every_engine! {
     our_seeds_are_those_of_cinder_manage,
     a_second_run_changes_nothing,
     many_runs_at_once_make_one_schema,
+    a_run_that_was_broken_off_is_finished_by_the_next,
     another_revision_is_refused_with_what_to_do,
 }
 
@@ -147,6 +149,19 @@ fn many_runs_at_once_make_one_schema(engine: Engine) {
     assert_eq!(made, 1);
     let seeds = fixture::open(&url).read(seeds).expect("seeds");
     assert_eq!(seeds.len(), 13, "{seeds:#?}");
+}
+
+fn a_run_that_was_broken_off_is_finished_by_the_next(engine: Engine) {
+    let database = fixture::empty(engine);
+    for table in &TABLES[..10] {
+        for statement in table.create(engine) {
+            database.write(|tx| tx.execute(&statement, &[])).expect("a table");
+        }
+    }
+    assert_eq!(database.read(migrate::found).expect("a look"), Found::Unfinished);
+    assert!(migrate::sync(&database, &WANTED).expect("the rest is made").made_cinder);
+    assert_eq!(catalogue(&database), catalogue(fixture::shared(engine, Maker::Hearth)));
+    assert_eq!(database.read(seeds).expect("seeds").len(), 13);
 }
 
 fn another_revision_is_refused_with_what_to_do(engine: Engine) {

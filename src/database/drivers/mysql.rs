@@ -29,8 +29,9 @@ impl Session {
         // Each server reads only the comments that are meant for it: MariaDB's time-out is in seconds, MySQL's, which
         // knows SELECT alone, in milliseconds.
         let session = format!(
-            "SET SESSION sql_mode = 'TRADITIONAL,ANSI_QUOTES,NO_BACKSLASH_ESCAPES', time_zone = '+00:00', \
+            "SET SESSION sql_mode = {}, time_zone = '+00:00', \
              innodb_lock_wait_timeout = {lock_seconds} /*M! , max_statement_time = {} */ /*!50708 , max_execution_time = {} */",
+            sql_mode(&options.mysql_sql_mode)?,
             statement.as_secs_f64(),
             statement.as_millis()
         );
@@ -93,6 +94,16 @@ impl Session {
         threads::about_to_wait();
         self.connection.ping().map_err(Failure::lost)
     }
+}
+
+/// The modes of SQL as an expression: those that are wished, and those that make quotes and backslashes mean what they
+/// mean elsewhere.
+fn sql_mode(wished: &str) -> Outcome<String> {
+    if !wished.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b',')) {
+        return Err(Failure::refused("mysql_sql_mode is no list of words that are separated by commas"));
+    }
+    let wished = if wished.is_empty() { "@@sql_mode".to_owned() } else { format!("'{wished}'") };
+    Ok(format!("CONCAT({wished}, ',ANSI_QUOTES,NO_BACKSLASH_ESCAPES')"))
 }
 
 /// TLS where the URL names a certificate, with PyMySQL's names for the options.

@@ -52,9 +52,9 @@ impl Clock {
 
 impl Session {
     pub(in crate::database) fn open(path: &Path, options: &Options) -> Outcome<Self> {
-        let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         if options.create {
-            flags |= OpenFlags::SQLITE_OPEN_CREATE;
+            make_private(path).map_err(|cause| Failure::refused(format!("{}: {cause}", path.display())))?;
         }
         let named = |error| {
             let mut failure = failure(error);
@@ -137,6 +137,12 @@ impl Session {
         self.allow_waiting();
         self.connection.execute_batch(sql).map_err(failure)
     }
+}
+
+/// Makes the file where there is none, empty and closed to others: it will hold secrets. The files beside it get its mode.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new().append(true).create(true).mode(0o640).open(path).map(drop)
 }
 
 /// SQLite calls this while another connection holds the lock that it needs. Short uneven sleeps share the lock better
