@@ -2,6 +2,7 @@
 //! becomes a reply (`rest/fault.rs`).
 
 mod context;
+mod headers;
 pub mod keystone;
 pub mod noauth;
 pub mod policy;

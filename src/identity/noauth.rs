@@ -4,6 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use super::headers::Headers;
 use super::{Authenticate, Context, Identity};
 use crate::config::{Config, hearth};
 use crate::error::{Error, Result};
@@ -31,8 +32,8 @@ impl Noauth {
 
 impl Authenticate for Noauth {
     fn context(&self, request: &Request) -> Result<Context> {
-        let named =
-            request.header("x-auth-token").and_then(|token| token.split_once(':')).filter(|(user, _)| !user.is_empty());
+        let headers = Headers::of(request);
+        let named = headers.token.and_then(|token| token.split_once(':')).filter(|(user, _)| !user.is_empty());
         let identity = match named {
             Some((user, project)) => Arc::new(Identity {
                 user_id: user.to_owned(),
@@ -42,7 +43,7 @@ impl Authenticate for Noauth {
             None => Arc::clone(&self.fallback),
         };
         let is_admin = identity.roles.iter().any(|role| role == "admin");
-        Ok(Context { is_admin, ..Context::new(identity, request) })
+        Ok(Context { is_admin, ..Context::with(identity, &headers) })
     }
 
     fn challenge(&self) -> Option<&str> {

@@ -16,6 +16,9 @@ use hearth::identity::{Authenticate, Context};
 use hearth::{Kind, Result};
 use keystone::Keystone;
 
+/// The variable by which a test that starts another process of this suite shows it the shared Keystone.
+pub(crate) const SHARED: &str = "HEARTH_TEST_SHARED_KEYSTONE";
+
 /// A Keystone with users: `cinder` as whom Hearth asks, `nova` with the role service and `glance` without it in project
 /// service; `ann` (member) and `rob` (reader) in project demo.
 pub(crate) struct Cloud {
@@ -40,7 +43,24 @@ impl Cloud {
     /// The one that tests share.
     pub(crate) fn shared() -> &'static Self {
         static CLOUD: OnceLock<Cloud> = OnceLock::new();
-        CLOUD.get_or_init(Self::start)
+        CLOUD.get_or_init(|| match std::env::var(SHARED) {
+            Ok(known) => {
+                let (port, demo) = known.split_once(' ').unwrap();
+                Self { keystone: Keystone::at(port.parse().unwrap()), demo: demo.to_owned() }
+            }
+            Err(_) => Self::start(),
+        })
+    }
+
+    /// How another process of this suite finds the one that tests share: as the value of [`SHARED`].
+    pub(crate) fn address(&self) -> String {
+        format!("{} {}", self.keystone.port(), self.demo)
+    }
+
+    /// A server of the shared one whose tokens end after ten seconds.
+    pub(crate) fn hasty() -> &'static Keystone {
+        static HASTY: OnceLock<Keystone> = OnceLock::new();
+        HASTY.get_or_init(|| Self::shared().keystone.beside(&[("OS_TOKEN__EXPIRATION", "10")]))
     }
 
     /// Hearth's identity with further options of `[keystone_authtoken]`.

@@ -6,7 +6,7 @@ use hearth::Kind;
 use serde_json::json;
 
 use crate::keystone::{project, until};
-use crate::{Cloud, context, refusal};
+use crate::{Cloud, SHARED, context, refusal};
 
 #[test]
 fn while_keystone_is_down_known_tokens_go_on_others_are_unavailable_and_all_is_well_after_it_is_back() {
@@ -32,11 +32,12 @@ fn while_keystone_is_down_known_tokens_go_on_others_are_unavailable_and_all_is_w
 
 #[test]
 fn the_services_own_token_is_replaced_when_keystone_no_longer_takes_it() {
-    let cloud = Cloud::start();
-    let identity = cloud.identity("");
+    let cloud = Cloud::shared();
+    let projects = cloud.keystone.ask("GET", "/projects?name=service", &serde_json::Value::Null);
+    let user = cloud.keystone.make_user("changing", "service", projects["projects"][0]["id"].as_str().unwrap());
+    let identity = cloud.identity("username = changing");
     assert!(context(&identity, &cloud.ann()).is_ok());
-    let users = cloud.keystone.ask("GET", "/users?name=cinder", &serde_json::Value::Null);
-    let path = format!("/users/{}", users["users"][0]["id"].as_str().unwrap());
+    let path = format!("/users/{user}");
     let password = |text: &str| cloud.keystone.ask("PATCH", &path, &json!({"user": {"password": text}}));
     password("another");
     let refused = context(&identity, &cloud.ann()).unwrap_err();
@@ -62,7 +63,12 @@ fn the_service_may_ask_by_an_application_credential() {
     let token = cloud.keystone.token("nova", &project("service"));
     let nova = context(&cloud.identity(""), &token).unwrap();
     let path = format!("/users/{}/application_credentials", nova.user_id);
-    let made = cloud.keystone.ask_as(&token, "POST", &path, &json!({"application_credential": {"name": "check"}}));
+    let made = cloud.keystone.ask_as(
+        &token,
+        "POST",
+        &path,
+        &json!({"application_credential": {"name": "check", "roles": [{"name": "service"}]}}),
+    );
     let (id, secret) = (&made["application_credential"]["id"], &made["application_credential"]["secret"]);
     let identity = cloud.identity(&format!(
         "auth_type = v3applicationcredential\napplication_credential_id = {}\napplication_credential_secret = {}",
@@ -78,6 +84,7 @@ fn proxies_of_the_environment_are_not_asked() {
     let nowhere = "http://127.0.0.1:1";
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "tokens::a_good_token_says_who_calls_and_with_which_roles"])
+        .env(SHARED, Cloud::shared().address())
         .envs(
             ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
                 .map(|name| (name, nowhere)),

@@ -44,7 +44,12 @@ fn an_application_credential_and_a_trust_stand_for_their_owner() {
     let token = cloud.ann();
     let ann = context(&identity, &token).unwrap();
     let path = format!("/users/{}/application_credentials", ann.user_id);
-    let made = cloud.keystone.ask_as(&token, "POST", &path, &json!({"application_credential": {"name": "plain"}}));
+    let made = cloud.keystone.ask_as(
+        &token,
+        "POST",
+        &path,
+        &json!({"application_credential": {"name": "plain", "roles": [{"name": "member"}]}}),
+    );
     let made = &made["application_credential"];
     let by_credential = cloud.keystone.authenticate(
         &json!({"methods": ["application_credential"], "application_credential": {"id": made["id"], "secret": made["secret"]}}),

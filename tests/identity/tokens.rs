@@ -49,9 +49,8 @@ fn missing_wrong_and_damaged_tokens_are_refused_with_the_way_to_a_better_one() {
 #[test]
 fn a_token_that_ends_is_refused_from_then_on_although_it_is_remembered() {
     let cloud = Cloud::shared();
-    let short = cloud.keystone.beside(&[("OS_TOKEN__EXPIRATION", "12")]);
     let identity = cloud.identity("");
-    let token = short.token("ann", &project("demo"));
+    let token = Cloud::hasty().token("ann", &project("demo"));
     assert!(context(&identity, &token).is_ok());
     until("the token ends", || refusal(&context(&identity, &token)) == Some(Kind::Unauthenticated));
     // Keystone agrees: its clock is this machine's.
@@ -62,8 +61,7 @@ fn a_token_that_ends_is_refused_from_then_on_although_it_is_remembered() {
 #[test]
 fn a_service_may_use_a_token_that_ended_and_others_may_not() {
     let cloud = Cloud::shared();
-    let short = cloud.keystone.beside(&[("OS_TOKEN__EXPIRATION", "1")]);
-    let ended = short.token("ann", &project("demo"));
+    let ended = Cloud::hasty().token("ann", &project("demo"));
     until("the token ends", || !cloud.keystone.vouches_for(&ended));
     let nova = cloud.keystone.token("nova", &project("service"));
     let glance = cloud.keystone.token("glance", &project("service"));
@@ -150,6 +148,7 @@ fn an_application_credential_with_access_rules_is_good_for_these_requests_of_thi
     let restricted = |path: &str| {
         let credential = serde_json::json!({"application_credential": {
             "name": format!("restricted to {path}"),
+            "roles": [{"name": "member"}],
             "access_rules": [{"service": "block-storage", "method": "GET", "path": path}],
         }});
         let made =

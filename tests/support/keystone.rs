@@ -40,6 +40,11 @@ impl Keystone {
         Self::serve(self.data.clone(), environment)
     }
 
+    /// One that another process serves.
+    pub(crate) fn at(port: u16) -> Self {
+        Self { data: PathBuf::new(), port, environment: Vec::new(), server: None }
+    }
+
     fn serve(data: PathBuf, environment: &[(&str, &str)]) -> Self {
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -69,6 +74,11 @@ impl Keystone {
             drop(server.stdin.take());
             server.wait().unwrap();
         }
+    }
+
+    /// The port on which it answers.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     /// Where it answers, with `/v3`.

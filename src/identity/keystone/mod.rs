@@ -10,6 +10,7 @@ mod token;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::headers::Headers;
 use super::{Authenticate, Context};
 use crate::config::{Config, keystone_authtoken as options};
 use crate::error::{Error, Kind, Result};
@@ -107,10 +108,10 @@ impl Keystone {
     }
 
     fn identify(&self, request: &Request) -> Result<Context> {
-        let given = |name| request.header(name).map(str::trim).filter(|token| !token.is_empty());
+        let headers = Headers::of(request);
         let mut service = None;
         let mut is_service = false;
-        if let Some(text) = given("x-service-token") {
+        if let Some(text) = headers.service_token {
             let token = self.token(text, false)?.ok_or_else(|| unauthenticated("the service token is not valid"))?;
             is_service = token.identity.roles.iter().any(|role| self.service_roles.contains(role));
             if !is_service && self.service_roles_required {
@@ -118,12 +119,11 @@ impl Keystone {
             }
             service = Some(Arc::clone(&token.identity));
         }
-        let text = given("x-auth-token").or_else(|| given("x-storage-token"));
-        let text = text.ok_or_else(|| unauthenticated("there is no token"))?;
+        let text = headers.token.ok_or_else(|| unauthenticated("there is no token"))?;
         // A service may finish with a token that ended meanwhile what it began for its owner.
         let token = self.token(text, is_service)?.ok_or_else(|| unauthenticated("the token is not valid"))?;
         self.check_access_rules(&token, request, service.is_some())?;
-        Ok(Context { service, service_token: is_service, ..Context::new(Arc::clone(&token.identity), request) })
+        Ok(Context { service, service_token: is_service, ..Context::with(Arc::clone(&token.identity), &headers) })
     }
 
     fn check_access_rules(&self, token: &Token, request: &Request, for_service: bool) -> Result<()> {
