@@ -214,6 +214,80 @@ fn agents_publish_and_publish_again_without_doubling() {
     assert_eq!(services.get(ADMIN, "/metering/v2/samples/msg-1").status, 200);
 }
 
+/// The volumes that a complex query finds.
+fn found(services: &Services, caller: Caller, filter: Json, order: &str) -> Vec<f64> {
+    let body = json!({"filter": filter.to_string(), "orderby": order});
+    let answer = services.post(caller, "/metering/v2/query/samples", &body);
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    answer.json.as_array().unwrap().iter().map(|sample| sample["volume"].as_f64().unwrap()).collect()
+}
+
+#[test]
+fn a_complex_query_combines_conditions_and_orders() {
+    let services = Services::new();
+    let times = ["2015-01-01T08:00:00", "2015-01-01T09:00:00", "2015-01-01T10:00:00", "2015-01-01T11:00:00"];
+    let mut samples: Vec<Json> =
+        times.iter().zip(1..).map(|(time, at)| sample(&format!("r{at}"), f64::from(at), time)).collect();
+    samples[3]["resource_metadata"] = json!({"status": "error", "size": "5"});
+    post(&services, MEMBER, &samples);
+    post(&services, STRANGER, &[sample("r1", 9.0, times[0])]);
+    let newest = r#"[{"timestamp": "DESC"}]"#;
+    for (filter, volumes) in [
+        (json!({"=": {"resource": "r2"}}), vec![2.0]),
+        (json!({"in": {"resource_id": ["r1", "r3"]}}), vec![3.0, 1.0]),
+        (json!({"OR": [{"=": {"resource": "r1"}}, {">": {"counter_volume": 3}}]}), vec![4.0, 1.0]),
+        (
+            json!({"and": [{">=": {"timestamp": times[1]}}, {"<": {"timestamp": "2015-01-01T12:00:00+01:00"}}]}),
+            vec![3.0, 2.0],
+        ),
+        (json!({"not": {"=~": {"resource": "^r[12]$"}}}), vec![4.0, 3.0]),
+        (json!({"=": {"metadata.status": "error"}}), vec![4.0]),
+        (json!({"!=": {"metadata.status": "error"}}), vec![3.0, 2.0, 1.0]),
+        // What compares with nothing is neither equal nor different.
+        (json!({"!=": {"metadata.size": "6"}}), vec![4.0]),
+        (json!({"not": {"=": {"metadata.size": "6"}}}), vec![4.0]),
+        (json!({"=": {"metadata.size": 5}}), vec![]),
+        (json!({"in": {"metadata.status": ["error", "gone"]}}), vec![4.0]),
+        (json!({"=": {"message_signature": ""}}), vec![]),
+    ] {
+        assert_eq!(found(&services, MEMBER, filter.clone(), newest), volumes, "{filter}");
+    }
+    let everything = json!({">": {"volume": 0}});
+    assert_eq!(found(&services, MEMBER, everything.clone(), r#"[{"volume": "asc"}]"#), [1.0, 2.0, 3.0, 4.0]);
+    let by_status = r#"[{"unit": "asc"}, {"resource": "desc"}, {"volume": "desc"}]"#;
+    assert_eq!(found(&services, ADMIN, everything.clone(), by_status), [4.0, 3.0, 2.0, 9.0, 1.0]);
+    assert_eq!(found(&services, STRANGER, everything, newest), [9.0]);
+    assert_eq!(found(&services, MEMBER, json!({"=": {"project": "p1"}}), newest).len(), 4);
+    let limited = services.post(ADMIN, "/metering/v2/query/samples", &json!({"limit": 2}));
+    assert_eq!(limited.json.as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn a_complex_query_that_makes_no_sense_or_looks_elsewhere_is_refused() {
+    let services = Services::new();
+    let deep = format!("{}{}{}", r#"{"not":"#.repeat(1000), r#"{"=":{"meter":"a"}}"#, "}".repeat(1000));
+    for (body, status, text) in [
+        (json!({"filter": r#"{"=": {"project_id": "p2"}}"#}), 401, "Not Authorized to access project p2"),
+        (json!({"filter": r#"{"not": {"=~": {"project": "p2"}}}"#}), 401, "Not Authorized to access project p2"),
+        (json!({"filter": r#"{"in": {"project": ["p2"]}}"#}), 401, "Not Authorized to access project [\"p2\"]"),
+        (json!({"filter": "{}"}), 400, "Filter expression not valid: "),
+        (json!({"filter": "{"}), 400, "Filter expression not valid: "),
+        (json!({"filter": r#"{"and": [{"=": {"meter": "a"}}]}"#}), 400, "Filter expression not valid: "),
+        (json!({"filter": r#"{"=~": {"meter": "("}}"#}), 400, "Filter expression not valid: "),
+        (json!({"filter": deep}), 400, "Filter expression not valid: "),
+        (json!({"filter": r#"{">": {"timestamp": "soon"}}"#}), 400, "Failed to parse the timestamp value soon"),
+        (json!({"orderby": r#"[{"timestamp": "up"}]"#}), 400, "Order-by expression not valid: "),
+        (json!({"orderby": r#"[{"metadata.a": "asc"}]"#}), 400, "Order-by expression not valid: "),
+        (json!({"limit": 0}), 400, "Limit must be positive"),
+        (json!({"limit": "x"}), 400, "Invalid input for field/attribute limit. Value: 'x'. unable to convert to int"),
+        (json!({"bogus": 1}), 400, "Unknown attribute for argument body: bogus"),
+    ] {
+        let refused = services.post(MEMBER, "/metering/v2/query/samples", &body);
+        assert_eq!(refused.status, status, "{body}");
+        assert!(refused.fault().starts_with(text), "{}", refused.text);
+    }
+}
+
 #[test]
 fn lists_have_a_hundred_items_unless_a_limit_is_given() {
     let services = Services::with("[hearth_telemetry]\nmax_limit = 120");
@@ -308,6 +382,7 @@ const AUTHORIZATION: &[(&str, &str, [u16; 3])] = &[
     ("GET", "/samples/{sample_id}", [200, 404, 200]),
     ("GET", "/resources", [200, 200, 200]),
     ("GET", "/resources/{resource_id}", [200, 404, 200]),
+    ("POST", "/query/samples", [200, 200, 200]),
     ("GET", "/capabilities", [200, 200, 200]),
 ];
 
@@ -333,6 +408,7 @@ fn every_route_answers_each_caller_as_the_table_says() {
             let answer = match *method {
                 "GET" => services.get(caller, &url),
                 _ if path == "/samples" => services.post(caller, &url, &published),
+                _ if path == "/query/samples" => services.post(caller, &url, &json!({})),
                 _ => services.post(caller, &url, &json!([one])),
             };
             assert_eq!(answer.status, *status, "{method} {path} {caller:?}: {}", answer.text);

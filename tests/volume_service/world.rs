@@ -53,7 +53,7 @@ impl World {
     pub(super) fn with(default: &str, sections: &str) -> Self {
         let folder = scratch_folder("volume");
         // The tables are made once and copied, which is much faster.
-        fs::copy(empty_database(), folder.join("hearth.db")).unwrap();
+        fs::write(folder.join("hearth.db"), empty_database()).unwrap();
         let url = format!("sqlite:///{}/hearth.db", folder.display());
         Self::at(folder, &url, default, sections)
     }
@@ -448,20 +448,21 @@ pub(super) fn virtual_size(path: &Path, format: &str) -> u64 {
     info["virtual-size"].as_u64().unwrap()
 }
 
-/// A database with its tables and nothing else.
-fn empty_database() -> PathBuf {
-    static MADE: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
-    let path = MADE.get_or_init(|| {
-        let path = std::env::temp_dir().join(format!("hearth-volume-{}.db", process::id()));
-        let _ = fs::remove_file(&path);
+/// The bytes of a database with its tables and nothing else.
+fn empty_database() -> &'static [u8] {
+    static MADE: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
+    MADE.get_or_init(|| {
+        let folder = scratch_folder("tables");
+        let path = folder.join("hearth.db");
         let options = Options { create: true, ..Options::default() };
         let database = Database::open(&format!("sqlite:///{}", path.display()), options).unwrap();
         make_tables(&database);
         // Everything into the one file that is copied.
         database.read(|c| c.query("PRAGMA wal_checkpoint(TRUNCATE)", &[], |_| Ok(()))).unwrap();
-        path
-    });
-    path.clone()
+        let bytes = fs::read(&path).unwrap();
+        fs::remove_dir_all(folder).unwrap();
+        bytes
+    })
 }
 
 fn make_tables(database: &Database) {

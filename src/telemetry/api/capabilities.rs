@@ -18,7 +18,7 @@ const API: &[(&str, bool)] = &[
     ("resources:query:complex", false),
     ("samples:query:simple", true),
     ("samples:query:metadata", true),
-    ("samples:query:complex", false),
+    ("samples:query:complex", true),
     ("statistics:groupby", true),
     ("statistics:query:simple", true),
     ("statistics:query:metadata", true),

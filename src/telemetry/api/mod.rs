@@ -3,6 +3,7 @@
 mod alarming;
 mod arguments;
 mod capabilities;
+mod complex_query;
 mod dialect;
 mod meters;
 mod posted;
@@ -20,8 +21,14 @@ use crate::telemetry::control::Caller;
 pub use dialect::{ALARMING, METERING};
 
 /// The rows of metering (Ceilometer v2).
-pub const METERING_ROUTES: &[&[Route<Telemetry>]] =
-    &[meters::ROUTES, statistics::ROUTES, samples::ROUTES, resources::ROUTES, capabilities::ROUTES];
+pub const METERING_ROUTES: &[&[Route<Telemetry>]] = &[
+    meters::ROUTES,
+    statistics::ROUTES,
+    samples::ROUTES,
+    resources::ROUTES,
+    complex_query::ROUTES,
+    capabilities::ROUTES,
+];
 
 /// The rows of alarming (Aodh v2).
 pub const ALARMING_ROUTES: &[&[Route<Telemetry>]] = &[alarming::ROUTES];

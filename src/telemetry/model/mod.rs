@@ -4,6 +4,7 @@
 pub mod batch;
 pub mod cell;
 pub mod exact;
+pub mod expression;
 pub mod filter;
 pub mod message_id;
 pub mod moments;

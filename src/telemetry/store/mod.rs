@@ -1,6 +1,7 @@
 //! The store of Telemetry: raw samples, the newest states of series, and rollups, on a database of its own. Every answer is
 //! exactly that of the raw samples (specification: storage).
 
+mod complex;
 mod deadline;
 mod dictionary;
 mod lists;
@@ -17,10 +18,12 @@ mod sums;
 
 use std::time::Duration;
 
+pub use complex::Order;
 pub use recorder::Recorded;
 
 use crate::Result;
 use crate::database::Database;
+use crate::telemetry::model::expression::Expression;
 use crate::telemetry::model::{Batch, Filter, Question, ResourceState, Sample, SeriesState, Statistic};
 use deadline::Deadline;
 use recorder::Recorder;
@@ -62,6 +65,21 @@ impl Store {
     /// `Unavailable` where it takes too long; what the database gives.
     pub fn samples(&self, filter: &Filter, limit: usize) -> Result<Vec<Sample>> {
         self.database.snapshot(|connection| samples::newest(connection, filter, limit, self.deadline()))
+    }
+
+    /// The samples that both filter and expression mean, in this order; newest first where it is empty.
+    ///
+    /// # Errors
+    /// As [`Store::samples`].
+    pub fn query(
+        &self,
+        filter: &Filter,
+        expression: &Expression,
+        order: &[Order],
+        limit: usize,
+    ) -> Result<Vec<Sample>> {
+        self.database
+            .snapshot(|connection| complex::query(connection, filter, expression, order, limit, self.deadline()))
     }
 
     /// The meters of resources as their newest samples show them; each meter once, without resource and owner, where they

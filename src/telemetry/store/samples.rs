@@ -91,6 +91,51 @@ struct Candidate {
     look: bool,
 }
 
+/// The samples of a series, newest first, page by page.
+pub(super) struct Pages {
+    series: i64,
+    /// The last sample that was read: time, tick, origin.
+    last: (i64, i64, i64),
+}
+
+impl Pages {
+    /// The samples before `end`.
+    pub(super) fn new(series: i64, end: Timestamp) -> Self {
+        Self { series, last: (end.0, i64::MIN, i64::MIN) }
+    }
+
+    /// The next samples that are not older than `floor`; none after the last one.
+    pub(super) fn next(&mut self, connection: &mut Connection, floor: Timestamp) -> Result<Vec<Row>> {
+        let sql = format!(
+            "SELECT {} FROM telemetry_sample x WHERE x.series = ? AND x.at >= ? AND x.at <= ? \
+             AND (x.at < ? OR x.tick < ? OR (x.tick = ? AND x.origin < ?)) \
+             ORDER BY x.at DESC, x.tick DESC, x.origin DESC LIMIT ?",
+            Row::COLUMNS
+        );
+        let (at, tick, origin) = self.last;
+        let values = [self.series, floor.0, at, at, tick, tick, origin, PAGE].map(Value::Int);
+        let rows = connection.rows(&sql, &values, Row::read)?;
+        if let Some(last) = rows.last() {
+            self.last = (last.at.0, last.tick, last.origin);
+        }
+        Ok(rows)
+    }
+}
+
+/// The series of a scope with samples in the range of the filter, and their newest samples; the newest ones first.
+pub(super) fn series_by_age(
+    connection: &mut Connection,
+    scope: &Scope,
+    filter: &Filter,
+) -> Result<Vec<(i64, Timestamp)>> {
+    let mut sql =
+        "SELECT s.id, s.newest_at FROM telemetry_series s WHERE s.newest_at >= ? AND s.oldest_at < ?".to_owned();
+    let mut values = vec![Value::Int(filter.begin().0), filter.end().0.into()];
+    scope.limit_series(&mut sql, &mut values);
+    sql.push_str(" ORDER BY s.newest_at DESC");
+    connection.rows(&sql, &values, |row| Ok((row.int(0)?, Timestamp(row.int(1)?))))
+}
+
 struct Search<'a> {
     connection: &'a mut Connection,
     filter: &'a Filter,
@@ -151,19 +196,13 @@ impl Search<'_> {
 
     /// Reads a series page by page, keeping the samples whose metadata pass.
     fn look_through<F: FnMut(&Json) -> bool>(&mut self, series: i64, memo: &mut Memo<bool, F>) -> Result<()> {
-        let sql = format!(
-            "SELECT {} FROM telemetry_sample x WHERE x.series = ? AND x.at >= ? AND x.at <= ? \
-             AND (x.at < ? OR x.tick < ? OR (x.tick = ? AND x.origin < ?)) \
-             ORDER BY x.at DESC, x.tick DESC, x.origin DESC LIMIT ?",
-            Row::COLUMNS
-        );
-        let (mut at, mut tick, mut origin) = (self.filter.end().0, i64::MIN, i64::MIN);
+        let mut pages = Pages::new(series, self.filter.end());
         loop {
             self.deadline.check()?;
-            let values = [series, self.floor.0, at, at, tick, tick, origin, PAGE].map(Value::Int);
-            let rows = self.connection.rows(&sql, &values, Row::read)?;
-            let Some(last) = rows.last() else { return Ok(()) };
-            (at, tick, origin) = (last.at.0, last.tick, last.origin);
+            let rows = pages.next(self.connection, self.floor)?;
+            if rows.is_empty() {
+                return Ok(());
+            }
             memo.learn(self.connection, rows.iter().map(|row| row.metadata))?;
             let passes = |row: &&Row| memo.known(row.metadata).is_some_and(|passes| *passes);
             let passing = rows.iter().filter(passes).copied().collect();
