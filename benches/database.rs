@@ -39,7 +39,8 @@ fn main() {
     let file = url.trim_start_matches("sqlite:///").to_owned();
     let mut bare = || {
         let connection = rusqlite::Connection::open(&file).unwrap();
-        connection.query_row("SELECT count(*) FROM services", [], |row| row.get::<_, usize>(0)).unwrap()
+        usize::try_from(connection.query_row("SELECT count(*) FROM services", [], |row| row.get::<_, i64>(0)).unwrap())
+            .unwrap()
     };
     let mut ours = || {
         let database = Database::open(&url, Options::default()).unwrap();

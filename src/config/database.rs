@@ -17,5 +17,12 @@ pub const POOL_TIMEOUT: Opt =
 pub const SQLITE_SYNCHRONOUS: Opt = Opt::boolean("database", "sqlite_synchronous", "true")
     .help("Whether SQLite waits for the disk at the end of a transaction.");
 
+/// Age at which a connection is replaced.
+pub const CONNECTION_RECYCLE_TIME: Opt = Opt::seconds("database", "connection_recycle_time", "3600")
+    .help("Age at which a connection is replaced by a new one.");
+/// SQL mode of MySQL.
+pub const MYSQL_SQL_MODE: Opt = Opt::text("database", "mysql_sql_mode", "TRADITIONAL")
+    .help("SQL mode of connections to MySQL and MariaDB. Empty: the server's.");
+
 /// All rows of this file.
-pub const ROWS: &[Opt] = &[CONNECTION, POOL_TIMEOUT, SQLITE_SYNCHRONOUS];
+pub const ROWS: &[Opt] = &[CONNECTION, POOL_TIMEOUT, SQLITE_SYNCHRONOUS, CONNECTION_RECYCLE_TIME, MYSQL_SQL_MODE];
