@@ -77,6 +77,8 @@ fn two_sum(a: f64, b: f64) -> (f64, f64) {
 
 /// The pair with the parts apart again; without a second part where the first has left the range of doubles.
 fn normal(high: f64, low: f64) -> Exact {
+    // The rounding error of a sum that has left the range is no number.
+    let low = if low.is_finite() { low } else { 0.0 };
     let sum = high + low;
     let rest = low - (sum - high);
     if sum.is_finite() && rest.is_finite() { Exact { high: sum, low: rest } } else { Exact { high: sum, low: 0.0 } }

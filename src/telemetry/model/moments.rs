@@ -73,6 +73,10 @@ impl Moments {
     /// The standard deviation of the population (not of a sample of it); not a number where there is none, or where
     /// the squares leave the range of doubles.
     pub fn deviation(&self) -> f64 {
+        // Equal samples do not deviate, whatever the last bits of their squares say.
+        if self.count > 0 && self.min == self.max {
+            return 0.0;
+        }
         let count = self.count as f64;
         let spread = self.squares.minus(self.sum.squared().over(count)).over(count).value();
         if spread < 0.0 { 0.0 } else { spread.sqrt() }
