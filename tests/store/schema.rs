@@ -57,12 +57,12 @@ fn questions(engine: Engine) -> &'static [&'static str] {
     match engine {
         Engine::Sqlite => &[
             "SELECT 'column', t.name, c.name, c.type, c.\"notnull\", c.dflt_value, c.pk, c.cid \
-             FROM sqlite_master t JOIN pragma_table_info(t.name) c WHERE t.type = 'table'",
+             FROM sqlite_master t JOIN pragma_table_info(t.name) c WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite%'",
             "SELECT 'index', t.name, CASE i.origin WHEN 'c' THEN i.name ELSE i.origin END, i.\"unique\", i.partial, \
              (SELECT group_concat(x.name) FROM pragma_index_info(i.name) x) \
-             FROM sqlite_master t JOIN pragma_index_list(t.name) i WHERE t.type = 'table'",
+             FROM sqlite_master t JOIN pragma_index_list(t.name) i WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite%'",
             "SELECT 'reference', t.name, f.\"from\", f.\"table\", f.\"to\", f.on_update, f.on_delete \
-             FROM sqlite_master t JOIN pragma_foreign_key_list(t.name) f WHERE t.type = 'table'",
+             FROM sqlite_master t JOIN pragma_foreign_key_list(t.name) f WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite%'",
         ],
         Engine::Mysql => &[
             "SELECT 'column', table_name, column_name, column_type, is_nullable, column_default, extra, \

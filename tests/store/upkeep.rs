@@ -147,9 +147,11 @@ fn the_commands_say_what_they_did(engine: Engine) {
     };
     let checked = said(&|out| assert!(!db::check(&database, &WANTED, out).expect("a check")));
     assert!(checked.contains("hearth db sync"), "{checked}");
-    let made = said(&|out| db::sync(&Config::default(), &database, &WANTED, out).expect("a sync"));
+    let made =
+        said(&|out| db::sync(&Config::from_text("").expect("no options"), &database, &WANTED, out).expect("a sync"));
     assert!(made.contains("made Cinder's tables at revision 9c74c1c6971f"), "{made}");
-    let again = said(&|out| db::sync(&Config::default(), &database, &WANTED, out).expect("a sync"));
+    let again =
+        said(&|out| db::sync(&Config::from_text("").expect("no options"), &database, &WANTED, out).expect("a sync"));
     assert!(again.contains("nothing was to be done"), "{again}");
     let version = said(&|out| db::version(&database, &WANTED, out).expect("a version"));
     assert!(version.contains("Cinder's tables: 9c74c1c6971f\ntables of 'platform': step 1 of 1"), "{version}");
