@@ -135,7 +135,7 @@ class Stack:
             f"events {{ worker_connections 1024; }}\nhttp {{ access_log off;\n{temp}"
             f"upstream hearth {{ server unix:{self.socket}; keepalive 32; keepalive_timeout 10s; }}\n"
             f"server {{ listen 127.0.0.1:{self.port}; include hearth-locations.conf; }}\n}}\n")
-        self.spawn("web", ["nginx", "-p", self.folder / "web", "-c", self.folder / "web/nginx.conf"])
+        self.spawn("web", [shutil.which("nginx", path=PATH), "-p", self.folder / "web", "-c", self.folder / "web/nginx.conf"])
 
     def start_apache(self, modules, site):
         loads = "".join(f"LoadModule {name}_module {MODULES}/mod_{name}.so\n" for name in modules)
