@@ -61,11 +61,12 @@ if [ ! -e "$data/keystone.sqlite" ]; then
 fi
 
 export OS_KEYSTONE_CONFIG_FILES=$data/keystone.conf
-# Keystone reads the arguments of its process, so that it gets none.
+# Keystone reads the arguments of its process, so that it gets none. One thread: writers of an SQLite database that wait
+# for each other make Keystone answer 500.
 "$CACHE/keystone/bin/python" - > "$data/server-$port.out" 2>&1 <<END &
 import waitress
 from keystone.wsgi.api import application
-waitress.serve(application, host="127.0.0.1", port=$port, threads=8, ident=None)
+waitress.serve(application, host="127.0.0.1", port=$port, threads=1, ident=None)
 END
 server=$!
 trap 'kill $server 2>/dev/null' EXIT
