@@ -40,6 +40,10 @@ pub const CLONED_VOLUME_SAME_AZ: Opt = Opt::boolean("DEFAULT", "cloned_volume_sa
 /// Type of volumes that name none.
 pub const DEFAULT_VOLUME_TYPE: Opt =
     Opt::text("DEFAULT", "default_volume_type", "__DEFAULT__").help("Volume type of volumes that name none.").reload();
+/// Group type that callers are shown as the default.
+pub const DEFAULT_GROUP_TYPE: Opt = Opt::text("DEFAULT", "default_group_type", "")
+    .help("Name of the group type that callers are shown as the default. Empty: none.")
+    .reload();
 /// Most objects of one page.
 pub const OSAPI_MAX_LIMIT: Opt = Opt::integer("DEFAULT", "osapi_max_limit", "1000")
     .at_least(1)
@@ -96,6 +100,7 @@ pub const ROWS: &[Opt] = &[
     ALLOW_AVAILABILITY_ZONE_FALLBACK,
     CLONED_VOLUME_SAME_AZ,
     DEFAULT_VOLUME_TYPE,
+    DEFAULT_GROUP_TYPE,
     OSAPI_MAX_LIMIT,
     PUBLIC_ENDPOINT,
     ENABLE_NEW_SERVICES,

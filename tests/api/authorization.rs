@@ -20,6 +20,9 @@ fn key(route: &Route<BlockStorage>) -> String {
 /// The id of a message.
 const MESSAGE: &str = "11111111-2222-4333-8444-555555555555";
 
+/// What the operator has configured.
+const CONFIGURED: &str = "default_group_type = mine";
+
 /// A cloud with one of everything that paths name, all of [`PROJECT`].
 struct World {
     cloud: Cloud,
@@ -35,7 +38,7 @@ impl World {
             let first = Self::make();
             (first.cloud.database_file(), first.ids)
         });
-        Self { cloud: Cloud::on(database, ""), ids: ids.clone() }
+        Self { cloud: Cloud::on(database, CONFIGURED), ids: ids.clone() }
     }
 
     fn make() -> Self {
@@ -63,6 +66,7 @@ impl World {
             "INSERT INTO volume_glance_metadata (deleted, volume_id, \"key\", value) VALUES (false, ?, 'k', 'v')",
             &[(&volume).into()],
         );
+        let group_type = crate::group_types::group_type(&cloud, "mine", true, json!({"k": "v"}));
         let grant = json!({"addProjectAccess": {"project": PROJECT}});
         cloud.post(Persona::Admin, &format!("/types/{volume_type}/action"), grant).expect(202);
         let default = json!({"default_type": {"volume_type": volume_type}});
@@ -77,6 +81,7 @@ impl World {
             ("volume_id", volume),
             ("snapshot_id", snapshot),
             ("type_id", volume_type),
+            ("group_type_id", group_type),
             ("key", "k".to_owned()),
             ("project", PROJECT.to_owned()),
             ("class", "default".to_owned()),
@@ -140,6 +145,10 @@ impl World {
             ("PUT", "/types/{type_id}") => json!({"volume_type": {"name": "new"}}),
             ("POST", "/types/{type_id}/extra_specs") => json!({"extra_specs": {"k": "w"}}),
             ("PUT", "/types/{type_id}/extra_specs/{key}") => json!({"k": "w"}),
+            ("POST", "/group_types") => json!({"group_type": {"name": "new"}}),
+            ("PUT", "/group_types/{group_type_id}") => json!({"group_type": {"name": "new"}}),
+            ("POST", "/group_types/{group_type_id}/group_specs") => json!({"group_specs": {"k": "w"}}),
+            ("PUT", "/group_types/{group_type_id}/group_specs/{key}") => json!({"k": "w"}),
             ("PUT", "/default-types/{project}") => json!({"default_type": {"volume_type": self.ids["type_id"]}}),
             ("PUT", "/os-quota-sets/{project}") => json!({"quota_set": {"volumes": 20}}),
             ("PUT", "/os-quota-class-sets/{class}") => json!({"quota_class_set": {"volumes": 20}}),

@@ -6,6 +6,7 @@ mod concurrency;
 mod default_types;
 mod discovery;
 mod fixture;
+mod group_types;
 mod legal_statuses;
 mod messages;
 mod people;

@@ -3,6 +3,8 @@
 pub mod availability_zones;
 pub mod default_types;
 pub mod extensions;
+pub mod group_specs;
+pub mod group_types;
 pub mod hosts;
 mod list_filters;
 pub mod messages;
@@ -51,6 +53,8 @@ pub const ROUTES: &[&[Route<BlockStorage>]] = &[
     availability_zones::ROUTES,
     resource_filters::ROUTES,
     extensions::ROUTES,
+    group_types::ROUTES,
+    group_specs::ROUTES,
 ];
 
 /// Who asks.

@@ -22,6 +22,10 @@ fn fits(text: &str, marks: &[u8]) -> bool {
 }
 
 const SPEC_VALUE: Check = Check::Text(0, 255);
+/// Specs that are added to a type of volumes or of groups.
+pub const SPECS: Check = Check::Map(SPEC_KEY_PATTERN, is_spec_key, &SPEC_VALUE, true);
+/// Specs of a new group type.
+pub const NEW_SPECS: Check = Check::Map(KEY_PATTERN, is_key, &SPEC_VALUE, false);
 
 /// Create a type.
 pub static CREATE: Schema = Schema::strict(&[Input::new(
@@ -56,10 +60,7 @@ pub static REMOVE_ACCESS: Schema =
     Schema::strict(&[Input::new("removeProjectAccess", Check::Object(&PROJECT)).required()]);
 
 /// Add extra specs.
-pub static EXTRA_SPECS: Schema =
-    Schema::strict(&[
-        Input::new("extra_specs", Check::Map(SPEC_KEY_PATTERN, is_spec_key, &SPEC_VALUE, true)).required()
-    ]);
+pub static EXTRA_SPECS: Schema = Schema::strict(&[Input::new("extra_specs", SPECS).required()]);
 
 /// Set one extra spec: `{"<key>": "<value>"}`. The handler checks that the key is that of the path.
 pub static EXTRA_SPEC: Schema = Schema {

@@ -54,7 +54,17 @@ fn show(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
 }
 
 fn update(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
+    let value = single(call)?;
     let key = call.path.value("key");
+    control::put_extra_spec(&caller(call), call.path.value("type_id"), key, value.as_deref())?;
+    Ok(call.json(|json| json.value(&call.body)))
+}
+
+/// The value of a body `{"<key>": <value>}` whose key is that of the path.
+///
+/// # Errors
+/// [`crate::Kind::Invalid`] with Cinder's texts.
+pub(super) fn single(call: &Call<'_, BlockStorage>) -> Result<Option<String>> {
     let specs = extra_specs(&call.body);
     let wrong = specs.iter().find(|(name, _)| !bodies::is_spec_key(name));
     if let Some((name, _)) = wrong {
@@ -64,11 +74,10 @@ fn update(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     let [(name, value)] = specs.as_slice() else {
         return Err(Error::invalid(format!("{} has too many properties", crate::rest::python::repr(&call.body))));
     };
-    if name != key {
+    if name != call.path.value("key") {
         return Err(Error::invalid("Request body and URI mismatch"));
     }
-    control::put_extra_spec(&caller(call), call.path.value("type_id"), key, value.as_deref())?;
-    Ok(call.json(|json| json.value(&call.body)))
+    Ok(value.clone())
 }
 
 fn delete(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {

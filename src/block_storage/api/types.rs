@@ -144,7 +144,8 @@ fn filter(call: &Call<'_, BlockStorage>) -> Result<Filter> {
     Ok(filter)
 }
 
-fn is_public(call: &Call<'_, BlockStorage>, text: &str) -> Result<Option<bool>> {
+/// Whether a list shows public types, private ones, or both; others than administrators see public ones.
+pub(super) fn is_public(call: &Call<'_, BlockStorage>, text: &str) -> Result<Option<bool>> {
     match text.trim() {
         _ if !call.context.is_admin => Ok(Some(true)),
         none if none.eq_ignore_ascii_case("none") => Ok(None),

@@ -2,6 +2,7 @@
 
 mod authorized;
 pub mod default_types;
+pub mod group_types;
 pub mod hosts;
 pub mod limits;
 pub mod messages;

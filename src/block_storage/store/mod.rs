@@ -3,6 +3,7 @@
 
 pub mod attachments;
 pub mod census;
+pub mod group_types;
 pub mod hosts;
 mod lists;
 pub mod message_lists;
