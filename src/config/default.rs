@@ -88,6 +88,17 @@ pub const MESSAGE_TTL: Opt =
 pub const MESSAGE_REAP_INTERVAL: Opt =
     Opt::seconds("DEFAULT", "message_reap_interval", "86400").help("Time between two deletions of expired messages.");
 
+/// Characters of the random text that goes into the hash of a transfer's key.
+pub const VOLUME_TRANSFER_SALT_LENGTH: Opt = Opt::integer("DEFAULT", "volume_transfer_salt_length", "8")
+    .range(1, 255)
+    .help("Characters of the random text that goes into the hash of a transfer's key.")
+    .reload();
+/// Characters of a transfer's key.
+pub const VOLUME_TRANSFER_KEY_LENGTH: Opt = Opt::integer("DEFAULT", "volume_transfer_key_length", "16")
+    .range(1, 255)
+    .help("Characters of the key that is told to whoever offers a volume to another project.")
+    .reload();
+
 /// All rows of this file.
 pub const ROWS: &[Opt] = &[
     AUTH_STRATEGY,
@@ -113,4 +124,6 @@ pub const ROWS: &[Opt] = &[
     RESOURCE_QUERY_FILTERS_FILE,
     MESSAGE_TTL,
     MESSAGE_REAP_INTERVAL,
+    VOLUME_TRANSFER_SALT_LENGTH,
+    VOLUME_TRANSFER_KEY_LENGTH,
 ];

@@ -67,6 +67,10 @@ impl World {
             &[(&volume).into()],
         );
         let group_type = crate::group_types::group_type(&cloud, "mine", true, json!({"k": "v"}));
+        let offered = people::volume(&cloud, Persona::Member, "offered");
+        let offer = json!({"transfer": {"volume_id": offered}});
+        let transfer = cloud.post(Persona::Member, "/volume-transfers", offer).expect(202)["transfer"].clone();
+        let text = |key: &str| transfer[key].as_str().unwrap().to_owned();
         let grant = json!({"addProjectAccess": {"project": PROJECT}});
         cloud.post(Persona::Admin, &format!("/types/{volume_type}/action"), grant).expect(202);
         let default = json!({"default_type": {"volume_type": volume_type}});
@@ -79,6 +83,8 @@ impl World {
         let ids = [
             ("message_id", MESSAGE.to_owned()),
             ("volume_id", volume),
+            ("transfer_id", text("id")),
+            ("auth_key", text("auth_key")),
             ("snapshot_id", snapshot),
             ("type_id", volume_type),
             ("group_type_id", group_type),
@@ -141,6 +147,10 @@ impl World {
             ("PUT", "/snapshots/{snapshot_id}") => json!({"snapshot": {"name": "new"}}),
             (_, path) if path.ends_with("/metadata") => json!({"metadata": {"k": "w"}}),
             (_, path) if path.ends_with("/metadata/{key}") => json!({"meta": {"k": "w"}}),
+            ("POST", path) if path.ends_with("/accept") => json!({"accept": {"auth_key": self.ids["auth_key"]}}),
+            ("POST", path) if path.ends_with("-transfer") || path.ends_with("-transfers") => {
+                json!({"transfer": {"volume_id": volume}})
+            }
             ("POST", "/types") => json!({"volume_type": {"name": "new"}}),
             ("PUT", "/types/{type_id}") => json!({"volume_type": {"name": "new"}}),
             ("POST", "/types/{type_id}/extra_specs") => json!({"extra_specs": {"k": "w"}}),
@@ -232,7 +242,9 @@ fn what_an_administrator_may_succeeds() {
 
 /// Whether the path names an object that belongs to a project.
 fn names_an_object(route: &Route<BlockStorage>) -> bool {
-    ["{volume_id}", "{snapshot_id}", "{message_id}", "{project}"].iter().any(|variable| route.path.contains(variable))
+    // A transfer is there to be taken by whoever has its key.
+    let variables = ["{volume_id}", "{snapshot_id}", "{message_id}", "{project}", "{transfer_id}"];
+    !route.path.ends_with("/accept") && variables.iter().any(|variable| route.path.contains(variable))
 }
 
 #[test]

@@ -104,6 +104,25 @@ fn one_tag_lets_one_writer_through() {
 }
 
 #[test]
+fn one_caller_takes_an_offered_volume() {
+    let cloud = Cloud::new();
+    let id = volume(&cloud, Member, "v");
+    let made = cloud.post(Member, "/volume-transfers", json!({"transfer": {"volume_id": id}})).expect(202);
+    let path = format!("/volume-transfers/{}/accept", made["transfer"]["id"].as_str().unwrap());
+    let body = json!({"accept": {"auth_key": made["transfer"]["auth_key"]}});
+    one_won(&at_once(|_| cloud.post(Stranger, &path, body.clone()).status), 202, 404);
+    assert_eq!((used(&cloud, PROJECT, "volumes"), used(&cloud, Stranger.project(), "volumes")), (0, 1));
+}
+
+#[test]
+fn a_volume_is_offered_once() {
+    let cloud = Cloud::new();
+    let body = json!({"transfer": {"volume_id": volume(&cloud, Member, "v")}});
+    one_won(&at_once(|_| cloud.post(Member, "/volume-transfers", body.clone()).status), 202, 400);
+    assert_eq!(cloud.numbers("SELECT COUNT(*) FROM transfers", &[]), [1]);
+}
+
+#[test]
 fn one_reservation_is_given() {
     let cloud = Cloud::new();
     let id = volume(&cloud, Member, "v");

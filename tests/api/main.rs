@@ -14,6 +14,7 @@ mod pools;
 mod quotas;
 mod services;
 mod snapshots;
+mod transfers;
 mod types;
 mod versions;
 mod volume_actions;

@@ -19,6 +19,7 @@ pub mod snapshot_bodies;
 pub mod snapshot_metadata;
 pub mod snapshot_views;
 pub mod snapshots;
+pub mod transfers;
 pub mod type_bodies;
 pub mod type_extra_specs;
 pub mod type_views;
@@ -42,6 +43,7 @@ pub const ROUTES: &[&[Route<BlockStorage>]] = &[
     snapshots::ROUTES,
     snapshot_metadata::ROUTES,
     snapshot_actions::ROUTES,
+    transfers::ROUTES,
     messages::ROUTES,
     types::ROUTES,
     type_extra_specs::ROUTES,

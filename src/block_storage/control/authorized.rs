@@ -6,6 +6,7 @@ use std::ops::Deref;
 use super::Caller;
 use crate::block_storage::model::message::Message;
 use crate::block_storage::model::snapshot::Snapshot;
+use crate::block_storage::model::transfer::Transfer;
 use crate::block_storage::model::volume::Volume;
 use crate::block_storage::policies;
 use crate::block_storage::store;
@@ -117,6 +118,24 @@ impl Authorized<Message> {
         let message = message.ok_or_else(|| store::message_lists::no_message(id))?;
         caller.policy.check(rule, caller.context, &Target::project(&message.project_id))?;
         Ok(Self(message))
+    }
+}
+
+impl Authorized<Transfer> {
+    /// The transfer with this id, if its volume is of the caller's project and `rules` hold of the volume.
+    ///
+    /// # Errors
+    /// [`crate::Kind::NotFound`], [`crate::Kind::Forbidden`], those of the database.
+    pub fn load(caller: &Caller<'_>, id: &str, rules: &[&Rule]) -> Result<Self> {
+        let found = caller.database.read(|c| {
+            let Some(transfer) = store::transfers::by_id(c, id)? else { return Ok(None) };
+            Ok(store::volumes::by_id(c, &transfer.volume_id)?.map(|volume| (transfer, volume)))
+        })?;
+        let found = found.filter(|(_, volume)| caller.sees(&volume.project_id));
+        let (transfer, volume) = found.ok_or_else(|| store::transfers::no_transfer(id))?;
+        let volume = Authorized(volume);
+        rules.iter().try_for_each(|rule| volume.check(caller, rule))?;
+        Ok(Self(transfer))
     }
 }
 

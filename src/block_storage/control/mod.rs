@@ -14,6 +14,8 @@ pub mod services;
 pub mod snapshot_actions;
 pub mod snapshot_metadata;
 pub mod snapshots;
+mod transfer_key;
+pub mod transfers;
 pub mod types;
 pub mod volume_actions;
 pub mod volume_create;

@@ -13,6 +13,7 @@ pub mod snapshot;
 pub mod snapshot_list;
 pub mod states;
 pub mod status;
+pub mod transfer;
 pub mod volume;
 pub mod volume_list;
 pub mod volume_type;

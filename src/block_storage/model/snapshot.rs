@@ -86,6 +86,7 @@ pub const MOVES: &[&Move] = &[
     &FORCE_DELETE,
     &DELETE_WITH_VOLUME,
     &CREATE_VOLUME,
+    &super::transfer::ACCEPT_SNAPSHOT,
     &UPDATE,
     &UPDATE_STATUS_CREATING,
     &UPDATE_STATUS_DELETING,

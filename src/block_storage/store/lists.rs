@@ -53,9 +53,18 @@ pub(super) fn count(connection: &mut Connection, source: &Source, selection: &Se
 pub(super) fn conditions<'s>(source: &Source, selection: &'s Selection) -> Select<'s> {
     let mut select = Select::from(source.table).holds("deleted = false", []);
     if let Some(project_id) = &selection.project_id {
-        select = select.equal("project_id", project_id);
+        select = select.equal(owner(source.table), project_id);
     }
     selection.conditions.iter().fold(select, |select, condition| one(source, condition, select))
+}
+
+/// Where a table has its objects' project: what belongs to a volume belongs to the volume's.
+fn owner(table: &str) -> &'static str {
+    match table {
+        "transfers" => "(SELECT v.project_id FROM volumes v WHERE v.id = transfers.volume_id)",
+        "volume_attachment" => "(SELECT v.project_id FROM volumes v WHERE v.id = volume_attachment.volume_id)",
+        _ => "project_id",
+    }
 }
 
 fn one<'s>(source: &Source, condition: &'s Condition, select: Select<'s>) -> Select<'s> {
@@ -154,7 +163,7 @@ fn marker_values(
     let mut sql = format!("SELECT {} FROM {} WHERE id = ? AND deleted = false", columns.join(", "), source.table);
     let mut params: Vec<Value<'_>> = vec![marker.into()];
     if let Some(project_id) = &selection.project_id {
-        sql.push_str(" AND project_id = ?");
+        sql.push_str(&format!(" AND {} = ?", owner(source.table)));
         params.push(project_id.into());
     }
     connection.row(&sql, &params, |row| {

@@ -20,6 +20,7 @@ pub mod snapshots;
 pub mod sources;
 pub mod stranded;
 pub mod tables;
+pub mod transfers;
 mod transitions;
 pub mod volume_lists;
 pub mod volume_types;
