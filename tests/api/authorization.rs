@@ -71,6 +71,9 @@ impl World {
         let offer = json!({"transfer": {"volume_id": offered}});
         let transfer = cloud.post(Persona::Member, "/volume-transfers", offer).expect(202)["transfer"].clone();
         let text = |key: &str| transfer[key].as_str().unwrap().to_owned();
+        let body = json!({"qos_specs": {"name": "mine", "k": "v"}});
+        let made = cloud.post(Persona::Admin, "/qos-specs", body).expect(200);
+        let qos = made["qos_specs"]["id"].as_str().unwrap().to_owned();
         let grant = json!({"addProjectAccess": {"project": PROJECT}});
         cloud.post(Persona::Admin, &format!("/types/{volume_type}/action"), grant).expect(202);
         let default = json!({"default_type": {"volume_type": volume_type}});
@@ -88,6 +91,7 @@ impl World {
             ("snapshot_id", snapshot),
             ("type_id", volume_type),
             ("group_type_id", group_type),
+            ("qos_id", qos),
             ("key", "k".to_owned()),
             ("project", PROJECT.to_owned()),
             ("class", "default".to_owned()),
@@ -106,7 +110,11 @@ impl World {
                 None => segment.to_owned(),
             }
         });
-        segments.collect::<Vec<_>>().join("/")
+        let path = segments.collect::<Vec<_>>().join("/");
+        match route.query {
+            [parameter] if parameter.name == "vol_type_id" => format!("{path}?vol_type_id={}", self.ids["type_id"]),
+            _ => path,
+        }
     }
 
     /// What must be true before the route can succeed.
@@ -159,6 +167,9 @@ impl World {
             ("PUT", "/group_types/{group_type_id}") => json!({"group_type": {"name": "new"}}),
             ("POST", "/group_types/{group_type_id}/group_specs") => json!({"group_specs": {"k": "w"}}),
             ("PUT", "/group_types/{group_type_id}/group_specs/{key}") => json!({"k": "w"}),
+            ("POST", "/qos-specs") => json!({"qos_specs": {"name": "new"}}),
+            ("PUT", "/qos-specs/{qos_id}") => json!({"qos_specs": {"k": "w"}}),
+            ("PUT", "/qos-specs/{qos_id}/delete_keys") => json!({"keys": ["k"]}),
             ("PUT", "/default-types/{project}") => json!({"default_type": {"volume_type": self.ids["type_id"]}}),
             ("PUT", "/os-quota-sets/{project}") => json!({"quota_set": {"volumes": 20}}),
             ("PUT", "/os-quota-class-sets/{class}") => json!({"quota_class_set": {"volumes": 20}}),

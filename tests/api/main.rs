@@ -11,6 +11,7 @@ mod legal_statuses;
 mod messages;
 mod people;
 mod pools;
+mod qos_specs;
 mod quotas;
 mod services;
 mod snapshots;

@@ -12,6 +12,7 @@ mod fixture;
 mod lists;
 mod orders;
 mod plan;
+mod qos_specs;
 mod quotas;
 mod round_trip;
 mod schema;

@@ -10,6 +10,7 @@ mod list_filters;
 pub mod messages;
 pub mod metadata;
 pub mod pools;
+pub mod qos_specs;
 pub mod quotas;
 pub mod resource_filters;
 mod selections;
@@ -48,6 +49,7 @@ pub const ROUTES: &[&[Route<BlockStorage>]] = &[
     types::ROUTES,
     type_extra_specs::ROUTES,
     default_types::ROUTES,
+    qos_specs::ROUTES,
     quotas::ROUTES,
     services::ROUTES,
     hosts::ROUTES,

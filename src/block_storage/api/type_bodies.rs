@@ -26,6 +26,8 @@ const SPEC_VALUE: Check = Check::Text(0, 255);
 pub const SPECS: Check = Check::Map(SPEC_KEY_PATTERN, is_spec_key, &SPEC_VALUE, true);
 /// Specs of a new group type.
 pub const NEW_SPECS: Check = Check::Map(KEY_PATTERN, is_key, &SPEC_VALUE, false);
+/// Specs of a new type of volumes, and QoS specs that are set.
+pub const NULLABLE_SPECS: Check = Check::Map(KEY_PATTERN, is_key, &SPEC_VALUE, true);
 
 /// Create a type.
 pub static CREATE: Schema = Schema::strict(&[Input::new(
@@ -33,7 +35,7 @@ pub static CREATE: Schema = Schema::strict(&[Input::new(
     Check::Object(&Schema::strict(&[
         Input::new("name", Check::Text(1, 255)).required(),
         Input::new("description", PRINTABLE).nullable(),
-        Input::new("extra_specs", Check::Map(KEY_PATTERN, is_key, &SPEC_VALUE, true)),
+        Input::new("extra_specs", NULLABLE_SPECS),
         Input::new("os-volume-type-access:is_public", Check::Boolean),
     ])),
 )

@@ -7,6 +7,7 @@ pub mod hosts;
 pub mod limits;
 pub mod messages;
 pub mod pools;
+pub mod qos_specs;
 pub mod quotas;
 pub mod refusals;
 pub mod resource_filters;

@@ -5,6 +5,7 @@ pub mod group_type;
 pub mod message;
 pub mod message_list;
 pub mod pool;
+pub mod qos_specs;
 pub mod quota;
 pub mod resource_filters;
 pub mod selection;

@@ -11,6 +11,7 @@ pub mod messages;
 pub mod metadata;
 pub mod orders;
 pub mod pools;
+pub mod qos_specs;
 mod quota_count;
 pub mod quota_repair;
 pub mod quotas;
