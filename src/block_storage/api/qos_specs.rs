@@ -13,7 +13,6 @@ use crate::block_storage::BlockStorage;
 use crate::block_storage::control::qos_specs as control;
 use crate::block_storage::model::qos_specs::QosSpecs;
 use crate::block_storage::policies::qos_specs as rules;
-use crate::block_storage::store::qos_specs::not_found;
 use crate::config::default::OSAPI_MAX_LIMIT;
 use crate::error::{Error, Result};
 use crate::rest::page::Full;
@@ -124,7 +123,7 @@ fn list(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     let page = Page::read(&call.query, call.platform.config.integer(&OSAPI_MAX_LIMIT))?;
     let filters = list_filters::read(call, "qos_specs", 0, &["id", "name", "consumer"], &[])?;
     let found = control::list(&caller(call), &filters)?;
-    let found = page.cut(found, |item| &item.id, compare, not_found)?;
+    let found = page.cut(found, |item| &item.id, compare, control::not_found)?;
     let viewer = call.viewer(0);
     Ok(call.json(|json| {
         json.object(|json| {

@@ -10,6 +10,8 @@ use crate::database::{Connection, Transaction};
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
+pub use crate::block_storage::store::qos_specs::not_found;
+
 /// Keys and values as a request names them.
 pub type Pairs = [(String, Option<String>)];
 
