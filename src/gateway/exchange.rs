@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use super::connection::Connection;
-use super::fastcgi::record::{self, status};
+use super::fastcgi::record::{self, kind, status};
 use super::fastcgi::writer::{self as fastcgi, Records};
 use super::http::parser::Asked;
 use super::http::writer::{self as http, CHUNK_HEAD_BYTES};
@@ -28,6 +28,15 @@ const ENDING: u8 = 2;
 /// The answer is complete, or there will be none.
 const DONE: u8 = 3;
 
+/// What becomes of the connection after the answer: nothing is decided, and it would stay.
+const KEEP: u8 = 0;
+/// The answer says that it stays; nobody may close it for this answer any more.
+const KEPT: u8 = 1;
+/// The peer wants it closed.
+const CLOSE: u8 = 2;
+/// The peer would keep it, and this side closes it: the answer has to say so.
+const LEAVE: u8 = 3;
+
 /// How the answer looks on the wire.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Wire {
@@ -37,6 +46,8 @@ pub(super) enum Wire {
         id: u16,
         /// The method is HEAD.
         is_head: bool,
+        /// The web server heeds what comes behind the end of a request; see [`Exchange::append_after`].
+        heeds_more: bool,
     },
     /// An HTTP/1.1 response.
     Http(Asked),
@@ -46,7 +57,8 @@ pub(super) enum Wire {
 pub(super) struct Exchange {
     pub(super) connection: Arc<Connection>,
     wire: Wire,
-    keep: AtomicBool,
+    /// What becomes of the connection.
+    after: AtomicU8,
     state: AtomicU8,
     /// The web server gave the request up while its answer was being streamed.
     aborted: AtomicBool,
@@ -65,7 +77,7 @@ impl Exchange {
         Self {
             connection,
             wire,
-            keep: AtomicBool::new(keep),
+            after: AtomicU8::new(if keep { KEEP } else { CLOSE }),
             state: AtomicU8::new(OPEN),
             aborted: AtomicBool::new(false),
         }
@@ -95,13 +107,37 @@ impl Exchange {
 
     /// Whether the connection stays open after the answer.
     pub(super) fn keeps(&self) -> bool {
-        self.keep.load(Ordering::SeqCst)
+        self.after.load(Ordering::SeqCst) <= KEPT
     }
 
-    /// The connection is to be closed after the answer. The polling thread sets this and then looks whether the exchange
-    /// is done, a worker the other way round, both in one order for all threads: one of them sees the other.
+    /// The connection is to be closed after the answer, unless the answer has already said that it stays.
     pub(super) fn keep_no_longer(&self) {
-        self.keep.store(false, Ordering::SeqCst);
+        let _ = self.after.compare_exchange(KEEP, LEAVE, Ordering::SeqCst, Ordering::SeqCst);
+    }
+
+    /// The connection has to be closed whatever the answer said: its end is missing.
+    fn cut_off(&self) {
+        self.after.store(CLOSE, Ordering::SeqCst);
+    }
+
+    /// Decides what becomes of the connection, now that the answer says it.
+    fn decide(&self) -> u8 {
+        match self.after.compare_exchange(KEEP, KEPT, Ordering::SeqCst, Ordering::SeqCst) {
+            Ok(_) => KEPT,
+            Err(decided) => decided,
+        }
+    }
+
+    /// Says behind the request's end what becomes of the connection. A web server that was told to keep it may put its
+    /// next request on it at any moment, also while it is being closed, and that request would be lost. nginx keeps no
+    /// connection on which more than the request's end has come, so that a management record (specification section 4)
+    /// goes behind it: an empty `FCGI_GET_VALUES_RESULT`. Apache leaves such a record unread and then misses the
+    /// connection's end, so that it gets none.
+    fn append_after(&self, out: &mut Vec<u8>) {
+        let leaving = self.decide() == LEAVE;
+        if let (true, Wire::FastCgi { heeds_more: true, .. }) = (leaving, self.wire) {
+            record::append(out, kind::GET_VALUES_RESULT, 0, &[]);
+        }
     }
 
     /// Whether the polling thread must look after the connection once this is answered.
@@ -134,9 +170,10 @@ impl Exchange {
         if !self.claim() {
             return false;
         }
-        let mut end = Vec::with_capacity(16);
+        let mut end = Vec::with_capacity(24);
         if let Wire::FastCgi { id, .. } = self.wire {
             record::append_end(&mut end, id, 0, status::REQUEST_COMPLETE);
+            self.append_after(&mut end);
         }
         self.send_last(&end);
         true
@@ -202,7 +239,7 @@ impl Exchange {
     ) {
         let end = if reply::is_bodiless(code) { End::Nothing } else { End::Length(body.len()) };
         match self.wire {
-            Wire::FastCgi { id, is_head } => {
+            Wire::FastCgi { id, is_head, .. } => {
                 reply::cgi_head(scratch, code, fields, end);
                 let mut records = fastcgi::answer(id);
                 records.put(out, scratch);
@@ -210,9 +247,11 @@ impl Exchange {
                     records.put(out, body);
                 }
                 records.end(out, 0, protocol_status);
+                self.append_after(out);
             }
             Wire::Http(asked) => {
-                http::with_date(|date| reply::http_head(out, code, fields, end, self.keeps(), asked.old, date));
+                let keep = self.decide() == KEPT;
+                http::with_date(|date| reply::http_head(out, code, fields, end, keep, asked.old, date));
                 if end != End::Nothing && !asked.is_head {
                     out.extend_from_slice(body);
                 }
@@ -280,7 +319,7 @@ impl Stream<'_> {
                 self.open = Open::Records(records);
             }
             Wire::Http(asked) => {
-                let keep = self.exchange.keeps();
+                let keep = self.exchange.decide() == KEPT;
                 let out = &mut self.buffer;
                 http::with_date(|date| {
                     reply::http_head(out, response.status, &response.headers, end, keep, asked.old, date);
@@ -329,6 +368,7 @@ impl Stream<'_> {
         self.close_open();
         if let Open::Records(records) = std::mem::replace(&mut self.open, Open::Nothing) {
             records.end(&mut self.buffer, 0, status::REQUEST_COMPLETE);
+            self.exchange.append_after(&mut self.buffer);
         } else if chunked {
             self.buffer.extend_from_slice(b"0\r\n\r\n");
         }
@@ -339,19 +379,20 @@ impl Stream<'_> {
     /// what it has for the whole, so that the connection ends without the protocol's end.
     fn fail(mut self, error: &io::Error) {
         if self.exchange.connection.is_gone() {
-            self.exchange.keep_no_longer();
+            self.exchange.cut_off();
             return self.exchange.done();
         }
         if self.exchange.aborted.load(Ordering::Acquire) {
             self.buffer.clear();
             if let Wire::FastCgi { id, .. } = self.exchange.wire {
                 record::append_end(&mut self.buffer, id, 0, status::REQUEST_COMPLETE);
+                self.exchange.append_after(&mut self.buffer);
             }
             return self.exchange.send_last(&self.buffer);
         }
         if self.sent {
             log::error!("a streamed answer ended early: {error}");
-            self.exchange.keep_no_longer();
+            self.exchange.cut_off();
             return self.exchange.done();
         }
         log::error!("a streamed answer could not be started: {error}");

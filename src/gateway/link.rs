@@ -225,14 +225,11 @@ impl Link {
             && !self.connection.has_unsent()
     }
 
-    /// The connection ends after the requests that are on the way. Whether one was answered meanwhile, so that its worker
-    /// may not have noticed.
-    pub(super) fn finish(&mut self) -> bool {
-        let running = self.live.iter().filter(|live| !live.exchange.is_done());
-        running.fold(false, |answered, live| {
+    /// The connection ends with the answers to the requests that are on the way.
+    pub(super) fn finish(&self) {
+        for live in &self.live {
             live.exchange.keep_no_longer();
-            answered | live.exchange.is_done()
-        })
+        }
     }
 
     /// Ends the connection now.
@@ -345,7 +342,7 @@ fn heed(
 fn exchange(connection: &Arc<Connection>, id: u16, keep: bool, asked: Asked) -> Arc<Exchange> {
     let wire = match id {
         0 => Wire::Http(asked),
-        id => Wire::FastCgi { id, is_head: false },
+        id => Wire::FastCgi { id, is_head: false, heeds_more: false },
     };
     Arc::new(Exchange::new(Arc::clone(connection), wire, keep))
 }
@@ -371,7 +368,11 @@ fn head(
 ) -> Result<(), Violation> {
     let wire = match id {
         0 => Wire::Http(asked),
-        id => Wire::FastCgi { id, is_head: params.value(b"REQUEST_METHOD") == Some(b"HEAD") },
+        id => Wire::FastCgi {
+            id,
+            is_head: params.value(b"REQUEST_METHOD") == Some(b"HEAD"),
+            heeds_more: params.value(b"SERVER_SOFTWARE").is_some_and(|name| name.starts_with(b"nginx")),
+        },
     };
     let exchange = Arc::new(Exchange::new(Arc::clone(connection), wire, keep));
     if context.stopping {

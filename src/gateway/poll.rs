@@ -345,9 +345,7 @@ impl Poll {
             self.readiness.remove(std::os::fd::AsFd::as_fd(&listener));
         }
         for link in self.links.iter_mut() {
-            if link.finish() {
-                link.connection.attend();
-            }
+            link.finish();
         }
         self.swept = self.now.checked_sub(SWEEP).unwrap_or(self.now);
     }

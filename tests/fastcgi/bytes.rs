@@ -91,6 +91,16 @@ pub(crate) fn request(id: u16, keep: bool, method: &str, path: &str, body: &[u8]
     bytes
 }
 
+/// A whole GET of a web server that says its name, with id 1, and that keeps the connection.
+pub(crate) fn request_of(web_server: &str, path: &str) -> Vec<u8> {
+    let mut variables = variables("GET", path, 0);
+    variables.push(("SERVER_SOFTWARE".to_owned(), web_server.as_bytes().to_vec()));
+    let mut bytes = begin(1, true);
+    bytes.extend(stream(PARAMS, 1, &pairs(&variables)));
+    bytes.extend(stream(STDIN, 1, b""));
+    bytes
+}
+
 /// A record that came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record {
@@ -206,6 +216,11 @@ impl Client {
     pub(crate) fn ask(&mut self, method: &str, path: &str, body: &[u8]) -> Answer {
         self.send(&request(1, true, method, path, body));
         self.answer(1)
+    }
+
+    /// Whether the responder says that it does not keep the connection, and has ended it: no web server then counts on it.
+    pub(crate) fn is_left(&mut self) -> bool {
+        self.record().is_some_and(|record| (record.kind, record.id) == (10, 0)) && self.is_ended()
     }
 
     /// Whether the responder has ended the connection, without sending anything more.
