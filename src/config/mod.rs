@@ -17,6 +17,7 @@ pub mod default;
 pub mod gateway;
 pub mod healthcheck;
 pub mod hearth;
+pub mod key_manager;
 pub mod keystone_authtoken;
 pub mod logging;
 pub mod oslo_middleware;
@@ -41,6 +42,7 @@ pub const ALL: &[&[Opt]] = &[
     backend::ROWS,
     volume::ROWS,
     database::ROWS,
+    key_manager::ROWS,
     keystone_authtoken::ROWS,
     oslo_policy::ROWS,
     oslo_middleware::ROWS,
@@ -63,6 +65,7 @@ mod tests {
             (include_str!("backend.rs"), backend::ROWS),
             (include_str!("volume.rs"), volume::ROWS),
             (include_str!("database.rs"), database::ROWS),
+            (include_str!("key_manager.rs"), key_manager::ROWS),
             (include_str!("keystone_authtoken.rs"), keystone_authtoken::ROWS),
             (include_str!("oslo_policy.rs"), oslo_policy::ROWS),
             (include_str!("oslo_middleware.rs"), oslo_middleware::ROWS),

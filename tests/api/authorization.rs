@@ -92,6 +92,7 @@ impl World {
             ("type_id", volume_type),
             ("group_type_id", group_type),
             ("qos_id", qos),
+            ("encryption_id", "any".to_owned()),
             ("key", "k".to_owned()),
             ("project", PROJECT.to_owned()),
             ("class", "default".to_owned()),
@@ -106,6 +107,7 @@ impl World {
         let segments = route.path.split('/').map(|segment| {
             let variable = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
             match variable {
+                Some("key") if route.path.contains("/encryption/") => "provider".to_owned(),
                 Some(name) => self.ids.get(name).unwrap_or_else(|| panic!("no value for {{{name}}}")).clone(),
                 None => segment.to_owned(),
             }
@@ -128,6 +130,17 @@ impl World {
             }
             ("/snapshots/{snapshot_id}/action", "os-update_snapshot_status") => {
                 people::status(&self.cloud, "snapshots", &self.ids["snapshot_id"], "creating");
+            }
+            ("/types/{type_id}/encryption/{encryption_id}", _) => {
+                let body = json!({"encryption": {"provider": "luks", "control_location": "front-end"}});
+                self.cloud
+                    .post(Persona::Admin, &format!("/types/{}/encryption", self.ids["type_id"]), body)
+                    .expect(200);
+            }
+            ("/types/{type_id}/encryption/{key}" | "/volumes/{volume_id}/encryption/{key}", _) => {
+                let sql = "INSERT INTO encryption (deleted, encryption_id, volume_type_id, provider, control_location) \
+                           SELECT false, id, id, 'luks', 'front-end' FROM volume_types";
+                self.cloud.sql(sql, &[]);
             }
             ("/types/{type_id}", _) if route.method == Method::Delete => {
                 self.cloud.delete(Persona::Admin, &format!("/default-types/{PROJECT}"));
@@ -167,6 +180,9 @@ impl World {
             ("PUT", "/group_types/{group_type_id}") => json!({"group_type": {"name": "new"}}),
             ("POST", "/group_types/{group_type_id}/group_specs") => json!({"group_specs": {"k": "w"}}),
             ("PUT", "/group_types/{group_type_id}/group_specs/{key}") => json!({"k": "w"}),
+            ("POST" | "PUT", path) if path.starts_with("/types/{type_id}/encryption") => {
+                json!({"encryption": {"provider": "luks", "control_location": "front-end"}})
+            }
             ("POST", "/qos-specs") => json!({"qos_specs": {"name": "new"}}),
             ("PUT", "/qos-specs/{qos_id}") => json!({"qos_specs": {"k": "w"}}),
             ("PUT", "/qos-specs/{qos_id}/delete_keys") => json!({"keys": ["k"]}),

@@ -5,6 +5,7 @@ mod authorization;
 mod concurrency;
 mod default_types;
 mod discovery;
+mod encryption;
 mod fixture;
 mod group_types;
 mod legal_statuses;

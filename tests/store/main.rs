@@ -8,6 +8,7 @@ mod servers;
 mod child;
 mod contention;
 mod crash;
+mod encryption;
 mod fixture;
 mod lists;
 mod orders;

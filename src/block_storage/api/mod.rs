@@ -22,11 +22,13 @@ pub mod snapshot_views;
 pub mod snapshots;
 pub mod transfers;
 pub mod type_bodies;
+pub mod type_encryption;
 pub mod type_extra_specs;
 pub mod type_views;
 pub mod types;
 pub mod volume_actions;
 pub mod volume_bodies;
+pub mod volume_encryption;
 pub mod volume_metadata;
 pub mod volume_views;
 pub mod volumes;
@@ -39,6 +41,7 @@ use crate::rest::{Call, Route, query};
 /// The rows of every noun.
 pub const ROUTES: &[&[Route<BlockStorage>]] = &[
     volumes::ROUTES,
+    volume_encryption::ROUTES,
     volume_metadata::ROUTES,
     volume_actions::ROUTES,
     snapshots::ROUTES,
@@ -47,6 +50,7 @@ pub const ROUTES: &[&[Route<BlockStorage>]] = &[
     transfers::ROUTES,
     messages::ROUTES,
     types::ROUTES,
+    type_encryption::ROUTES,
     type_extra_specs::ROUTES,
     default_types::ROUTES,
     qos_specs::ROUTES,

@@ -1,6 +1,7 @@
 //! How a volume looks on the wire (Block Storage API v3, "Volumes").
 
 use crate::block_storage::model::attachment::Attachment;
+use crate::block_storage::model::encryption::FIXED_KEY_ID;
 use crate::block_storage::model::status::Status;
 use crate::block_storage::model::volume::VolumeDetails;
 use crate::rest::json::Json;
@@ -18,9 +19,6 @@ pub const MIGRATION: u32 = 8;
 pub const IMAGE: u32 = 16;
 /// The host of an attachment, which administrators and services see.
 pub const ATTACHED_HOST: u32 = 32;
-
-/// The key that stands for the one fixed key of a test cloud; it is never shown.
-const FIXED_KEY: &str = "00000000-0000-0000-0000-000000000000";
 
 type Row = Field<VolumeDetails>;
 
@@ -109,7 +107,7 @@ pub static DETAIL: View<VolumeDetails> = View {
             json.opt_text(item.volume.encryption_key_id.as_deref());
         })
         .since(64)
-        .present(|item| item.volume.encryption_key_id.as_deref().is_some_and(|key| key != FIXED_KEY)),
+        .present(|item| item.volume.encryption_key_id.as_deref().is_some_and(|key| key != FIXED_KEY_ID)),
         Row::new("consumes_quota", Shape::Bool, |item, _, json| json.bool(item.volume.use_quota)).since(65),
         Row::new("os-vol-tenant-attr:tenant_id", Shape::Text, |item, _, json| json.text(&item.volume.project_id))
             .needs(TENANT),

@@ -3,7 +3,7 @@
 
 use super::authorized::{no_snapshot, no_volume};
 use super::refusals::{invalid_input, invalid_snapshot, invalid_volume, list};
-use super::{Authorized, Caller, limits, types};
+use super::{Authorized, Caller, keys, limits, types};
 use crate::block_storage::model::service;
 use crate::block_storage::model::snapshot::{CREATE_VOLUME, Snapshot};
 use crate::block_storage::model::volume::{AttachStatus, CLONE, Status, Volume, VolumeDetails};
@@ -104,14 +104,17 @@ pub fn create(caller: &Caller<'_>, new: &NewVolume) -> Result<VolumeDetails> {
     check_type_change(caller, &content, &volume_type)?;
     check_content(&content, size_gib)?;
     let zone = zone(caller, new, &content, &volume_type)?;
-    if caller.database.read(|c| store::sources::is_encrypted(c, &volume_type.id))? {
-        let text = "Volumes of encrypted types need a key manager, and none is configured.";
-        return Err(Error::new(Kind::NotImplemented, text));
-    }
+    let encryption = caller.database.read(|c| store::encryption::find(c, &volume_type.id))?;
+    // The key of the content would be copied; the one key that there is needs no copy.
+    let encryption_key_id = encryption.map(|encryption| keys::create(caller, &encryption)).transpose()?;
     if volume_type.is_multiattach() {
+        if encryption_key_id.is_some() {
+            return Err(invalid_volume("Multiattach cannot be used with encrypted volumes."));
+        }
         caller.enforce(&rules::MULTIATTACH)?;
     }
     let volume = volume(caller, new, &content, &volume_type, size_gib, zone);
+    let volume = Volume { encryption_key_id, ..volume };
     let details = caller.database.write(|tx| place(tx, caller, new, &content, &volume, &volume_type.name))?;
     caller.doorbell.ring();
     Ok(details)

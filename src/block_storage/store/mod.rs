@@ -3,6 +3,7 @@
 
 pub mod attachments;
 pub mod census;
+pub mod encryption;
 pub mod group_types;
 pub mod hosts;
 mod lists;

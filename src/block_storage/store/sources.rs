@@ -1,32 +1,19 @@
-//! What a new volume asks of nouns that have stores of their own elsewhere, or none yet: encryption of types, backups,
-//! groups.
+//! What a new volume asks of nouns that have stores of their own elsewhere, or none yet: how two types are encrypted,
+//! backups, groups.
 
-use crate::database::{Connection, Row};
+use super::encryption;
+use crate::block_storage::model::encryption::TypeEncryption;
+use crate::database::Connection;
 use crate::error::Result;
-
-/// Whether volumes of a type are encrypted.
-///
-/// # Errors
-/// As all statements.
-pub fn is_encrypted(connection: &mut Connection, type_id: &str) -> Result<bool> {
-    Ok(encryption(connection, type_id)?.is_some())
-}
 
 /// Whether volumes of two types are encrypted in the same way, or both not at all.
 ///
 /// # Errors
 /// As all statements.
 pub fn same_encryption(connection: &mut Connection, one: &str, other: &str) -> Result<bool> {
-    Ok(encryption(connection, one)? == encryption(connection, other)?)
-}
-
-type Encryption = (Option<String>, Option<String>, Option<String>, Option<i64>);
-
-fn encryption(connection: &mut Connection, type_id: &str) -> Result<Option<Encryption>> {
-    let sql = "SELECT provider, control_location, cipher, key_size FROM encryption \
-               WHERE volume_type_id = ? AND deleted = false";
-    let read = |row: &Row<'_>| Ok((row.opt_string(0)?, row.opt_string(1)?, row.opt_string(2)?, row.opt_int(3)?));
-    connection.row(sql, &[type_id.into()], read)
+    let one = encryption::find(connection, one)?;
+    let other = encryption::find(connection, other)?;
+    Ok(one.as_ref().map(TypeEncryption::method) == other.as_ref().map(TypeEncryption::method))
 }
 
 /// Whether there is a backup with this id.
