@@ -171,7 +171,8 @@ impl Link {
         let unfinished = self.live.iter().filter(|live| !matches!(live.body, Gather::Over)).count();
         if self.lingering.is_none() && (unfinished > 0 || self.machine_is_midway()) {
             log::info!("connection ended within a request");
-        } else if gone && self.live.iter().any(|live| !live.exchange.is_done()) {
+        } else if gone && self.live.iter().any(|live| !live.exchange.frees_id()) {
+            // One whose last bytes are on their way may well have arrived: mod_fcgid closes as soon as it has them.
             log::info!("connection ended before its request was answered");
         }
         for live in &self.live {
