@@ -53,15 +53,7 @@ impl World {
             "extra_specs": {"k": "v", "multiattach": "<is> False"}}});
         let made = cloud.post(Persona::Admin, "/types", body).expect(200);
         let volume_type = made["volume_type"]["id"].as_str().unwrap().to_owned();
-        for sql in [
-            "INSERT INTO services (deleted, host, \"binary\", topic, report_count, disabled, availability_zone, frozen, \
-             updated_at, uuid) VALUES (false, 'node@file', 'cinder-volume', 'cinder-volume', 1, false, 'nova', false, \
-             '2999-01-01 00:00:00', 'u')",
-            "INSERT INTO hearth_pools (name, service_host, report, allocated_gib, provisioned_gib, promised_gib, reported_at) \
-             VALUES ('node@file#pool', 'node@file', '{\"working\": true}', 0, 0, 0, '2999-01-01 00:00:00')",
-        ] {
-            cloud.sql(sql, &[]);
-        }
+        people::backend(&cloud);
         cloud.sql(
             "INSERT INTO volume_glance_metadata (deleted, volume_id, \"key\", value) VALUES (false, ?, 'k', 'v')",
             &[(&volume).into()],
@@ -83,7 +75,10 @@ impl World {
              VALUES (?, ?, false, '2026-01-01 00:00:00', '2999-01-01 00:00:00', 'ERROR', 'VOLUME_VOLUME_001_001')",
             &[MESSAGE.into(), PROJECT.into()],
         );
+        let group = people::group(&cloud, Persona::Member, "mine");
+        people::member(&cloud, Persona::Member, &group);
         let ids = [
+            ("group_id", group),
             ("message_id", MESSAGE.to_owned()),
             ("volume_id", volume),
             ("transfer_id", text("id")),
@@ -142,6 +137,11 @@ impl World {
                            SELECT false, id, id, 'luks', 'front-end' FROM volume_types";
                 self.cloud.sql(sql, &[]);
             }
+            ("/groups/{group_id}/action", action)
+                if action.ends_with("_replication") || action.starts_with("list_") =>
+            {
+                self.replicate(action);
+            }
             ("/types/{type_id}", _) if route.method == Method::Delete => {
                 self.cloud.delete(Persona::Admin, &format!("/default-types/{PROJECT}"));
             }
@@ -155,6 +155,22 @@ impl World {
         }
     }
 
+    /// Makes the group one that may be asked for this.
+    fn replicate(&self, action: &str) {
+        let status = if action == "enable_replication" { "disabled" } else { "enabled" };
+        for sql in [
+            "INSERT INTO group_type_specs (group_type_id, \"key\", value, deleted) \
+             SELECT group_type_id, 'group_replication_enabled', '<is> True', false FROM \"groups\"",
+            "INSERT INTO volume_type_extra_specs (volume_type_id, \"key\", value, deleted) \
+             SELECT id, 'replication_enabled', '<is> True', false FROM volume_types WHERE name = '__DEFAULT__'",
+        ] {
+            self.cloud.sql(sql, &[]);
+        }
+        for table in ["\"groups\"", "volumes"] {
+            self.cloud.sql(&format!("UPDATE {table} SET replication_status = ?"), &[status.into()]);
+        }
+    }
+
     /// A body that the route takes; `None` where it reads none.
     fn body(&self, route: &Route<BlockStorage>) -> Option<Value> {
         if !route.action.is_empty() {
@@ -162,6 +178,10 @@ impl World {
         }
         let volume = &self.ids["volume_id"];
         let body = match (route.method.name(), route.path) {
+            ("POST", "/groups") => {
+                json!({"group": {"group_type": self.ids["group_type_id"], "volume_types": ["__DEFAULT__"]}})
+            }
+            ("PUT", "/groups/{group_id}") => json!({"group": {"name": "new"}}),
             ("POST", "/volumes") => json!({"volume": {"size": 1}}),
             ("POST", "/snapshots") => json!({"snapshot": {"volume_id": volume}}),
             ("PUT", "/volumes/{volume_id}") => json!({"volume": {"name": "new"}}),
@@ -207,6 +227,9 @@ impl World {
             "os-update_snapshot_status" => json!({"status": "available"}),
             "os-set_image_metadata" => json!({"metadata": {"k": "w"}}),
             "os-unset_image_metadata" => json!({"key": "k"}),
+            "create-from-src" => json!({"source_group_id": self.ids["group_id"]}),
+            "delete" => json!({"delete-volumes": true}),
+            "reset_status" => json!({"status": "error"}),
             "addProjectAccess" | "removeProjectAccess" => json!({"project": PROJECT}),
             _ => json!({}),
         }
@@ -298,6 +321,8 @@ fn another_projects_objects_are_no_sources() {
         ("/volumes", json!({"volume": {"size": 1, "volume_type": world.ids["type_id"]}})),
         ("/volumes", json!({"volume": {"size": 1, "volume_type": "secret"}})),
         ("/snapshots", json!({"snapshot": {"volume_id": volume}})),
+        ("/groups/action", json!({"create-from-src": {"source_group_id": world.ids["group_id"]}})),
+        ("/volumes", json!({"volume": {"size": 1, "group_id": world.ids["group_id"], "volume_type": "__DEFAULT__"}})),
     ] {
         world.cloud.post(Persona::Stranger, path, body).expect(404);
     }

@@ -5,7 +5,7 @@ use std::sync::Barrier;
 use serde_json::json;
 
 use crate::fixture::{Cloud, PROJECT, Persona::*};
-use crate::people::{orders, status, used, volume, volume_with};
+use crate::people::{group, member, orders, status, used, volume, volume_with};
 
 const CALLERS: usize = 8;
 
@@ -130,4 +130,44 @@ fn one_reservation_is_given() {
     one_won(&at_once(|_| cloud.post(Member, &path, json!({"os-reserve": {}})).status), 202, 400);
     status(&cloud, "volumes", &id, "available");
     one_won(&at_once(|_| cloud.post(Member, &path, json!({"os-reserve": {}})).status), 202, 400);
+}
+
+#[test]
+fn one_group_is_deleted_once() {
+    let cloud = Cloud::new();
+    let id = group(&cloud, Member, "g");
+    let before = orders(&cloud);
+    let body = json!({"delete": {}});
+    one_won(&at_once(|_| cloud.post(Member, &format!("/groups/{id}/action"), body.clone()).status), 202, 400);
+    assert_eq!(orders(&cloud), before + 1);
+}
+
+#[test]
+fn a_volume_enters_one_of_many_groups() {
+    let cloud = Cloud::new();
+    let groups: Vec<String> = (0..CALLERS).map(|number| group(&cloud, Member, &number.to_string())).collect();
+    let id = volume(&cloud, Member, "v");
+    let body = json!({"group": {"add_volumes": id}});
+    let enter = |caller: usize| cloud.put(Member, &format!("/groups/{}", groups[caller]), body.clone()).status;
+    one_won(&at_once(enter), 202, 400);
+}
+
+#[test]
+fn a_group_is_either_deleted_or_gets_a_volume() {
+    for _ in 0..5 {
+        let cloud = Cloud::new();
+        let id = group(&cloud, Member, "g");
+        member(&cloud, Member, &id);
+        let statuses = at_once(|caller| {
+            if caller == 0 {
+                let body = json!({"delete": {"delete-volumes": true}});
+                cloud.post(Member, &format!("/groups/{id}/action"), body).status
+            } else {
+                let body = json!({"volume": {"size": 1, "group_id": id, "volume_type": "__DEFAULT__"}});
+                cloud.post(Member, "/volumes", body).status
+            }
+        });
+        let left = "SELECT COUNT(*) FROM volumes WHERE deleted = false AND status <> 'deleting' AND group_id = ?";
+        assert_eq!(cloud.numbers(left, &[(&id).into()]), [0], "{statuses:?}");
+    }
 }

@@ -8,6 +8,7 @@ mod discovery;
 mod encryption;
 mod fixture;
 mod group_types;
+mod groups;
 mod legal_statuses;
 mod messages;
 mod people;

@@ -43,6 +43,43 @@ pub fn status(cloud: &Cloud, table: &str, id: &str, status: &str) {
     cloud.sql("DELETE FROM workers WHERE resource_id = ?", &[id.into()]);
 }
 
+/// The service and the pool of [`HOST`], which are up for a long time.
+pub fn backend(cloud: &Cloud) {
+    for sql in [
+        "INSERT INTO services (deleted, host, \"binary\", topic, report_count, disabled, availability_zone, frozen, \
+         updated_at, uuid) VALUES (false, 'node@file', 'cinder-volume', 'cinder-volume', 1, false, 'nova', false, \
+         '2999-01-01 00:00:00', 'u')",
+        "INSERT INTO hearth_pools (name, service_host, report, allocated_gib, provisioned_gib, promised_gib, reported_at) \
+         VALUES ('node@file#pool', 'node@file', '{\"working\": true}', 0, 0, 0, '2999-01-01 00:00:00')",
+    ] {
+        cloud.sql(sql, &[]);
+    }
+}
+
+/// The type of the groups that [`group`] makes; made where it is not there.
+pub fn group_type(cloud: &Cloud) -> String {
+    let body = json!({"group_type": {"name": "plain"}});
+    cloud.post(Persona::Admin, "/group_types", body);
+    let sql = "SELECT id FROM group_types WHERE name = 'plain'";
+    cloud.database.read(|c| c.row(sql, &[], |row| row.string(0))).unwrap().unwrap()
+}
+
+/// A group, for volumes of the default type, that a service has made.
+pub fn group(cloud: &Cloud, persona: Persona, name: &str) -> String {
+    let kind = group_type(cloud);
+    let body = json!({"group": {"name": name, "group_type": kind, "volume_types": ["__DEFAULT__"]}});
+    let answer = cloud.post(persona, "/groups", body).expect(202);
+    let id = answer["group"]["id"].as_str().unwrap().to_owned();
+    cloud.sql("UPDATE \"groups\" SET host = ? WHERE id = ?", &[HOST.into(), (&id).into()]);
+    status(cloud, "\"groups\"", &id, "available");
+    id
+}
+
+/// A volume of 1 GiB in a group that a service has made.
+pub fn member(cloud: &Cloud, persona: Persona, group: &str) -> String {
+    volume_with(cloud, persona, json!({"size": 1, "group_id": group, "volume_type": "__DEFAULT__"}))
+}
+
 /// A group, a consistency group and a group snapshot with the id `g`, for objects that belong to one.
 pub fn groups(cloud: &Cloud) {
     for sql in [

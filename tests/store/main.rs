@@ -10,6 +10,7 @@ mod contention;
 mod crash;
 mod encryption;
 mod fixture;
+mod groups;
 mod lists;
 mod orders;
 mod plan;

@@ -8,6 +8,7 @@ mod crash;
 mod doctor;
 mod engines;
 mod file_driver;
+mod groups;
 mod service;
 mod trouble;
 mod world;

@@ -31,7 +31,7 @@ pub(super) struct World {
     pub(super) folder: PathBuf,
     pub(super) database: Database,
     config: Arc<Config>,
-    doorbell: Doorbell,
+    pub(super) doorbell: Doorbell,
 }
 
 /// What to make a volume of.
@@ -475,12 +475,12 @@ fn make_tables(database: &Database) {
     migrate::sync(database, &wanted).unwrap();
 }
 
-fn default_type(c: &mut Connection) -> hearth::Result<String> {
+pub(super) fn default_type(c: &mut Connection) -> hearth::Result<String> {
     let sql = "SELECT id FROM volume_types WHERE name = '__DEFAULT__'";
     Ok(c.row(sql, &[], |row| row.string(0))?.unwrap())
 }
 
-fn requester() -> Requester {
+pub(super) fn requester() -> Requester {
     Requester {
         request_id: "req-9b7f1e0c-3c1d-4f7e-9a5d-0c2b1a3d4e5f".to_owned(),
         project_id: PROJECT.to_owned(),
@@ -489,15 +489,15 @@ fn requester() -> Requester {
 }
 
 /// No limits: this is not about them.
-fn limits() -> Limits {
+pub(super) fn limits() -> Limits {
     Limits { volumes: -1, snapshots: -1, gigabytes: -1, default_class: false, ..Limits::default() }
 }
 
-fn charge_of(volume: &Volume) -> Charge<'_> {
+pub(super) fn charge_of(volume: &Volume) -> Charge<'_> {
     Charge { project_id: PROJECT, volume_type_id: Some(&volume.volume_type_id), ..Charge::default() }
 }
 
-fn new_volume(size_gib: i64, of: Of<'_>, zone: Option<&str>) -> Volume {
+pub(super) fn new_volume(size_gib: i64, of: Of<'_>, zone: Option<&str>) -> Volume {
     let (snapshot_id, source_volid) = match of {
         Of::Nothing => (None, None),
         Of::Snapshot(id) => (Some(id.to_owned()), None),
@@ -538,7 +538,7 @@ fn new_volume(size_gib: i64, of: Of<'_>, zone: Option<&str>) -> Volume {
     }
 }
 
-fn new_snapshot(id: &str, volume: &Volume) -> Snapshot {
+pub(super) fn new_snapshot(id: &str, volume: &Volume) -> Snapshot {
     Snapshot {
         id: id.to_owned(),
         volume_id: volume.id.clone(),

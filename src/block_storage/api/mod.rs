@@ -3,8 +3,12 @@
 pub mod availability_zones;
 pub mod default_types;
 pub mod extensions;
+pub mod group_actions;
+pub mod group_bodies;
 pub mod group_specs;
 pub mod group_types;
+pub mod group_views;
+pub mod groups;
 pub mod hosts;
 mod list_filters;
 pub mod messages;
@@ -63,6 +67,8 @@ pub const ROUTES: &[&[Route<BlockStorage>]] = &[
     extensions::ROUTES,
     group_types::ROUTES,
     group_specs::ROUTES,
+    groups::ROUTES,
+    group_actions::ROUTES,
 ];
 
 /// Who asks.

@@ -60,10 +60,21 @@ impl Listed {
     /// # Errors
     /// [`crate::Kind::Invalid`] with Cinder's texts.
     pub(super) fn read(&self, call: &Call<'_, BlockStorage>) -> Result<Asked> {
+        self.read_except(call, &[])
+    }
+
+    /// As [`Listed::read`], but what is in `own` is no filter: the list reads it itself.
+    ///
+    /// # Errors
+    /// As [`Listed::read`].
+    pub(super) fn read_except(&self, call: &Call<'_, BlockStorage>, own: &[&str]) -> Result<Asked> {
         let page = Page::read(&call.query, call.platform.config.integer(&OSAPI_MAX_LIMIT))?;
         let counted = call.at_least(COUNT) && flag(call, "with_count")?;
-        let own: &[&str] = if call.at_least(COUNT) { &["with_count"] } else { &[] };
-        let mut selection = self.select(call, STRICT, own)?;
+        let mut own = own.to_vec();
+        if call.at_least(COUNT) {
+            own.push("with_count");
+        }
+        let mut selection = self.select(call, STRICT, &own)?;
         selection.order = self.order(call, &page)?;
         selection.marker.clone_from(&page.marker);
         selection.limit = page.limit;
@@ -213,6 +224,11 @@ pub(super) struct Written<'a, T: 'static> {
 impl<T> Written<'_, T> {
     /// Writes the list, the link to the next page, and the count.
     pub(super) fn reply(&self, call: &Call<'_, BlockStorage>, page: &Page) -> Reply {
+        self.linked(call, page, self.plural)
+    }
+
+    /// As [`Written::reply`], for lists whose links have another name: `<links>_links`.
+    pub(super) fn linked(&self, call: &Call<'_, BlockStorage>, page: &Page, links: &str) -> Reply {
         let viewer = call.viewer(self.allowed);
         let full = Full {
             items: i64::try_from(self.items.len()).unwrap_or(i64::MAX),
@@ -226,7 +242,7 @@ impl<T> Written<'_, T> {
                         self.view.object(item, &viewer, json);
                     }
                 });
-                page.write_next(self.plural, self.path, &call.query, &full, &call.links, json);
+                page.write_next(links, self.path, &call.query, &full, &call.links, json);
                 if let Some(count) = self.count {
                     json.key("count").int(count);
                 }

@@ -4,6 +4,7 @@
 use std::ops::Deref;
 
 use super::Caller;
+use crate::block_storage::model::group::Group;
 use crate::block_storage::model::message::Message;
 use crate::block_storage::model::snapshot::Snapshot;
 use crate::block_storage::model::transfer::Transfer;
@@ -137,6 +138,27 @@ impl Authorized<Transfer> {
         rules.iter().try_for_each(|rule| volume.check(caller, rule))?;
         Ok(Self(transfer))
     }
+}
+
+impl Authorized<Group> {
+    /// The group with this id, if it is of the caller's project and the caller may see it, and `rules` hold.
+    ///
+    /// # Errors
+    /// [`crate::Kind::NotFound`] for another project's, [`crate::Kind::Forbidden`], those of the database.
+    pub fn load(caller: &Caller<'_>, id: &str, rules: &[&Rule]) -> Result<Self> {
+        let group = caller.database.read(|c| store::groups::by_id(c, id))?;
+        let group = group.filter(|group| caller.sees(&group.project_id)).ok_or_else(|| no_group(id))?;
+        let target = Target { project_id: Some(&group.project_id), user_id: Some(&group.user_id), ..Target::default() };
+        for rule in std::iter::once(&&policies::groups::GET).chain(rules) {
+            caller.policy.check(rule, caller.context, &target)?;
+        }
+        Ok(Self(group))
+    }
+}
+
+/// What is said of a group that is not there.
+pub(super) fn no_group(id: &str) -> Error {
+    Error::not_found(format!("Group {id} could not be found."))
 }
 
 /// What is said of a volume that is not there.

@@ -2,7 +2,12 @@
 
 mod authorized;
 pub mod default_types;
+pub mod group_actions;
+pub mod group_copies;
+pub mod group_delete;
+pub mod group_members;
 pub mod group_types;
+pub mod groups;
 pub mod hosts;
 pub mod keys;
 pub mod limits;

@@ -50,6 +50,17 @@ pub fn list(caller: &Caller<'_>, filter: &Filter) -> Result<Vec<Pool>> {
     Ok(pools.into_iter().filter(fits).collect())
 }
 
+/// Whether the pool `name` takes `size_gib` more.
+///
+/// # Errors
+/// Those of the database.
+pub(super) fn has_room(caller: &Caller<'_>, name: &str, size_gib: i64) -> Result<bool> {
+    let pools = caller.database.read(|c| store::list(c, down_time_seconds(caller.config)))?;
+    let request = Request { size_gib, ..Request::default() };
+    let takes = |pool: &Pool| pool.name == name && scheduler::suits(&request, pool, &Rules::default()).is_ok();
+    Ok(pools.iter().any(takes))
+}
+
 /// A value as a query writes it; a list as its first value.
 fn text_of(value: &Capability) -> String {
     match value {

@@ -3,7 +3,8 @@
 
 use super::authorized::{no_snapshot, no_volume};
 use super::refusals::{invalid_input, invalid_snapshot, invalid_volume, list};
-use super::{Authorized, Caller, keys, limits, types};
+use super::{Authorized, Caller, group_members, keys, limits, types};
+use crate::block_storage::model::group::Group;
 use crate::block_storage::model::service;
 use crate::block_storage::model::snapshot::{CREATE_VOLUME, Snapshot};
 use crate::block_storage::model::volume::{AttachStatus, CLONE, Status, Volume, VolumeDetails};
@@ -14,8 +15,8 @@ use crate::block_storage::store::metadata::{Source, Table};
 use crate::block_storage::store::quotas::{Charge, charge, check_volume_size};
 use crate::block_storage::store::volume_types::Eyes;
 use crate::block_storage::{rpc, store};
-use crate::config::default as options;
-use crate::database::{Connection, Transaction};
+use crate::config::{Config, default as options};
+use crate::database::Transaction;
 use crate::error::{Error, Kind, Result};
 use crate::time::Timestamp;
 
@@ -49,7 +50,7 @@ pub struct NewVolume {
 }
 
 /// Where the content of a new volume comes from.
-enum Content {
+pub(super) enum Content {
     Empty,
     Snapshot(Box<(Authorized<Snapshot>, Volume)>),
     Volume(Box<Authorized<Volume>>),
@@ -65,8 +66,20 @@ impl Content {
         }
     }
 
+    /// The content of a snapshot.
+    pub(super) fn of_snapshot(caller: &Caller<'_>, snapshot: Authorized<Snapshot>) -> Result<Self> {
+        let volume = caller.database.read(|c| store::volumes::by_id(c, &snapshot.volume_id))?;
+        let volume = volume.ok_or_else(|| no_volume(&snapshot.volume_id))?;
+        Ok(Self::Snapshot(Box::new((snapshot, volume))))
+    }
+
+    /// The content of a volume.
+    pub(super) fn of_volume(volume: Authorized<Volume>) -> Self {
+        Self::Volume(Box::new(volume))
+    }
+
     /// GiB of the content.
-    fn size_gib(&self) -> Option<i64> {
+    pub(super) fn size_gib(&self) -> Option<i64> {
         match self {
             Self::Empty => None,
             Self::Snapshot(both) => Some(both.0.volume_size_gib),
@@ -75,7 +88,7 @@ impl Content {
     }
 
     /// The type of the content.
-    fn type_id(&self) -> Option<&str> {
+    pub(super) fn type_id(&self) -> Option<&str> {
         match self {
             Self::Empty => None,
             Self::Snapshot(both) => Some(&both.0.volume_type_id),
@@ -93,9 +106,13 @@ pub fn create(caller: &Caller<'_>, new: &NewVolume) -> Result<VolumeDetails> {
     let named = new.volume_type.as_deref().filter(|text| !text.is_empty());
     let named = named.map(|text| types::resolve(caller, text)).transpose()?;
     let content = content(caller, new)?;
+    let group = new.group_id.as_deref().map(|id| Authorized::<Group>::load(caller, id, &[])).transpose()?;
     refuse_what_is_not_built(caller, new)?;
     caller.enforce(&rules::CREATE)?;
     let size_gib = size(new, &content)?;
+    if let Some(group) = &group {
+        group_members::refuse_unfit_type(caller, group, named.as_ref())?;
+    }
     let volume_type = match named {
         Some(named) => named,
         None => type_of(caller, &content)?,
@@ -103,7 +120,8 @@ pub fn create(caller: &Caller<'_>, new: &NewVolume) -> Result<VolumeDetails> {
     check_type_size(&volume_type, size_gib)?;
     check_type_change(caller, &content, &volume_type)?;
     check_content(&content, size_gib)?;
-    let zone = zone(caller, new, &content, &volume_type)?;
+    let wanted = group.as_ref().and_then(|group| group.availability_zone.as_deref());
+    let zone = zone(caller, wanted.or(new.availability_zone.as_deref()), &content, &volume_type)?;
     let encryption = caller.database.read(|c| store::encryption::find(c, &volume_type.id))?;
     // The key of the content would be copied; the one key that there is needs no copy.
     let encryption_key_id = encryption.map(|encryption| keys::create(caller, &encryption)).transpose()?;
@@ -113,9 +131,14 @@ pub fn create(caller: &Caller<'_>, new: &NewVolume) -> Result<VolumeDetails> {
         }
         caller.enforce(&rules::MULTIATTACH)?;
     }
-    let volume = volume(caller, new, &content, &volume_type, size_gib, zone);
-    let volume = Volume { encryption_key_id, ..volume };
-    let details = caller.database.write(|tx| place(tx, caller, new, &content, &volume, &volume_type.name))?;
+    let group_id = group.as_ref().map(|group| group.id.clone());
+    let volume = Volume { group_id, encryption_key_id, ..volume(caller, new, &content, &volume_type, size_gib, zone) };
+    let details = caller.database.write(|tx| {
+        if let Some(group) = &group {
+            group_members::hold(tx, group, content.volume())?;
+        }
+        place(tx, caller, new, &content, &volume, &volume_type.name)
+    })?;
     caller.doorbell.ring();
     Ok(details)
 }
@@ -128,12 +151,8 @@ fn content(caller: &Caller<'_>, new: &NewVolume) -> Result<Content> {
         return Err(invalid_input("May specify only one of backup, imageRef, snapshot, source volume"));
     }
     Ok(match (snapshot, source) {
-        (Some(snapshot), _) => {
-            let volume = caller.database.read(|c| store::volumes::by_id(c, &snapshot.volume_id))?;
-            let volume = volume.ok_or_else(|| no_volume(&snapshot.volume_id))?;
-            Content::Snapshot(Box::new((snapshot, volume)))
-        }
-        (None, Some(source)) => Content::Volume(Box::new(source)),
+        (Some(snapshot), _) => Content::of_snapshot(caller, snapshot)?,
+        (None, Some(source)) => Content::of_volume(source),
         (None, None) => Content::Empty,
     })
 }
@@ -147,10 +166,6 @@ fn refuse_what_is_not_built(caller: &Caller<'_>, new: &NewVolume) -> Result<()> 
     if let Some(id) = &new.backup_id {
         let there = caller.database.read(|c| store::sources::has_backup(c, id))?;
         return Err(missing_or_not_built(there, "Backup", id));
-    }
-    if let Some(id) = &new.group_id {
-        let there = caller.database.read(|c| store::sources::has_group(c, id))?;
-        return Err(missing_or_not_built(there, "Group", id));
     }
     Ok(())
 }
@@ -270,10 +285,14 @@ fn refuse_unusable_volume(volume: &Volume) -> Result<()> {
 }
 
 /// The zone of the volume; `None` where its type lets the scheduler choose among several.
-fn zone(caller: &Caller<'_>, new: &NewVolume, content: &Content, volume_type: &VolumeType) -> Result<Option<String>> {
+fn zone(
+    caller: &Caller<'_>,
+    wanted: Option<&str>,
+    content: &Content,
+    volume_type: &VolumeType,
+) -> Result<Option<String>> {
     let config = caller.config;
-    let mut known = caller.database.read(zones)?;
-    known.push(config.text(&options::STORAGE_AVAILABILITY_ZONE).to_owned());
+    let mut known = known_zones(caller)?;
     let of_type = volume_type.availability_zones();
     if let Some(of_type) = &of_type {
         known.retain(|zone| of_type.contains(&zone.as_str()));
@@ -284,13 +303,9 @@ fn zone(caller: &Caller<'_>, new: &NewVolume, content: &Content, volume_type: &V
     }
     known.sort_unstable();
     known.dedup();
-    let default = || {
-        let options = [&options::DEFAULT_AVAILABILITY_ZONE, &options::STORAGE_AVAILABILITY_ZONE];
-        let texts = options.into_iter().filter_map(|option| config.opt_text(option));
-        texts.into_iter().find(|text| !text.is_empty()).map(str::to_owned)
-    };
+    let default = || default_zone(config);
     let source_zone = content.volume().and_then(|volume| volume.availability_zone.clone());
-    let wanted = new.availability_zone.clone().or_else(|| source_zone.clone());
+    let wanted = wanted.map(str::to_owned).or_else(|| source_zone.clone());
     let mut wanted = wanted.or_else(|| if of_type.is_none() { default() } else { None });
     if let Some(zone) = wanted.as_ref().filter(|zone| !known.contains(zone)) {
         if !config.boolean(&options::ALLOW_AVAILABILITY_ZONE_FALLBACK) {
@@ -313,13 +328,23 @@ fn zone(caller: &Caller<'_>, new: &NewVolume, content: &Content, volume_type: &V
     })
 }
 
-/// The zones of the volume services.
-fn zones(c: &mut Connection) -> Result<Vec<String>> {
-    let services = store::services::list(c, None, Some(service::VOLUME))?;
-    Ok(services.into_iter().filter_map(|service| service.availability_zone).collect())
+/// The zone of what names none.
+pub(super) fn default_zone(config: &Config) -> Option<String> {
+    let options = [&options::DEFAULT_AVAILABILITY_ZONE, &options::STORAGE_AVAILABILITY_ZONE];
+    let texts = options.into_iter().filter_map(|option| config.opt_text(option));
+    texts.into_iter().find(|text| !text.is_empty()).map(str::to_owned)
 }
 
-fn volume(
+/// The zones of the volume services, and this host's own.
+pub(super) fn known_zones(caller: &Caller<'_>) -> Result<Vec<String>> {
+    let services = caller.database.read(|c| store::services::list(c, None, Some(service::VOLUME)))?;
+    let mut known: Vec<String> = services.into_iter().filter_map(|service| service.availability_zone).collect();
+    known.push(caller.config.text(&options::STORAGE_AVAILABILITY_ZONE).to_owned());
+    Ok(known)
+}
+
+/// A volume of the caller that is to be made.
+pub(super) fn volume(
     caller: &Caller<'_>,
     new: &NewVolume,
     content: &Content,
@@ -346,8 +371,14 @@ fn volume(
         service_uuid: None,
         availability_zone: zone,
         volume_type_id: volume_type.id.clone(),
-        snapshot_id: new.snapshot_id.clone(),
-        source_volid: new.source_volid.clone(),
+        snapshot_id: match content {
+            Content::Snapshot(both) => Some(both.0.id.clone()),
+            _ => None,
+        },
+        source_volid: match content {
+            Content::Volume(source) => Some(source.id.clone()),
+            _ => None,
+        },
         group_id: None,
         consistencygroup_id: None,
         name_id: None,
@@ -363,7 +394,7 @@ fn volume(
 }
 
 /// Writes the volume, charges the project, orders the work.
-fn place(
+pub(super) fn place(
     tx: &mut Transaction<'_>,
     caller: &Caller<'_>,
     new: &NewVolume,

@@ -40,6 +40,12 @@ fn delete_at_once(tx: &mut Transaction<'_>, caller: &Caller<'_>, id: &str) -> Re
     if volume.host.is_some() {
         return Ok(false);
     }
+    remove_at_once(tx, caller, &volume)?;
+    Ok(true)
+}
+
+/// Removes a volume that no service has, which the transaction has locked.
+pub(super) fn remove_at_once(tx: &mut Transaction<'_>, caller: &Caller<'_>, volume: &Volume) -> Result<()> {
     // What was never taken over was never counted. Usage first: where it was never counted, the row must still be there.
     if volume.use_quota && volume.status != Status::ErrorManaging {
         let released = Charge {
@@ -51,8 +57,7 @@ fn delete_at_once(tx: &mut Transaction<'_>, caller: &Caller<'_>, id: &str) -> Re
         };
         charge(tx, &released, &limits::configured(caller.config))?;
     }
-    store::volumes::remove(tx, id)?;
-    Ok(true)
+    store::volumes::remove(tx, &volume.id).map(|_| ())
 }
 
 fn order(tx: &mut Transaction<'_>, caller: &Caller<'_>, id: &str, how: How) -> Result<()> {

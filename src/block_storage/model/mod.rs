@@ -2,6 +2,8 @@
 
 pub mod attachment;
 pub mod encryption;
+pub mod group;
+pub mod group_list;
 pub mod group_type;
 pub mod message;
 pub mod message_list;

@@ -108,6 +108,8 @@ impl Comparison {
 pub enum Condition {
     /// The column holds this value.
     Is(&'static Column, Scalar),
+    /// The column holds anything but this text, or nothing.
+    IsNot(&'static Column, String),
     /// The column holds text with this in it.
     Contains(&'static Column, String),
     /// The column holds an instant that compares so.

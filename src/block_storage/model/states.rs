@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::status::{From, Status, Transition};
-use super::{snapshot, volume};
+use super::{group, snapshot, volume};
 
 /// The page.
 pub fn page() -> String {
@@ -18,6 +18,7 @@ pub fn page() -> String {
     );
     object(&mut out, "Volumes", volume::MOVES, volume::Guard::words);
     object(&mut out, "Snapshots", snapshot::MOVES, snapshot::Guard::words);
+    object(&mut out, "Groups", group::MOVES, group::Guard::words);
     out
 }
 

@@ -216,6 +216,14 @@ pub const FORCE_DELETE_CASCADE: Move = Transition {
     ..FORCE_DELETE
 };
 
+/// Removed with its group.
+pub const DELETE_WITH_GROUP: Move = Transition {
+    name: "delete, with its group",
+    from: From::Any,
+    guards: &[Guard::NotAttached, Guard::NotMigrating, Guard::NoSnapshots],
+    ..DELETE
+};
+
 /// Made larger.
 pub const EXTEND: Move = Transition::to("extend", From::Only(&[Status::Available]), Status::Extending)
     .ends(Some(Status::Available), Status::ErrorExtending);
@@ -279,6 +287,7 @@ pub const MOVES: &[&Move] = &[
     &DELETE_CASCADE_BY_ADMIN,
     &FORCE_DELETE,
     &FORCE_DELETE_CASCADE,
+    &DELETE_WITH_GROUP,
     &EXTEND,
     &EXTEND_ATTACHED,
     &SNAPSHOT,

@@ -38,6 +38,23 @@ pub enum Work {
     DeleteSnapshot,
     /// Gives a volume the content of its latest snapshot again.
     RevertToSnapshot,
+    /// Places a group where it has no host yet, and makes it.
+    CreateGroup,
+    /// Makes a group of these volumes, each of which has an order of its own.
+    CreateGroupFromSource {
+        /// Ids of volumes.
+        volumes: Vec<String>,
+    },
+    /// Ends the entering and leaving of volumes. Those that enter belong to the group already.
+    UpdateGroup {
+        /// Ids of the volumes that leave.
+        leaving: Vec<String>,
+    },
+    /// Removes a group after these volumes, each of which has an order of its own.
+    DeleteGroup {
+        /// Ids of volumes.
+        volumes: Vec<String>,
+    },
 }
 
 impl Work {
@@ -50,6 +67,19 @@ impl Work {
             Self::CreateSnapshot => "create_snapshot",
             Self::DeleteSnapshot => "delete_snapshot",
             Self::RevertToSnapshot => "revert_to_snapshot",
+            Self::CreateGroup => "create_group",
+            Self::CreateGroupFromSource { .. } => "create_group_from_src",
+            Self::UpdateGroup { .. } => "update_group",
+            Self::DeleteGroup { .. } => "delete_group",
+        }
+    }
+
+    /// The volumes whose own orders come first.
+    fn after(&self) -> &[String] {
+        match self {
+            Self::CreateGroupFromSource { volumes } | Self::DeleteGroup { volumes } => volumes,
+            Self::UpdateGroup { leaving } => leaving,
+            _ => &[],
         }
     }
 }
@@ -72,7 +102,7 @@ pub struct Order {
     pub id: i64,
     /// `host@backend`; `None` until a scheduler has chosen one.
     pub backend: Option<String>,
-    /// The volume that the work is about.
+    /// The volume that the work is about, or the group.
     pub volume_id: String,
     /// The snapshot that the work is about.
     pub snapshot_id: Option<String>,
@@ -92,6 +122,7 @@ impl Order {
         earlier.volume_id == self.volume_id
             || earlier.source_volume_id.as_ref() == Some(&self.volume_id)
             || self.source_volume_id.as_ref() == Some(&earlier.volume_id)
+            || self.work.after().contains(&earlier.volume_id)
     }
 }
 
@@ -119,5 +150,13 @@ mod tests {
         assert!(order("a", None).waits_for(&order("b", Some("a"))), "a source is not removed while it is read");
         assert!(order("b", Some("a")).waits_for(&order("a", None)), "a source is read after it was changed");
         assert!(!order("b", Some("a")).waits_for(&order("c", Some("a"))));
+    }
+
+    #[test]
+    fn the_order_of_a_group_waits_for_those_of_its_volumes_and_they_not_for_it() {
+        let work = Work::DeleteGroup { volumes: vec!["a".to_owned(), "b".to_owned()] };
+        let group = Order { work, ..order("g", None) };
+        assert!(group.waits_for(&order("b", None)) && group.waits_for(&order("g", None)));
+        assert!(!group.waits_for(&order("c", None)) && !order("a", None).waits_for(&group));
     }
 }

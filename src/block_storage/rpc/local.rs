@@ -1,5 +1,6 @@
 //! Orders that wait in the database for a `hearth volume`, and the `workers` rows of objects that are new.
 
+use crate::block_storage::model::group::Group;
 use crate::block_storage::model::pool::service_host;
 use crate::block_storage::model::snapshot::Snapshot;
 use crate::block_storage::model::status::Status as _;
@@ -30,6 +31,29 @@ pub(super) fn place(
         volume_id: volume.id.clone(),
         snapshot_id: snapshot.map(|snapshot| snapshot.id.clone()),
         source_volume_id: source.map(|source| source.id.clone()),
+        work,
+        requester: requester.clone(),
+        attempts: 0,
+    };
+    orders::place(tx, &order)
+}
+
+/// Puts an order about a group into the caller's transaction.
+pub(super) fn place_for_group(
+    tx: &mut Transaction<'_>,
+    requester: &Requester,
+    group: &Group,
+    work: Work,
+) -> Result<()> {
+    if matches!(work, Work::CreateGroup | Work::CreateGroupFromSource { .. }) {
+        workers::begin(tx, workers::GROUP, &group.id, group.status.name())?;
+    }
+    let order = Order {
+        id: 0,
+        backend: group.host.as_deref().map(|host| service_host(host).to_owned()),
+        volume_id: group.id.clone(),
+        snapshot_id: None,
+        source_volume_id: None,
         work,
         requester: requester.clone(),
         attempts: 0,

@@ -9,6 +9,7 @@ mod local;
 
 pub use doorbell::{Doorbell, Ears};
 
+use crate::block_storage::model::group::Group;
 use crate::block_storage::model::snapshot::Snapshot;
 use crate::block_storage::model::volume::Volume;
 use crate::block_storage::model::work::{Hints, Requester, Work};
@@ -77,4 +78,39 @@ pub fn revert_to_snapshot(
     snapshot: &Snapshot,
 ) -> Result<()> {
     local::place(tx, requester, volume, Some(snapshot), None, Work::RevertToSnapshot)
+}
+
+/// Orders a group whose row is in status `creating`. It is placed unless its row has a host.
+pub fn create_group(tx: &mut Transaction<'_>, requester: &Requester, group: &Group) -> Result<()> {
+    local::place_for_group(tx, requester, group, Work::CreateGroup)
+}
+
+/// Orders a group whose row is in status `creating` and has the host of its source, after the orders of its volumes.
+pub fn create_group_from_source(
+    tx: &mut Transaction<'_>,
+    requester: &Requester,
+    group: &Group,
+    volumes: Vec<String>,
+) -> Result<()> {
+    local::place_for_group(tx, requester, group, Work::CreateGroupFromSource { volumes })
+}
+
+/// Orders that these volumes leave a group whose row is in status `updating`.
+pub fn update_group(
+    tx: &mut Transaction<'_>,
+    requester: &Requester,
+    group: &Group,
+    leaving: Vec<String>,
+) -> Result<()> {
+    local::place_for_group(tx, requester, group, Work::UpdateGroup { leaving })
+}
+
+/// Orders the end of a group whose row is in status `deleting`, after the orders of its volumes.
+pub fn delete_group(
+    tx: &mut Transaction<'_>,
+    requester: &Requester,
+    group: &Group,
+    volumes: Vec<String>,
+) -> Result<()> {
+    local::place_for_group(tx, requester, group, Work::DeleteGroup { volumes })
 }

@@ -70,6 +70,10 @@ fn owner(table: &str) -> &'static str {
 fn one<'s>(source: &Source, condition: &'s Condition, select: Select<'s>) -> Select<'s> {
     match condition {
         Condition::Is(column, value) => select.equal(expression(column), scalar(value)),
+        Condition::IsNot(column, text) => {
+            let column = expression(column);
+            select.holds(&format!("({column} IS NULL OR {column} <> ?)"), [text.into()])
+        }
         Condition::Contains(column, text) => select.contains(expression(column), text),
         Condition::Compares(column, comparison, time) => {
             let comparison = match comparison {

@@ -4,7 +4,9 @@
 pub mod attachments;
 pub mod census;
 pub mod encryption;
+pub mod group_lists;
 pub mod group_types;
+pub mod groups;
 pub mod hosts;
 mod lists;
 pub mod message_lists;

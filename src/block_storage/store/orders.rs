@@ -17,6 +17,8 @@ const ROLE: &str = "volume";
 const VOLUME: &str = "volume";
 /// The type of snapshots among objects.
 const SNAPSHOT: &str = "snapshot";
+/// The type of groups among objects.
+const GROUP: &str = "group";
 
 /// An order that waits, or that somebody works on.
 #[derive(Debug, Clone)]
@@ -52,9 +54,16 @@ impl Deref for Held {
 /// # Errors
 /// Those of the database, as all functions of this file.
 pub fn place(tx: &mut Transaction<'_>, order: &Order) -> Result<()> {
-    let (object_type, object_id) = match &order.snapshot_id {
-        Some(id) => (SNAPSHOT, id),
-        None => (VOLUME, &order.volume_id),
+    let (object_type, object_id) = match (&order.snapshot_id, &order.work) {
+        (Some(id), _) => (SNAPSHOT, id),
+        (
+            None,
+            Work::CreateGroup
+            | Work::CreateGroupFromSource { .. }
+            | Work::UpdateGroup { .. }
+            | Work::DeleteGroup { .. },
+        ) => (GROUP, &order.volume_id),
+        (None, _) => (VOLUME, &order.volume_id),
     };
     let row = orders::Order {
         role: ROLE,
@@ -164,7 +173,9 @@ fn payload(order: &Order) -> Json {
         }
         Work::DeleteVolume { cascade } => json!({ "cascade": cascade }),
         Work::ExtendVolume { old_size_gib, new_size_gib } => json!({"from": old_size_gib, "to": new_size_gib}),
-        Work::CreateSnapshot | Work::DeleteSnapshot | Work::RevertToSnapshot => json!({}),
+        Work::CreateGroupFromSource { volumes } | Work::DeleteGroup { volumes } => json!({ "volumes": volumes }),
+        Work::UpdateGroup { leaving } => json!({ "leaving": leaving }),
+        Work::CreateSnapshot | Work::DeleteSnapshot | Work::RevertToSnapshot | Work::CreateGroup => json!({}),
     };
     put("work", work);
     Json::Object(json)
@@ -211,6 +222,10 @@ fn work(kind: &str, json: &Json) -> Option<Work> {
         "create_snapshot" => Work::CreateSnapshot,
         "delete_snapshot" => Work::DeleteSnapshot,
         "revert_to_snapshot" => Work::RevertToSnapshot,
+        "create_group" => Work::CreateGroup,
+        "create_group_from_src" => Work::CreateGroupFromSource { volumes: list("volumes")? },
+        "update_group" => Work::UpdateGroup { leaving: list("leaving")? },
+        "delete_group" => Work::DeleteGroup { volumes: list("volumes")? },
         _ => return None,
     })
 }

@@ -1,5 +1,5 @@
 //! What a new volume asks of nouns that have stores of their own elsewhere, or none yet: how two types are encrypted,
-//! backups, groups.
+//! backups.
 
 use super::encryption;
 use crate::block_storage::model::encryption::TypeEncryption;
@@ -22,14 +22,5 @@ pub fn same_encryption(connection: &mut Connection, one: &str, other: &str) -> R
 /// As all statements.
 pub fn has_backup(connection: &mut Connection, id: &str) -> Result<bool> {
     let sql = "SELECT 1 FROM backups WHERE id = ? AND deleted = false";
-    Ok(connection.row(sql, &[id.into()], |_| Ok(()))?.is_some())
-}
-
-/// Whether there is a group with this id.
-///
-/// # Errors
-/// As all statements.
-pub fn has_group(connection: &mut Connection, id: &str) -> Result<bool> {
-    let sql = "SELECT 1 FROM \"groups\" WHERE id = ? AND deleted = false";
     Ok(connection.row(sql, &[id.into()], |_| Ok(()))?.is_some())
 }

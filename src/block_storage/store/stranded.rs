@@ -1,7 +1,7 @@
-//! Volumes and snapshots that are on their way to another status although nobody has an order that would take them there.
+//! Volumes, snapshots and groups that are on their way to another status although nobody has an order that would take them there.
 
 use super::services::escaped;
-use crate::database::{Connection, Value};
+use crate::database::{Connection, Row, Value};
 use crate::error::Result;
 use crate::time::Timestamp;
 
@@ -9,15 +9,17 @@ use crate::time::Timestamp;
 pub const VOLUME: &str = "volume";
 /// The kind of snapshots.
 pub const SNAPSHOT: &str = "snapshot";
+/// The kind of groups.
+pub const GROUP: &str = "group";
 
 /// An object that nobody was asked to do anything about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stranded {
-    /// [`VOLUME`] or [`SNAPSHOT`].
+    /// [`VOLUME`], [`SNAPSHOT`] or [`GROUP`].
     pub kind: &'static str,
     /// Its id.
     pub id: String,
-    /// The volume: itself, or the one that the snapshot is of.
+    /// The volume: itself, or the one that the snapshot is of; or the group.
     pub volume_id: String,
     /// Its owner.
     pub project_id: String,
@@ -55,18 +57,7 @@ fn find(c: &mut Connection, backend: Option<&str>) -> Result<Vec<Stranded>> {
          v.status IN ('creating', 'deleting', 'extending', 'error_managing_deleting'){place} AND NOT EXISTS \
          (SELECT 1 FROM hearth_orders o WHERE o.object_type = 'volume' AND o.object_id = v.id) ORDER BY v.id"
     );
-    let mut found = c.rows(&volumes, &params, |row| {
-        let id = row.string(0)?;
-        Ok(Stranded {
-            kind: VOLUME,
-            volume_id: id.clone(),
-            id,
-            project_id: row.opt_string(1)?.unwrap_or_default(),
-            status: row.string(2)?,
-            host: row.opt_string(3)?,
-            changed_at: row.opt_time(4)?.or(row.opt_time(5)?),
-        })
-    })?;
+    let mut found = c.rows(&volumes, &params, |row| whole(VOLUME, row))?;
     let snapshots = format!(
         "SELECT s.id, s.volume_id, s.project_id, s.status, v.host, s.updated_at, s.created_at FROM snapshots s \
          JOIN volumes v ON v.id = s.volume_id WHERE s.deleted = ?{place} AND s.status IN ('creating', 'deleting') AND \
@@ -83,5 +74,26 @@ fn find(c: &mut Connection, backend: Option<&str>) -> Result<Vec<Stranded>> {
             changed_at: row.opt_time(5)?.or(row.opt_time(6)?),
         })
     })?);
+    // After the volumes: their orders come before those of their groups.
+    let groups = format!(
+        "SELECT v.id, v.project_id, v.status, v.host, v.updated_at, v.created_at FROM \"groups\" v WHERE v.deleted = ? \
+         AND v.status IN ('creating', 'deleting', 'updating'){place} AND NOT EXISTS \
+         (SELECT 1 FROM hearth_orders o WHERE o.object_type = 'group' AND o.object_id = v.id) ORDER BY v.id"
+    );
+    found.extend(c.rows(&groups, &params, |row| whole(GROUP, row))?);
     Ok(found)
+}
+
+/// A volume or a group.
+fn whole(kind: &'static str, row: &Row<'_>) -> Result<Stranded> {
+    let id = row.string(0)?;
+    Ok(Stranded {
+        kind,
+        volume_id: id.clone(),
+        id,
+        project_id: row.opt_string(1)?.unwrap_or_default(),
+        status: row.string(2)?,
+        host: row.opt_string(3)?,
+        changed_at: row.opt_time(4)?.or(row.opt_time(5)?),
+    })
 }

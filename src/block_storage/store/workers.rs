@@ -7,3 +7,7 @@ pub use crate::database::transition::{work_begins as begin, work_ends as end};
 pub const VOLUME: &str = "Volume";
 /// The table's word for a snapshot.
 pub const SNAPSHOT: &str = "Snapshot";
+/// The table's word for a group.
+pub const GROUP: &str = "Group";
+/// The table's word for a group snapshot.
+pub const GROUP_SNAPSHOT: &str = "GroupSnapshot";

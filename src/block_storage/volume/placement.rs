@@ -2,12 +2,13 @@
 //! order. Not here: the choice (`scheduler/`).
 
 use super::{Shared, events};
+use crate::block_storage::model::group::{self, Group};
 use crate::block_storage::model::pool::{Pool, service_host};
 use crate::block_storage::model::volume::{CREATE, Status, Volume};
 use crate::block_storage::model::work::{Hints, Order, Work};
 use crate::block_storage::scheduler::{self, Request};
 use crate::block_storage::store::orders::Held;
-use crate::block_storage::store::{Outcome, messages, orders, pools, volume_types, volumes};
+use crate::block_storage::store::{Outcome, groups, messages, orders, pools, volume_types, volumes};
 use crate::database::{Connection, Transaction};
 use crate::error::Result;
 use crate::time::Timestamp;
@@ -16,20 +17,26 @@ use crate::time::Timestamp;
 /// process; another one is left for the process of its backend, one that nobody can carry out ends here, with its volume
 /// in error.
 pub(super) fn place(tx: &mut Transaction<'_>, shared: &Shared, order: Held) -> Result<Option<Held>> {
+    if order.work == Work::CreateGroup {
+        return place_group(tx, shared, order);
+    }
     let Some(volume) = volumes::lock(tx, &order.volume_id)?.filter(|volume| volume.status == Status::Creating) else {
         // Somebody removed or reset it before it was placed.
         orders::end(tx, &order)?;
         return Ok(None);
     };
+    if let Some(group) = &volume.group_id
+        && groups::by_id(tx, group)?
+            .is_some_and(|group| group.host.is_none() && group.status == group::Status::Creating)
+    {
+        // It goes where its group goes, and waits for that.
+        orders::give_back(tx, &order)?;
+        return Ok(None);
+    }
     match choose(tx, shared, &order, &volume)? {
         Some(pool) => {
             move_to(tx, &volume, &pool)?;
-            let backend = service_host(&pool.name);
-            let own = shared.backends.iter().any(|own| own.host == backend && own.state().is_ready());
-            if own {
-                return orders::assign(tx, order, backend).map(Some);
-            }
-            orders::pass_on(tx, &order, backend, &order.work)?;
+            return keep_or_pass_on(tx, shared, order, &pool);
         }
         None => {
             volumes::finish(tx, &volume.id, &CREATE, Outcome::Failed, &[])?;
@@ -39,6 +46,46 @@ pub(super) fn place(tx: &mut Transaction<'_>, shared: &Shared, order: Held) -> R
         }
     }
     Ok(None)
+}
+
+/// Takes an order that was placed, where it is for a backend of this process, or leaves it to the process of its backend.
+fn keep_or_pass_on(tx: &mut Transaction<'_>, shared: &Shared, order: Held, pool: &Pool) -> Result<Option<Held>> {
+    let backend = service_host(&pool.name);
+    if shared.backends.iter().any(|own| own.host == backend && own.state().is_ready()) {
+        return orders::assign(tx, order, backend).map(Some);
+    }
+    orders::pass_on(tx, &order, backend, &order.work)?;
+    Ok(None)
+}
+
+/// As [`place`], for a group: on a pool that suits every type that its volumes may have.
+fn place_group(tx: &mut Transaction<'_>, shared: &Shared, order: Held) -> Result<Option<Held>> {
+    let waiting = |group: &Group| group.status == group::Status::Creating;
+    let Some(group) = groups::lock(tx, &order.volume_id)?.filter(waiting) else {
+        orders::end(tx, &order)?;
+        return Ok(None);
+    };
+    let mut pools = pools::list(tx, shared.settings.down_time_seconds)?;
+    let mut chosen = None;
+    for volume_type in groups::volume_types(tx, &group.id)? {
+        let extra_specs = extra_specs(tx, &volume_type)?;
+        let zone = group.availability_zone.clone();
+        let request = Request { availability_zone: zone, extra_specs, ..Request::default() };
+        pools.retain(|pool| scheduler::suits(&request, pool, &shared.settings.rules).is_ok());
+        chosen = scheduler::choose(&request, &pools, &shared.settings.rules).ok();
+    }
+    match chosen.cloned() {
+        Some(pool) => {
+            groups::change(tx, &group.id, &[("host", (&pool.name).into())])?;
+            keep_or_pass_on(tx, shared, order, &pool)
+        }
+        None => {
+            log::error!("group {} can not be placed: no pool suits all of its volume types", group.id);
+            groups::finish(tx, &group.id, &group::CREATE, Outcome::Failed, &[])?;
+            orders::end(tx, &order)?;
+            Ok(None)
+        }
+    }
 }
 
 /// Another pool for a volume that could not be made on those that were tried; `None` where there is none.
@@ -99,13 +146,18 @@ fn request(
         }
         Ok(hosts)
     };
-    let only_on = match &order.source_volume_id {
+    let only_on = match (&volume.group_id, &order.source_volume_id) {
+        // A group lies on one backend.
+        (Some(group), _) => {
+            let host = groups::by_id(tx, group)?.and_then(|group| group.host);
+            Some(service_host(host.as_deref().unwrap_or_default()).to_owned())
+        }
         // A copy is made where its source lies.
-        Some(source) => {
+        (None, Some(source)) => {
             let host = volumes::by_id(tx, source)?.and_then(|source| source.host);
             Some(service_host(host.as_deref().unwrap_or_default()).to_owned())
         }
-        None => None,
+        (None, None) => None,
     };
     Ok(Request {
         size_gib: volume.size_gib,

@@ -8,7 +8,7 @@ use crate::block_storage::model::snapshot;
 use crate::block_storage::model::volume;
 use crate::block_storage::model::work::{Order, Requester, Work};
 use crate::block_storage::store::stranded::{self, Stranded};
-use crate::block_storage::store::{Outcome, messages, orders, snapshots, volumes};
+use crate::block_storage::store::{Outcome, groups, messages, orders, snapshots, volumes};
 use crate::database::Transaction;
 use crate::error::Result;
 
@@ -68,6 +68,16 @@ fn settle(tx: &mut Transaction<'_>, shared: &Shared, backend: &Backend, object: 
             messages::create(tx, &requester, &object.id, events::SNAPSHOT_FAILED, ttl)
         }
         (stranded::SNAPSHOT, "deleting") => orders::place(tx, &order(Work::DeleteSnapshot, true)),
+        (stranded::GROUP, status) => {
+            let volumes = groups::volumes(tx, &object.id)?.into_iter().map(|volume| volume.id).collect();
+            let work = match status {
+                "creating" => Work::CreateGroupFromSource { volumes },
+                "deleting" => Work::DeleteGroup { volumes },
+                // Nobody knows who was to leave.
+                _ => Work::UpdateGroup { leaving: Vec::new() },
+            };
+            orders::place(tx, &order(work, false))
+        }
         _ => Ok(()),
     }
 }

@@ -4,6 +4,7 @@
 mod create;
 mod delete;
 mod extend;
+mod groups;
 mod snapshots;
 
 use super::backends::Backend;
@@ -43,6 +44,10 @@ pub(super) fn run(shared: &Shared, order: &Held) -> Result<()> {
         Work::CreateSnapshot => snapshots::create(&job),
         Work::DeleteSnapshot => snapshots::delete(&job),
         Work::RevertToSnapshot => snapshots::revert(&job),
+        Work::CreateGroup => groups::create(&job, &[]),
+        Work::CreateGroupFromSource { volumes } => groups::create(&job, volumes),
+        Work::UpdateGroup { leaving } => groups::update(&job, leaving),
+        Work::DeleteGroup { .. } => groups::delete(&job),
     }
 }
 

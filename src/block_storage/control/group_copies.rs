@@ -1,0 +1,110 @@
+//! A new group of a group or of a group snapshot: one transaction writes the group and a volume for each of the source,
+//! charges the project, and orders the work (Block Storage API v3, "Create group from source").
+
+use super::groups::{charge_one, empty};
+use super::refusals::invalid_group;
+use super::volume_create::{Content, NewVolume, place, volume};
+use super::{Authorized, Caller, keys, pools, volumes};
+use crate::block_storage::model::group::{COPY, Group};
+use crate::block_storage::model::volume::Volume;
+use crate::block_storage::policies::groups as rules;
+use crate::block_storage::store::volume_types::Eyes;
+use crate::block_storage::{rpc, store};
+use crate::database::Transaction;
+use crate::error::Result;
+
+/// What a new group is made of.
+pub struct Source {
+    /// The group that it is made of, or whose snapshot it is made of.
+    group: Group,
+    /// What its volumes are made of.
+    contents: Vec<Content>,
+}
+
+impl Source {
+    /// A group with its volumes.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Forbidden`] where the caller may not see the volumes, those of the database.
+    pub fn group(caller: &Caller<'_>, group: &Authorized<Group>) -> Result<Self> {
+        let members = caller.database.read(|c| store::groups::volumes(c, &group.id))?;
+        let contents = members
+            .iter()
+            .map(|member| Authorized::<Volume>::load_as_source(caller, &member.id).map(Content::of_volume));
+        Ok(Self { group: Group::clone(group), contents: contents.collect::<Result<_>>()? })
+    }
+
+    /// Holds the source, so that it is still there when the orders are, and has volumes.
+    fn hold(&self, tx: &mut Transaction<'_>) -> Result<()> {
+        let id = &self.group.id;
+        let now = store::groups::lock(tx, id)?.ok_or_else(|| super::authorized::no_group(id))?;
+        if self.contents.is_empty() {
+            return Err(invalid_group("Source Group is empty. No group will be created."));
+        }
+        if COPY.from.holds(now.status) {
+            return Ok(());
+        }
+        Err(invalid_group(format!("Group {id} can not be copied in status {}.", now.status)))
+    }
+}
+
+/// Makes a group with copies of the source's volumes, which then wait for a volume service.
+///
+/// # Errors
+/// [`crate::Kind::Forbidden`], [`crate::Kind::InvalidState`], [`crate::Kind::Invalid`] on a frozen backend,
+/// [`crate::Kind::OverQuota`], those of the database.
+pub fn create(
+    caller: &Caller<'_>,
+    name: Option<String>,
+    description: Option<String>,
+    source: &Source,
+) -> Result<Group> {
+    caller.enforce(&rules::CREATE)?;
+    let origin = &source.group;
+    let copy = Group {
+        availability_zone: origin.availability_zone.clone(),
+        host: origin.host.clone(),
+        cluster_name: origin.cluster_name.clone(),
+        source_group_id: Some(origin.id.clone()),
+        ..empty(caller, name, description, &origin.group_type_id)
+    };
+    let host = copy.host.as_deref().unwrap_or_default();
+    let size_gib = source.contents.iter().filter_map(Content::size_gib).sum();
+    if !pools::has_room(caller, host, size_gib)? {
+        return Err(invalid_group(format!("No valid host to create group {}.", copy.id)));
+    }
+    volumes::refuse_frozen(caller, Some(host))?;
+    caller.database.write(|tx| {
+        source.hold(tx)?;
+        charge_one(tx, caller, &copy)?;
+        let types = store::groups::volume_types(tx, &origin.id)?;
+        store::groups::insert(tx, &copy, &types)?;
+        let members = source.contents.iter().map(|content| member(tx, caller, &copy, content));
+        let members = members.collect::<Result<_>>()?;
+        rpc::create_group_from_source(tx, &caller.requester(), &copy, members)
+    })?;
+    caller.doorbell.ring();
+    Ok(copy)
+}
+
+/// Writes one volume of the new group; its id.
+fn member(tx: &mut Transaction<'_>, caller: &Caller<'_>, copy: &Group, content: &Content) -> Result<String> {
+    let size_gib = content.size_gib().unwrap_or_default();
+    let type_id = content.type_id().unwrap_or_default();
+    let volume_type = store::volume_types::find(tx, type_id, Eyes::All)?;
+    let volume_type = volume_type.ok_or_else(|| store::volume_types::not_found(type_id))?;
+    let encryption = store::encryption::find(tx, type_id)?;
+    let encryption_key_id = encryption.map(|encryption| keys::create(caller, &encryption)).transpose()?;
+    let new = NewVolume::default();
+    let made = Volume {
+        group_id: Some(copy.id.clone()),
+        encryption_key_id,
+        host: copy.host.clone(),
+        cluster_name: copy.cluster_name.clone(),
+        ..volume(caller, &new, content, &volume_type, size_gib, copy.availability_zone.clone())
+    };
+    place(tx, caller, &new, content, &made, &volume_type.name)?;
+    // The scheduler, which would have noted it, is not asked.
+    store::pools::promise(tx, copy.host.as_deref().unwrap_or_default(), size_gib, true)?;
+    Ok(made.id)
+}
