@@ -14,12 +14,17 @@ use super::workers::{Engine, PATIENCE};
 const QUIET: Duration = Duration::from_secs(1);
 /// How often the ages of requests are looked at.
 const AGES: Duration = Duration::from_millis(50);
+/// The longest time between two looks while requests come. Each look costs a wake-up, which is much beside a request
+/// where a web server spreads few requests over many processes; so that looks come seldom while none finds a request
+/// running, and every [`PATIENCE`] as soon as one does.
+const SELDOM: Duration = Duration::from_millis(25);
 
 impl Engine {
     /// The life of the watch.
     pub(super) fn keep_watch(&self) {
         let mut aged = Instant::now();
         let (mut served, mut changed) = (0, None::<Instant>);
+        let mut pace = PATIENCE;
         loop {
             let now = Instant::now();
             let requests = self.counters.requests.load(Ordering::Relaxed);
@@ -31,13 +36,15 @@ impl Engine {
                 return;
             }
             let recent = changed.is_some_and(|at| now.saturating_duration_since(at) < QUIET);
-            let quiet = !recent && !self.is_anything_running();
+            let running = self.is_anything_running();
+            pace = if running { PATIENCE } else { (pace * 2).min(SELDOM) };
+            let quiet = !recent && !running;
             let wait = if quiet {
                 // Set under the lock that a worker takes before it looks: it can not miss it.
                 self.watch_sleeps.store(true, Ordering::Relaxed);
                 Duration::from_secs(3_600)
             } else {
-                PATIENCE
+                pace
             };
             drop(self.watch.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner));
             if quiet {
