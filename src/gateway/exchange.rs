@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::connection::Connection;
 use super::fastcgi::record::{self, kind, status};
-use super::fastcgi::writer::{self as fastcgi, Records};
+use super::fastcgi::writer::{self as fastcgi, Form, Records};
 use super::http::parser::Asked;
 use super::http::writer::{self as http, CHUNK_HEAD_BYTES};
 use super::message::{BodyWriter, Response, ResponseBody};
@@ -48,6 +48,8 @@ pub(super) enum Wire {
         is_head: bool,
         /// The web server heeds what comes behind the end of a request; see [`Exchange::append_after`].
         heeds_more: bool,
+        /// How the answer's records look.
+        form: Form,
     },
     /// An HTTP/1.1 response.
     Http(Asked),
@@ -239,9 +241,9 @@ impl Exchange {
     ) {
         let end = if reply::is_bodiless(code) { End::Nothing } else { End::Length(body.len()) };
         match self.wire {
-            Wire::FastCgi { id, is_head, .. } => {
+            Wire::FastCgi { id, is_head, form, .. } => {
                 reply::cgi_head(scratch, code, fields, end);
-                let mut records = fastcgi::answer(id);
+                let mut records = fastcgi::answer(id, form);
                 records.put(out, scratch);
                 if end != End::Nothing && !is_head {
                     records.put(out, body);
@@ -311,10 +313,10 @@ struct Stream<'a> {
 impl Stream<'_> {
     fn head(&mut self, response: &Response, end: End) {
         match self.exchange.wire {
-            Wire::FastCgi { id, .. } => {
+            Wire::FastCgi { id, form, .. } => {
                 let mut head = Vec::with_capacity(256);
                 reply::cgi_head(&mut head, response.status, &response.headers, end);
-                let mut records = fastcgi::answer(id);
+                let mut records = fastcgi::answer(id, form);
                 records.put(&mut self.buffer, &head);
                 self.open = Open::Records(records);
             }

@@ -10,6 +10,7 @@ use super::arriving::{Arriving, Reader};
 use super::connection::Connection;
 use super::exchange::{Exchange, Wire};
 use super::fastcgi::Responder;
+use super::fastcgi::writer::Form;
 use super::http::parser::{Asked, Parser};
 use super::message::{Body, Params, Request};
 use super::protocol::{Event, Limits, Violation};
@@ -343,7 +344,7 @@ fn heed(
 fn exchange(connection: &Arc<Connection>, id: u16, keep: bool, asked: Asked) -> Arc<Exchange> {
     let wire = match id {
         0 => Wire::Http(asked),
-        id => Wire::FastCgi { id, is_head: false, heeds_more: false },
+        id => Wire::FastCgi { id, is_head: false, heeds_more: false, form: Form::Full },
     };
     Arc::new(Exchange::new(Arc::clone(connection), wire, keep))
 }
@@ -373,6 +374,7 @@ fn head(
             id,
             is_head: params.value(b"REQUEST_METHOD") == Some(b"HEAD"),
             heeds_more: params.value(b"SERVER_SOFTWARE").is_some_and(|name| name.starts_with(b"nginx")),
+            form: Form::for_request(&params),
         },
     };
     let exchange = Arc::new(Exchange::new(Arc::clone(connection), wire, keep));

@@ -1,5 +1,7 @@
 //! Answers as FastCGI records: a CGI response (RFC 3875 section 6) in `FCGI_STDOUT`, then `FCGI_END_REQUEST`.
 
+use crate::gateway::message::Params;
+
 use super::record::{self, HEADER_BYTES, Header, MAX_CONTENT, VERSION, kind, padding_of};
 
 /// Appends a stream of any length as records of one kind. [`Records::close`] must be called at the end.
@@ -9,12 +11,32 @@ pub struct Records {
     id: u16,
     /// Where the open record's header is in the buffer.
     open: Option<usize>,
+    form: Form,
+}
+
+/// How many records and bytes an answer has beside its content. Every web server understands both forms.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Form {
+    /// As specification sections 3.3 and 5.3 have it: padding to eight bytes, and an empty record at the end of a stream.
+    #[default]
+    Full,
+    /// Neither: for a web server to which each costs system calls, and which goes by `FCGI_END_REQUEST`.
+    Terse,
+}
+
+impl Form {
+    /// The form that suits the web server which sent these variables. mod_proxy_fcgi, which alone makes such a
+    /// SCRIPT_FILENAME, reads header, content and padding of each record with a `read` of its own and polls before each.
+    pub fn for_request(params: &Params) -> Self {
+        let by_proxy = params.value(b"SCRIPT_FILENAME").is_some_and(|name| name.starts_with(b"proxy:"));
+        if by_proxy { Self::Terse } else { Self::Full }
+    }
 }
 
 impl Records {
     /// A stream of `kind` for the request `id`.
-    pub fn new(kind: u8, id: u16) -> Self {
-        Self { kind, id, open: None }
+    pub fn new(kind: u8, id: u16, form: Form) -> Self {
+        Self { kind, id, open: None, form }
     }
 
     /// Appends content.
@@ -38,7 +60,7 @@ impl Records {
     pub fn close(&mut self, out: &mut Vec<u8>) {
         let Some(start) = self.open.take() else { return };
         let length = out.len() - start;
-        let padding = padding_of(length);
+        let padding = if self.form == Form::Terse { 0 } else { padding_of(length) };
         out.resize(out.len() + usize::from(padding), 0);
         let header = Header {
             version: VERSION,
@@ -52,30 +74,34 @@ impl Records {
         }
     }
 
-    /// Completes the stream with its empty record, and the request with `FCGI_END_REQUEST`.
+    /// Completes the stream, with its empty record where the form has one, and the request with `FCGI_END_REQUEST`.
     pub fn end(mut self, out: &mut Vec<u8>, app_status: u32, protocol_status: u8) {
         self.close(out);
-        record::append(out, self.kind, self.id, &[]);
+        if self.form == Form::Full {
+            record::append(out, self.kind, self.id, &[]);
+        }
         record::append_end(out, self.id, app_status, protocol_status);
     }
 }
 
 /// The stream that carries the answer to request `id`.
-pub fn answer(id: u16) -> Records {
-    Records::new(kind::STDOUT, id)
+pub fn answer(id: u16, form: Form) -> Records {
+    Records::new(kind::STDOUT, id, form)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::record::{HEADER_BYTES, Header, MAX_CONTENT, kind};
-    use super::answer;
+    use super::{Form, answer};
+    use crate::gateway::message::Params;
 
     #[test]
     fn content_of_any_length_comes_back_whole_from_its_records() {
-        for length in [0, 1, 7, 8, MAX_CONTENT - 1, MAX_CONTENT, MAX_CONTENT + 1, 3 * MAX_CONTENT + 5] {
+        let lengths = [0, 1, 7, 8, MAX_CONTENT - 1, MAX_CONTENT, MAX_CONTENT + 1, 3 * MAX_CONTENT + 5];
+        for (length, form) in lengths.into_iter().flat_map(|length| [(length, Form::Full), (length, Form::Terse)]) {
             let content: Vec<u8> = (0..length).map(|n| (n % 251) as u8).collect();
             let mut out = Vec::new();
-            let mut records = answer(9);
+            let mut records = answer(9, form);
             for piece in content.chunks(1_000) {
                 records.put(&mut out, piece);
             }
@@ -88,11 +114,26 @@ mod tests {
                 if header.kind == kind::STDOUT {
                     read.extend_from_slice(&tail[..length]);
                 }
+                assert!(form == Form::Full || header.padding == 0);
                 kinds.push((header.kind, length));
                 rest = &tail[length + usize::from(header.padding)..];
             }
             assert!(rest.is_empty() && read == content, "{length} bytes");
-            assert_eq!(kinds[kinds.len() - 2..], [(kind::STDOUT, 0), (kind::END_REQUEST, 8)]);
+            let empty = kinds.iter().filter(|kind| **kind == (kind::STDOUT, 0)).count();
+            assert_eq!(empty, usize::from(form == Form::Full));
+            assert_eq!(kinds.last(), Some(&(kind::END_REQUEST, 8)));
         }
+    }
+
+    #[test]
+    fn only_mod_proxy_fcgi_gets_the_terse_form() {
+        let form = |name: &[u8]| {
+            let mut params = Params::default();
+            params.push(b"SCRIPT_FILENAME", name);
+            Form::for_request(&params)
+        };
+        assert_eq!(form(b"proxy:fcgi://localhost/volume/v3/"), Form::Terse);
+        assert_eq!(form(b"/srv/proxy:/hearth"), Form::Full);
+        assert_eq!(Form::for_request(&Params::default()), Form::Full);
     }
 }
