@@ -1,6 +1,8 @@
 //! How Block Storage talks, apart from its routes: version discovery, microversions, the form of an error, the page of an
 //! unknown URL (Block Storage API v3, "API versions").
 
+use std::cell::RefCell;
+
 use crate::config;
 use crate::gateway::{Request, Response};
 use crate::rest::fault;
@@ -62,6 +64,20 @@ fn current(request: &Request, links: &Links) -> Response {
 }
 
 fn versions(status: u16, links: &Links) -> Response {
+    thread_local! {
+        /// The last document and its root: nearly all clients of a service ask for the same one.
+        static MADE: RefCell<(String, Vec<u8>)> = const { RefCell::new((String::new(), Vec::new())) };
+    }
+    let bytes = MADE.with_borrow_mut(|(root, bytes)| {
+        if *root != links.root || bytes.is_empty() {
+            (*root, *bytes) = (links.root.clone(), document(links));
+        }
+        bytes.clone()
+    });
+    Response::new(status, "application/json", bytes)
+}
+
+fn document(links: &Links) -> Vec<u8> {
     let mut json = Json::with_capacity(512);
     let own = format!("{}/v3/", links.root);
     json.object(|json| {
@@ -92,5 +108,5 @@ fn versions(status: u16, links: &Links) -> Response {
             });
         });
     });
-    Response::new(status, "application/json", json.into_bytes())
+    json.into_bytes()
 }

@@ -15,24 +15,57 @@ pub struct Params {
 impl Params {
     /// Adds one variable. A name that is there already is not replaced; [`Params::value`] answers the first.
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
-        let at = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let start = self.bytes.len();
         self.bytes.extend_from_slice(name);
+        self.end_pair(start, value);
+    }
+
+    /// Adds a header under the name that CGI gives it: `prefix`, then capitals, and underscores for hyphens.
+    pub(super) fn push_header(&mut self, prefix: &[u8], name: &str, value: &[u8]) {
+        let upper = |byte: u8| if byte == b'-' { b'_' } else { byte.to_ascii_uppercase() };
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(prefix);
+        self.bytes.extend(name.bytes().map(upper));
+        self.end_pair(start, value);
+    }
+
+    /// Adds the value of the name that begins at `start`.
+    fn end_pair(&mut self, start: usize, value: &[u8]) {
+        let at = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let middle = self.bytes.len();
         self.bytes.extend_from_slice(value);
         self.spans.push((at(start), at(middle), at(self.bytes.len())));
     }
 
+    /// The same variables with room for so many bytes and so many variables more.
+    pub(super) fn with_room_for(&self, bytes: usize, count: usize) -> Self {
+        let mut params = Self {
+            bytes: Vec::with_capacity(self.bytes.len() + bytes),
+            spans: Vec::with_capacity(self.spans.len() + count),
+        };
+        params.bytes.extend_from_slice(&self.bytes);
+        params.spans.extend_from_slice(&self.spans);
+        params
+    }
+
     /// The value of a variable such as `REQUEST_METHOD`, as the web server sent it.
     pub fn value(&self, name: &[u8]) -> Option<&[u8]> {
-        self.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+        self.of_length(name.len()).find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    /// The variables whose names have so many bytes. Of some 25 variables nearly all are told apart by that alone.
+    fn of_length(&self, length: usize) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let of_length = move |&&(name, value, _): &&(u32, u32, u32)| (value - name) as usize == length;
+        self.spans.iter().filter(of_length).map(|span| self.pair(span))
+    }
+
+    fn pair(&self, &(name, value, end): &(u32, u32, u32)) -> (&[u8], &[u8]) {
+        (&self.bytes[name as usize..value as usize], &self.bytes[value as usize..end as usize])
     }
 
     /// All variables in the order of arrival.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.spans.iter().map(|&(name, value, end)| {
-            (&self.bytes[name as usize..value as usize], &self.bytes[value as usize..end as usize])
-        })
+        self.spans.iter().map(|span| self.pair(span))
     }
 
     /// Makes room for so many bytes of names and values and so many variables more.
@@ -107,15 +140,13 @@ impl Request {
     /// A header by its lower-case name, as text; `None` where it is absent or not UTF-8.
     pub fn header(&self, name: &str) -> Option<&str> {
         let name = name.as_bytes();
-        let special = matches!(name, b"content-type" | b"content-length");
+        let prefix: &[u8] = if matches!(name, b"content-type" | b"content-length") { b"" } else { b"HTTP_" };
         let same = |variable: &[u8]| {
-            let rest = if special { Some(variable) } else { variable.strip_prefix(b"HTTP_") };
-            rest.is_some_and(|rest| {
-                rest.len() == name.len()
-                    && rest.iter().zip(name).all(|(a, b)| *a == if *b == b'-' { b'_' } else { b.to_ascii_uppercase() })
+            variable.strip_prefix(prefix).is_some_and(|rest| {
+                rest.iter().zip(name).all(|(a, b)| *a == if *b == b'-' { b'_' } else { b.to_ascii_uppercase() })
             })
         };
-        let (_, value) = self.params.iter().find(|(key, _)| same(key))?;
+        let (_, value) = self.params.of_length(prefix.len() + name.len()).find(|(key, _)| same(key))?;
         std::str::from_utf8(value).ok()
     }
 
@@ -128,13 +159,15 @@ impl Request {
     pub fn path(&self) -> Cow<'_, str> {
         match self.param("REQUEST_URI").filter(|uri| !uri.is_empty()) {
             Some(uri) => {
-                let uri = uri.split(['?', '#']).next().unwrap_or(uri);
+                let end = memchr::memchr2(b'?', b'#', uri.as_bytes());
+                let uri = end.and_then(|end| uri.get(..end)).unwrap_or(uri);
+                if uri.starts_with('/') {
+                    return Cow::Borrowed(uri);
+                }
                 // An absolute-form target (RFC 9112 section 3.2.2) carries scheme and authority before the path.
                 match uri.split_once("://") {
-                    Some((_, rest)) if !uri.starts_with('/') => {
-                        Cow::Borrowed(rest.find('/').map_or("/", |at| &rest[at..]))
-                    }
-                    _ => Cow::Borrowed(uri),
+                    Some((_, rest)) => Cow::Borrowed(rest.find('/').map_or("/", |at| &rest[at..])),
+                    None => Cow::Borrowed(uri),
                 }
             }
             None => match (self.param("SCRIPT_NAME").unwrap_or(""), self.param("PATH_INFO").unwrap_or("")) {
@@ -175,7 +208,9 @@ pub struct Response {
 impl Response {
     /// A response of `status` with a body of the given type.
     pub fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        let headers = vec![(Cow::Borrowed("Content-Type"), Cow::Borrowed(content_type))];
+        // Room for what the layers above add.
+        let mut headers = Vec::with_capacity(8);
+        headers.push((Cow::Borrowed("Content-Type"), Cow::Borrowed(content_type)));
         Self { status, headers, body: ResponseBody::Bytes(body.into()) }
     }
 

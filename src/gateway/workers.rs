@@ -174,7 +174,7 @@ impl Engine {
             } else if let Some(job) = state.queue.pop_front() {
                 self.queued.store(state.queue.len(), Ordering::Relaxed);
                 drop(state);
-                if let Some(token) = self.run(job, me) {
+                if let Some(token) = self.run(job, me, Instant::now()) {
                     self.readiness.attend(token);
                 }
             } else {
@@ -262,9 +262,10 @@ impl Engine {
     /// Runs a request on the polling thread itself; meanwhile the polling is there to be taken.
     fn run_leading(&self, poll: Box<Poll>, job: Job, me: usize) -> Option<Box<Poll>> {
         let share = poll.has_more() && self.median_us.load(Ordering::Relaxed) > SHARE_ABOVE_US;
+        let started = Instant::now();
         let mut state = self.state();
         let offered = share && state.idle > 0;
-        state.baton = Some(Baton { poll, lent_by: Some(me), since: Instant::now(), offered });
+        state.baton = Some(Baton { poll, lent_by: Some(me), since: started, offered });
         drop(state);
         if offered {
             self.workers.notify_one();
@@ -274,7 +275,7 @@ impl Engine {
         if self.watch_sleeps.load(Ordering::Relaxed) {
             self.watch.notify_one();
         }
-        let attention = self.run(job, me);
+        let attention = self.run(job, me, started);
         threads::on_waiting(None);
         let back = self.state().baton.take_if(|baton| baton.lent_by == Some(me));
         match (back, attention) {
@@ -320,14 +321,13 @@ impl Engine {
     }
 
     /// Runs one request and answers it. The connection that the polling thread must look after now, if it must.
-    fn run(&self, job: Job, me: usize) -> Option<u64> {
+    fn run(&self, job: Job, me: usize, started: Instant) -> Option<u64> {
         let Job { exchange, request, arrived } = job;
         let token = exchange.connection.token;
         if !exchange.is_open() {
             return exchange.needs_attention().then_some(token);
         }
         let slot = self.slots.get(me)?;
-        let started = Instant::now();
         slot.begin(&request, &exchange, arrived);
         let response = match threads::contain(|| (self.handler)(request)) {
             Ok(response) => response,

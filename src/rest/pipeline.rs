@@ -42,7 +42,7 @@ impl App {
 
     /// Answers one request. Never panics: a panic below is a 500 for this request.
     pub fn handle(&self, mut request: Request) -> Response {
-        let started = Instant::now();
+        let started = log::log_enabled!(target: "access", log::Level::Info).then(Instant::now);
         let request_id = request_id();
         running::set_request_id(&request_id);
         let path = request.path().into_owned();
@@ -51,7 +51,9 @@ impl App {
             log::error!("a handler panicked: {panic}");
             self.fault(&request, &path, &Error::internal("a handler panicked"))
         });
-        access(&request, &path, &response, started);
+        if let Some(started) = started {
+            access(&request, &path, &response, started);
+        }
         response.header("x-openstack-request-id", request_id)
     }
 
@@ -70,25 +72,25 @@ impl App {
         let config = &platform.config;
         let root = links::root(
             request,
-            &prefix,
+            prefix,
             config.opt_text(&config::default::PUBLIC_ENDPOINT),
             config.boolean(&config::oslo_middleware::ENABLE_PROXY_HEADERS_PARSING),
         );
-        mount.endpoint.serve(request, &Arrival { path: below, root, request_id })
+        mount.endpoint.serve(request, Arrival { path: below, root, request_id })
     }
 
     /// The service of a request with its prefix and the path below: the one that the web server names
     /// (`HEARTH_SERVICE`), else the one whose prefix the path has, else the one whose port it came to, else the only one.
-    fn mount<'s, 'p>(&'s self, request: &Request, path: &'p str) -> Option<(&'s Mount, String, &'p str)> {
+    fn mount<'s, 'p>(&'s self, request: &Request, path: &'p str) -> Option<(&'s Mount, &'s str, &'p str)> {
         let below = |mount: &Mount| {
             let rest = path.strip_prefix(mount.prefix.as_str())?;
             (rest.is_empty() || rest.starts_with('/')).then_some(rest)
         };
         let prefixed = |mount: &'s Mount| match below(mount) {
             Some(rest) if !mount.prefix.is_empty() => {
-                (mount, mount.prefix.clone(), if rest.is_empty() { "/" } else { rest })
+                (mount, mount.prefix.as_str(), if rest.is_empty() { "/" } else { rest })
             }
-            _ => (mount, String::new(), path),
+            _ => (mount, "", path),
         };
         if let Some(name) = request.param("HEARTH_SERVICE") {
             return self.mounts.iter().find(|mount| mount.endpoint.name() == name).map(prefixed);
@@ -100,7 +102,7 @@ impl App {
         let port = request.param("SERVER_PORT").and_then(|port| port.parse::<u16>().ok()).unwrap_or(0);
         let by_port = self.mounts.iter().find(|mount| mount.port != 0 && mount.port == port);
         let only = || if self.mounts.len() == 1 { self.mounts.first() } else { None };
-        by_port.or_else(only).map(|mount| (mount, String::new(), path))
+        by_port.or_else(only).map(|mount| (mount, "", path))
     }
 
     fn fault(&self, request: &Request, path: &str, error: &Error) -> Response {
@@ -137,9 +139,6 @@ fn request_id() -> String {
 }
 
 fn access(request: &Request, path: &str, response: &Response, started: Instant) {
-    if !log::log_enabled!(target: "access", log::Level::Info) {
-        return;
-    }
     let bytes = match &response.body {
         ResponseBody::Bytes(bytes) => i64::try_from(bytes.len()).unwrap_or(i64::MAX),
         ResponseBody::Stream(_) => -1,

@@ -26,19 +26,19 @@ pub struct Versions {
 }
 
 impl Versions {
-    /// The version that the caller asks for; `echo` receives the text for the answer's header.
+    /// The version that the caller asks for; `echo` receives the one for the answer's header.
     ///
     /// # Errors
     /// `Invalid` for what is no version, `NotAcceptable` for one that is not served.
-    pub fn negotiate(&self, request: &Request, echo: &mut Option<String>) -> Result<Microversion> {
+    pub fn negotiate(&self, request: &Request, echo: &mut Option<Microversion>) -> Result<Microversion> {
         let Some(header) = request.header("openstack-api-version") else {
-            *echo = Some(self.min.to_string());
+            *echo = Some(self.min);
             return Ok(self.min);
         };
         let mine = header.split(',').map(str::trim).find_map(|part| part.strip_prefix(self.word));
         let text = mine.map(str::trim).unwrap_or_default();
         if text == "latest" {
-            *echo = Some(self.max.to_string());
+            *echo = Some(self.max);
             return Ok(self.max);
         }
         let Some(version) = Microversion::parse(text) else {
@@ -47,7 +47,7 @@ impl Versions {
                 "API Version String {shown} is of invalid format. Must be of format MajorNum.MinorNum."
             )));
         };
-        *echo = Some(version.to_string());
+        *echo = Some(version);
         if version.within(self.min, self.max) {
             return Ok(version);
         }
@@ -112,7 +112,7 @@ pub trait Endpoint: Send + Sync {
     /// Its name.
     fn name(&self) -> &'static str;
     /// Answers one request.
-    fn serve(&self, request: &mut Request, arrival: &Arrival<'_>) -> Response;
+    fn serve(&self, request: &mut Request, arrival: Arrival<'_>) -> Response;
     /// The platform that it stands on now.
     fn platform(&self) -> std::sync::Arc<Platform>;
     /// Stands on another platform from the next request on.
@@ -135,14 +135,18 @@ impl<S: Send + Sync> Service<S> {
 
     /// Everything between the mount and the handler, in the order in which Cinder checks: token, path, version, body,
     /// action, project, schema.
-    fn answer(&self, request: &mut Request, arrival: &Arrival<'_>, echo: &mut Option<String>) -> Result<Response> {
+    fn answer(
+        &self,
+        request: &mut Request,
+        path: &str,
+        mut links: Links,
+        echo: &mut Option<Microversion>,
+    ) -> Result<Response> {
         let platform = self.platform.load();
-        let (project, path) = self.split(arrival.path);
-        let links = Links {
-            root: arrival.root.clone(),
-            version: self.dialect.base,
-            project: project.map(|project| format!("/{project}")).unwrap_or_default(),
-        };
+        let (project, path) = self.split(path);
+        if let Some(project) = project {
+            links.project = ["/", project].concat();
+        }
         let mut context = platform.authenticate.context(request)?;
         platform.policy.decide_admin(&mut context);
         running::set_project(&context.project_id);
@@ -261,13 +265,13 @@ impl<S: Send + Sync> Endpoint for Service<S> {
         self.name
     }
 
-    fn serve(&self, request: &mut Request, arrival: &Arrival<'_>) -> Response {
-        let links = Links { root: arrival.root.clone(), version: self.dialect.base, project: String::new() };
+    fn serve(&self, request: &mut Request, arrival: Arrival<'_>) -> Response {
+        let links = Links { root: arrival.root, version: self.dialect.base, project: String::new() };
         if let Some(response) = (self.dialect.front)(request, arrival.path, &links) {
             return response;
         }
         let mut echo = None;
-        let response = match self.answer(request, arrival, &mut echo) {
+        let response = match self.answer(request, arrival.path, links, &mut echo) {
             Ok(response) => response,
             Err(error) => {
                 report(&error);
@@ -282,7 +286,7 @@ impl<S: Send + Sync> Endpoint for Service<S> {
         };
         match (&self.dialect.versions, echo) {
             (Some(versions), Some(version)) => response
-                .header("OpenStack-API-Version", [versions.word, " ", &version].concat())
+                .header("OpenStack-API-Version", format!("{} {version}", versions.word))
                 .header("Vary", "OpenStack-API-Version")
                 .header("x-compute-request-id", arrival.request_id.to_owned()),
             _ => response,

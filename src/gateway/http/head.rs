@@ -114,12 +114,15 @@ fn has_token(fields: &[httparse::Header<'_>], name: &str, token: &str) -> bool {
 }
 
 fn variables(method: &str, target: &str, old: bool, fields: &[httparse::Header<'_>], constant: &Params) -> Params {
-    let mut params = constant.clone();
+    // All of it at once: names and values, `HTTP_` before each, the target and its query, the Host again as the name.
+    let sizes = fields.iter().map(|field| field.name.len() + field.value.len() + 5);
+    let host = fields.iter().find(|field| field.name.eq_ignore_ascii_case("host")).map_or(0, |field| field.value.len());
+    let room = sizes.sum::<usize>() + 2 * target.len() + method.len() + host + 80;
+    let mut params = constant.with_room_for(room, fields.len() + 5);
     params.push(b"REQUEST_METHOD", method.as_bytes());
     params.push(b"REQUEST_URI", target.as_bytes());
     params.push(b"QUERY_STRING", target.split_once('?').map_or("", |(_, query)| query).as_bytes());
     params.push(b"SERVER_PROTOCOL", if old { b"HTTP/1.0" } else { b"HTTP/1.1" });
-    let mut name = Vec::with_capacity(32);
     let mut joined = Vec::new();
     for (at, field) in fields.iter().enumerate() {
         let same = |other: &&httparse::Header<'_>| other.name.eq_ignore_ascii_case(field.name);
@@ -130,15 +133,11 @@ fn variables(method: &str, target: &str, old: bool, fields: &[httparse::Header<'
         {
             continue;
         }
-        name.clear();
-        if !field.name.eq_ignore_ascii_case("content-type") && !field.name.eq_ignore_ascii_case("content-length") {
-            name.extend_from_slice(b"HTTP_");
-        }
-        let upper = |byte: u8| if byte == b'-' { b'_' } else { byte.to_ascii_uppercase() };
-        name.extend(field.name.bytes().map(upper));
+        let special = ["content-type", "content-length"].iter().any(|name| field.name.eq_ignore_ascii_case(name));
+        let prefix: &[u8] = if special { b"" } else { b"HTTP_" };
         let mut others = fields.iter().skip(at + 1).filter(same).peekable();
         if others.peek().is_none() {
-            params.push(&name, field.value);
+            params.push_header(prefix, field.name, field.value);
         } else {
             let between: &[u8] = if field.name.eq_ignore_ascii_case("cookie") { b"; " } else { b", " };
             joined.clear();
@@ -147,7 +146,7 @@ fn variables(method: &str, target: &str, old: bool, fields: &[httparse::Header<'
                 joined.extend_from_slice(between);
                 joined.extend_from_slice(other.value);
             }
-            params.push(&name, &joined);
+            params.push_header(prefix, field.name, &joined);
         }
         if field.name.eq_ignore_ascii_case("host") {
             let host = field.value;
