@@ -80,7 +80,7 @@ def described():
         "go": _version(["go", "version"]),
         "rust": _version(["rustc", "--version"]),
         "commit": _version(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"]),
-        "python_servers": run([VENV / "bin" / "pip", "list", "--format=freeze"]).split() if VENV.exists() else [],
+        "python_servers": run([VENV / "bin" / "python", "-m", "pip", "list", "--format=freeze"]).split() if VENV.exists() else [],
     }
 
 
