@@ -10,6 +10,8 @@ pub struct Params {
     bytes: Vec<u8>,
     /// Start of the name, start of the value, end of the value.
     spans: Vec<(u32, u32, u32)>,
+    /// Bytes of names and values; the buffer may hold what stood between them too.
+    size: usize,
 }
 
 impl Params {
@@ -31,10 +33,28 @@ impl Params {
 
     /// Adds the value of the name that begins at `start`.
     fn end_pair(&mut self, start: usize, value: &[u8]) {
-        let at = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let middle = self.bytes.len();
         self.bytes.extend_from_slice(value);
-        self.spans.push((at(start), at(middle), at(self.bytes.len())));
+        self.span(start, middle, self.bytes.len());
+    }
+
+    fn span(&mut self, start: usize, middle: usize, end: usize) {
+        let at = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        self.spans.push((at(start), at(middle), at(end)));
+        self.size += end - start;
+    }
+
+    /// Copies bytes in which pairs stand, for [`Params::adopt`]. Where they begin in the buffer.
+    pub(super) fn take_over(&mut self, bytes: &[u8]) -> usize {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        start
+    }
+
+    /// Adds the variable whose name and value stand one behind the other in the buffer already, from `start` on.
+    pub(super) fn adopt(&mut self, start: usize, name: usize, value: usize) {
+        debug_assert!(start + name + value <= self.bytes.len());
+        self.span(start, start + name, start + name + value);
     }
 
     /// The same variables with room for so many bytes and so many variables more.
@@ -42,6 +62,7 @@ impl Params {
         let mut params = Self {
             bytes: Vec::with_capacity(self.bytes.len() + bytes),
             spans: Vec::with_capacity(self.spans.len() + count),
+            size: self.size,
         };
         params.bytes.extend_from_slice(&self.bytes);
         params.spans.extend_from_slice(&self.spans);
@@ -86,13 +107,14 @@ impl Params {
 
     /// Bytes of all names and values.
     pub fn size(&self) -> usize {
-        self.bytes.len()
+        self.size
     }
 
     /// Forgets all variables and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.spans.clear();
+        self.size = 0;
     }
 }
 

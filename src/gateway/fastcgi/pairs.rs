@@ -54,18 +54,20 @@ impl PairReader {
                 self.partial.clear();
             }
         }
-        if self.params.is_empty() && !piece.is_empty() {
-            // Nearly always all variables come in one piece, and web servers send about 25.
-            self.params.reserve(piece.len().min(max_bytes), 32.min(max_count));
+        if piece.is_empty() {
+            return Ok(());
         }
+        if self.params.is_empty() {
+            // Nearly always all variables come in one piece, and web servers send about 25.
+            self.params.reserve(piece.len(), 32.min(max_count));
+        }
+        // The piece is copied as a whole, lengths and all: many short copies would cost more.
+        let mut place = self.params.take_over(piece);
         while let Some((name, value, start)) = lengths(piece) {
             let size = self.admit(name, value, max_bytes, max_count)?;
-            let Some((pair, rest)) = piece.get(start..).filter(|rest| rest.len() >= size).map(|r| r.split_at(size))
-            else {
-                break;
-            };
-            let (name, value) = pair.split_at(name);
-            self.params.push(name, value);
+            let Some(rest) = piece.get(start + size..) else { break };
+            self.params.adopt(place + start, name, value);
+            place += start + size;
             piece = rest;
         }
         self.partial.extend_from_slice(piece);
