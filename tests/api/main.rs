@@ -2,6 +2,7 @@
 //! No socket, no clock, a database of its own for each test. One file per noun.
 
 mod authorization;
+mod clusters;
 mod concurrency;
 mod default_types;
 mod discovery;
@@ -15,6 +16,7 @@ mod people;
 mod pools;
 mod qos_specs;
 mod quotas;
+mod replication;
 mod services;
 mod snapshots;
 mod transfers;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::fixture::{Cloud, OTHER_PROJECT, PROJECT, Persona::*};
 
 /// A service that reported so many seconds ago.
-fn service(cloud: &Cloud, host: &str, binary: &str, zone: &str, seconds_ago: i64) {
+pub(crate) fn service(cloud: &Cloud, host: &str, binary: &str, zone: &str, seconds_ago: i64) {
     let reported = Timestamp::now().plus_seconds(-seconds_ago);
     cloud.sql(
         "INSERT INTO services (created_at, updated_at, deleted, host, \"binary\", topic, report_count, disabled, \

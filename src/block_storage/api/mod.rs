@@ -1,6 +1,7 @@
 //! What the API takes and answers: routes, bodies, views, and handlers that read a request, call `control/`, and write.
 
 pub mod availability_zones;
+pub mod clusters;
 pub mod default_types;
 pub mod extensions;
 pub mod group_actions;
@@ -16,6 +17,7 @@ pub mod metadata;
 pub mod pools;
 pub mod qos_specs;
 pub mod quotas;
+pub mod replication;
 pub mod resource_filters;
 mod selections;
 pub mod services;
@@ -60,6 +62,8 @@ pub const ROUTES: &[&[Route<BlockStorage>]] = &[
     qos_specs::ROUTES,
     quotas::ROUTES,
     services::ROUTES,
+    replication::ROUTES,
+    clusters::ROUTES,
     hosts::ROUTES,
     pools::ROUTES,
     availability_zones::ROUTES,

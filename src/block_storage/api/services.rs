@@ -92,8 +92,10 @@ fn is_host(text: &str) -> bool {
 }
 
 const BINARY: Input = Input::new("binary", Check::Text(1, 255));
-const HOST_NAME: Input = Input::new("host", HOST).nullable();
-const CLUSTER: Input = Input::new("cluster", Check::Text(0, 255)).nullable();
+/// A host or `host@backend`.
+pub(super) const HOST_NAME: Input = Input::new("host", HOST).nullable();
+/// A cluster.
+pub(super) const CLUSTER: Input = Input::new("cluster", Check::Text(0, 255)).nullable();
 /// An older name of `binary`; one of them must be there.
 const SERVICE_NAME: Input = Input::new("service", Check::Text(1, 255));
 

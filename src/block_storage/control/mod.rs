@@ -1,6 +1,7 @@
 //! The meaning of requests: what is loaded, who may, what changes in one transaction. No HTTP and no SQL.
 
 mod authorized;
+pub mod clusters;
 pub mod default_types;
 pub mod group_actions;
 pub mod group_copies;
@@ -16,6 +17,7 @@ pub mod pools;
 pub mod qos_specs;
 pub mod quotas;
 pub mod refusals;
+pub mod replication;
 pub mod resource_filters;
 pub mod services;
 pub mod snapshot_actions;

@@ -1,6 +1,7 @@
 //! What Block Storage knows: objects, their statuses and the moves between them. Pure values: no SQL, no HTTP, no clock.
 
 pub mod attachment;
+pub mod cluster;
 pub mod encryption;
 pub mod group;
 pub mod group_list;

@@ -3,6 +3,7 @@
 
 pub mod attachments;
 pub mod census;
+pub mod clusters;
 pub mod encryption;
 pub mod group_lists;
 pub mod group_types;

@@ -118,9 +118,15 @@ pub fn set_disabled(tx: &mut Transaction<'_>, id: i64, disabled: bool, reason: O
     Ok(changed > 0)
 }
 
-/// Keeps the objects of the service's backend as they are, or not; `false` where there is no such service.
+/// Keeps the objects of the service's backend as they are and lets it take no new volumes, or ends both; `false` where it is
+/// so already.
 pub fn set_frozen(tx: &mut Transaction<'_>, id: i64, frozen: bool) -> Result<bool> {
-    let changed = tx.execute("UPDATE services SET frozen = ? WHERE id = ?", &[frozen.into(), id.into()])?;
+    let reason = if frozen { "frozen" } else { "" };
+    let changed = tx.execute(
+        "UPDATE services SET frozen = ?, disabled = ?, disabled_reason = ?, modified_at = ? \
+         WHERE id = ? AND COALESCE(frozen, false) = ?",
+        &[frozen.into(), frozen.into(), reason.into(), Timestamp::now().into(), id.into(), (!frozen).into()],
+    )?;
     Ok(changed > 0)
 }
 
