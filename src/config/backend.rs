@@ -40,6 +40,15 @@ pub const NFS_SPARSED_VOLUMES: Opt = Opt::boolean(SECTION, "nfs_sparsed_volumes"
 pub const NFS_QCOW2_VOLUMES: Opt = Opt::boolean(SECTION, "nfs_qcow2_volumes", "false")
     .help("Whether the file driver makes qcow2 files instead of raw ones. Copies keep the format of their source.");
 
+/// Where hosts mount the folder of the file driver.
+pub const HEARTH_FILE_EXPORT: Opt = Opt::text(SECTION, "hearth_file_export", "").help(
+    "Where hosts mount the folder of the file driver by NFS, as address:/path. Empty: hosts have the folder under the \
+     same path as this one; then raw volumes alone can be attached.",
+);
+/// Options with which hosts mount it.
+pub const NFS_MOUNT_OPTIONS: Opt = Opt::text(SECTION, "nfs_mount_options", "")
+    .help("Options with which hosts mount hearth_file_export. Empty: those of the host.");
+
 /// All rows of this file.
 pub const ROWS: &[Opt] = &[
     ENABLED_BACKENDS,
@@ -52,4 +61,6 @@ pub const ROWS: &[Opt] = &[
     HEARTH_FILE_PATH,
     NFS_SPARSED_VOLUMES,
     NFS_QCOW2_VOLUMES,
+    HEARTH_FILE_EXPORT,
+    NFS_MOUNT_OPTIONS,
 ];

@@ -99,6 +99,11 @@ pub const VOLUME_TRANSFER_KEY_LENGTH: Opt = Opt::integer("DEFAULT", "volume_tran
     .help("Characters of the key that is told to whoever offers a volume to another project.")
     .reload();
 
+/// How long a request waits for a service.
+pub const RPC_RESPONSE_TIMEOUT: Opt = Opt::seconds("DEFAULT", "rpc_response_timeout", "60")
+    .help("How long a request waits for the answer of a volume service.")
+    .reload();
+
 /// All rows of this file.
 pub const ROWS: &[Opt] = &[
     AUTH_STRATEGY,
@@ -126,4 +131,5 @@ pub const ROWS: &[Opt] = &[
     MESSAGE_REAP_INTERVAL,
     VOLUME_TRANSFER_SALT_LENGTH,
     VOLUME_TRANSFER_KEY_LENGTH,
+    RPC_RESPONSE_TIMEOUT,
 ];

@@ -20,6 +20,7 @@ pub mod hearth;
 pub mod key_manager;
 pub mod keystone_authtoken;
 pub mod logging;
+pub mod nova;
 pub mod oslo_middleware;
 pub mod oslo_policy;
 pub mod quota;
@@ -44,6 +45,7 @@ pub const ALL: &[&[Opt]] = &[
     database::ROWS,
     key_manager::ROWS,
     keystone_authtoken::ROWS,
+    nova::ROWS,
     oslo_policy::ROWS,
     oslo_middleware::ROWS,
     healthcheck::ROWS,
@@ -67,6 +69,7 @@ mod tests {
             (include_str!("database.rs"), database::ROWS),
             (include_str!("key_manager.rs"), key_manager::ROWS),
             (include_str!("keystone_authtoken.rs"), keystone_authtoken::ROWS),
+            (include_str!("nova.rs"), nova::ROWS),
             (include_str!("oslo_policy.rs"), oslo_policy::ROWS),
             (include_str!("oslo_middleware.rs"), oslo_middleware::ROWS),
             (include_str!("healthcheck.rs"), healthcheck::ROWS),

@@ -1,6 +1,7 @@
 //! The database: SQLite, MariaDB or PostgreSQL behind one connection, one row and one set of values (design, sections 7
 //! and 8). It knows tables, lists, transitions and orders, and nothing of what they mean: that is for the `store/` folders.
 
+pub mod answers;
 mod catalog;
 pub mod check;
 mod connection;

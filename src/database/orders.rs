@@ -329,7 +329,8 @@ pub fn release_in(tx: &mut Transaction<'_>, role: &str, host: &str) -> Result<u6
 /// # Errors
 /// As all statements.
 pub fn waiting(connection: &mut Connection) -> Result<Vec<(String, String, i64, Timestamp)>> {
-    let sql = "SELECT role, host, count(*), min(created_at) FROM hearth_orders GROUP BY role, host ORDER BY role, host";
+    let sql = "SELECT role, host, count(*), min(created_at) FROM hearth_orders \
+               WHERE role <> 'answer' GROUP BY role, host ORDER BY role, host";
     connection.rows(sql, &[], |row| Ok((row.string(0)?, row.string(1)?, row.int(2)?, row.time(3)?)))
 }
 

@@ -38,7 +38,7 @@ impl World {
             let first = Self::make();
             (first.cloud.database_file(), first.ids)
         });
-        Self { cloud: Cloud::on(database, CONFIGURED), ids: ids.clone() }
+        Self { cloud: Cloud::on(database, &format!("host = node\n{CONFIGURED}")), ids: ids.clone() }
     }
 
     fn make() -> Self {
@@ -70,6 +70,9 @@ impl World {
             &[(&volume).into()],
         );
         let group_type = crate::group_types::group_type(&cloud, "mine", true, json!({"k": "v"}));
+        let used = people::volume(&cloud, Persona::Member, "used");
+        let reserve = json!({"attachment": {"volume_uuid": used}});
+        let attachment = cloud.post(Persona::Member, "/attachments", reserve).expect(200)["attachment"]["id"].clone();
         let offered = people::volume(&cloud, Persona::Member, "offered");
         let offer = json!({"transfer": {"volume_id": offered}});
         let transfer = cloud.post(Persona::Member, "/volume-transfers", offer).expect(202)["transfer"].clone();
@@ -92,6 +95,8 @@ impl World {
             ("group_id", group),
             ("message_id", MESSAGE.to_owned()),
             ("volume_id", volume),
+            ("used", used),
+            ("attachment_id", attachment.as_str().unwrap().to_owned()),
             ("transfer_id", text("id")),
             ("auth_key", text("auth_key")),
             ("snapshot_id", snapshot),
@@ -127,9 +132,17 @@ impl World {
     }
 
     /// What must be true before the route can succeed.
-    fn arrange(&self, route: &Route<BlockStorage>) {
+    fn arrange(&mut self, route: &Route<BlockStorage>) {
         let volume = &self.ids["volume_id"];
         match (route.path, route.action) {
+            ("/attachments/{attachment_id}", _)
+            | (_, "os-initialize_connection" | "os-terminate_connection" | "os-force_detach") => {
+                self.cloud.serve();
+                for volume in ["volume_id", "used"] {
+                    let file = self.cloud.volumes().join(format!("volume-{}", self.ids[volume]));
+                    std::fs::File::create(file).unwrap();
+                }
+            }
             ("/volumes/{volume_id}/action", "os-begin_detaching") => {
                 people::status(&self.cloud, "volumes", volume, "in-use");
                 let sql = "UPDATE volumes SET attach_status = 'attached' WHERE id = ?";
@@ -204,6 +217,8 @@ impl World {
             ("PUT", "/snapshots/{snapshot_id}") => json!({"snapshot": {"name": "new"}}),
             (_, path) if path.ends_with("/metadata") => json!({"metadata": {"k": "w"}}),
             (_, path) if path.ends_with("/metadata/{key}") => json!({"meta": {"k": "w"}}),
+            ("POST", "/attachments") => json!({"attachment": {"volume_uuid": volume}}),
+            ("PUT", "/attachments/{attachment_id}") => json!({"attachment": {"connector": {"host": "h"}}}),
             ("POST", path) if path.ends_with("/accept") => json!({"accept": {"auth_key": self.ids["auth_key"]}}),
             ("POST", path) if path.ends_with("-transfer") || path.ends_with("-transfers") => {
                 json!({"transfer": {"volume_id": volume}})
@@ -243,6 +258,8 @@ impl World {
 
     fn action(&self, action: &str) -> Value {
         match action {
+            "os-attach" => json!({"host_name": "h", "mountpoint": "/dev/vdb"}),
+            "os-initialize_connection" | "os-terminate_connection" => json!({"connector": {}}),
             "os-extend" => json!({"new_size": 2}),
             "os-set_bootable" => json!({"bootable": true}),
             "os-update_readonly_flag" => json!({"readonly": true}),
@@ -282,7 +299,7 @@ fn every_route_answers_every_persona_as_the_table_says() {
     let mut wrong = String::new();
     for route in routes() {
         let arranged = || {
-            let world = World::new();
+            let mut world = World::new();
             world.arrange(route);
             world
         };
@@ -318,7 +335,7 @@ fn what_an_administrator_may_succeeds() {
 /// Whether the path names an object that belongs to a project.
 fn names_an_object(route: &Route<BlockStorage>) -> bool {
     // A transfer is there to be taken by whoever has its key.
-    let variables = ["{volume_id}", "{snapshot_id}", "{message_id}", "{project}", "{transfer_id}"];
+    let variables = ["{volume_id}", "{snapshot_id}", "{message_id}", "{project}", "{transfer_id}", "{attachment_id}"];
     !route.path.ends_with("/accept") && variables.iter().any(|variable| route.path.contains(variable))
 }
 

@@ -10,7 +10,7 @@ use crate::people::{group, member, orders, status, used, volume, volume_with};
 const CALLERS: usize = 8;
 
 /// The statuses that so many callers get for the same request, sorted.
-fn at_once(ask: impl Fn(usize) -> u16 + Sync) -> Vec<u16> {
+pub(crate) fn at_once(ask: impl Fn(usize) -> u16 + Sync) -> Vec<u16> {
     let start = Barrier::new(CALLERS);
     let mut statuses: Vec<u16> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..CALLERS)
@@ -29,7 +29,7 @@ fn at_once(ask: impl Fn(usize) -> u16 + Sync) -> Vec<u16> {
 }
 
 /// One caller was served, the others were refused with this status.
-fn one_won(statuses: &[u16], won: u16, lost: u16) {
+pub(crate) fn one_won(statuses: &[u16], won: u16, lost: u16) {
     let served = statuses.iter().filter(|status| **status == won).count();
     let refused = statuses.iter().filter(|status| **status == lost).count();
     assert_eq!((served, refused), (1, CALLERS - 1), "{statuses:?}");

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use hearth::block_storage::volume::RunningRole;
 use hearth::block_storage::{self, policies};
 use hearth::config::Config;
 use hearth::database::{Database, Options, Value, migrate, orders};
@@ -96,6 +97,7 @@ impl Authenticate for Personas {
             ..Identity::default()
         };
         let mut context = Context::new(Arc::new(identity), request);
+        context.service_token = request.header("x-service-token") == Persona::Service.token();
         self.0.decide_admin(&mut context);
         Ok(context)
     }
@@ -130,6 +132,7 @@ pub struct Cloud {
     /// The configuration that it started with.
     pub config: Arc<Config>,
     folder: PathBuf,
+    volumes: Option<RunningRole>,
 }
 
 impl Default for Cloud {
@@ -175,7 +178,25 @@ impl Cloud {
         let platform = Arc::new(Platform { config: Arc::clone(&config), policy, authenticate });
         let service = block_storage::service(platform, database.clone());
         let app = App::new(vec![Mount { prefix: String::new(), port: 0, endpoint: Arc::new(service) }]);
-        Self { app, database, config, folder }
+        Self { app, database, config, folder, volumes: None }
+    }
+
+    /// With these lines in the configuration file, and a volume service for the host `node`.
+    pub fn serving(lines: &str) -> Self {
+        let mut cloud = Self::with(&format!("host = node\n{lines}"));
+        cloud.serve();
+        cloud
+    }
+
+    /// Starts the volume service in this process.
+    pub fn serve(&mut self) {
+        let service = block_storage::volume::start(Arc::clone(&self.config), self.database.clone()).unwrap();
+        self.volumes = Some(service);
+    }
+
+    /// Where its volume service keeps volumes.
+    pub fn volumes(&self) -> PathBuf {
+        self.folder.join("volumes/file")
     }
 
     /// `GET` of a path below version and project.
@@ -255,6 +276,10 @@ impl Cloud {
 
 impl Drop for Cloud {
     fn drop(&mut self) {
+        if let Some(service) = self.volumes.take() {
+            service.stop();
+            service.wait();
+        }
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }

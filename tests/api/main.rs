@@ -1,8 +1,10 @@
 //! The APIs in one process: requests go in where the gateway would put them, answers are read where it would take them.
 //! No socket, no clock, a database of its own for each test. One file per noun.
 
+mod attachments;
 mod authorization;
 mod clusters;
+mod compute;
 mod concurrency;
 mod default_types;
 mod discovery;
@@ -23,5 +25,6 @@ mod transfers;
 mod types;
 mod versions;
 mod volume_actions;
+mod volume_connections;
 mod volume_lists;
 mod volumes;

@@ -22,6 +22,18 @@ pub fn volume_with(cloud: &Cloud, persona: Persona, body: Value) -> String {
     id
 }
 
+/// A volume that the cloud's own service has made, with its file.
+pub fn real_volume(cloud: &Cloud, persona: Persona, size: i64) -> String {
+    let id = new_volume(cloud, persona, json!({ "size": size }));
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let made = || cloud.numbers("SELECT COUNT(*) FROM volumes WHERE id = ? AND status <> 'creating'", &[(&id).into()]);
+    while made() == [0] {
+        assert!(std::time::Instant::now() < deadline, "volume {id} is not made");
+        std::thread::yield_now();
+    }
+    id
+}
+
 /// A volume that still waits for a service.
 pub fn new_volume(cloud: &Cloud, persona: Persona, body: Value) -> String {
     let answer = cloud.post(persona, "/volumes", json!({ "volume": body })).expect(202);

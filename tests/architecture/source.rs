@@ -30,6 +30,7 @@ const LAYERS: &[Layer] = &[
     Layer { name: "block_storage", may: PLATFORM },
     Layer { name: "block_storage::model", may: &[] },
     Layer { name: "block_storage::policies", may: &["identity::policy"] },
+    Layer { name: "block_storage::compute", may: &["config", "identity", "service"] },
     Layer {
         name: "block_storage::api",
         may: &[
@@ -52,6 +53,7 @@ const LAYERS: &[Layer] = &[
             "block_storage::model",
             "block_storage::policies",
             "block_storage::scheduler",
+            "block_storage::compute",
             "identity",
             "database",
             "config",
@@ -61,7 +63,7 @@ const LAYERS: &[Layer] = &[
     Layer { name: "block_storage::scheduler", may: &["block_storage::model", "block_storage::store", "database"] },
     Layer {
         name: "block_storage::rpc",
-        may: &["block_storage::model", "block_storage::store", "database", "messaging", "config"],
+        may: &["block_storage::model", "block_storage::store", "database", "messaging", "config", "service"],
     },
     Layer { name: "block_storage::volume", may: BEHIND_BLOCK_STORAGE },
     Layer { name: "block_storage::backup", may: BEHIND_BLOCK_STORAGE },

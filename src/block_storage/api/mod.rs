@@ -1,5 +1,6 @@
 //! What the API takes and answers: routes, bodies, views, and handlers that read a request, call `control/`, and write.
 
+pub mod attachments;
 pub mod availability_zones;
 pub mod clusters;
 pub mod default_types;
@@ -34,6 +35,7 @@ pub mod type_views;
 pub mod types;
 pub mod volume_actions;
 pub mod volume_bodies;
+pub mod volume_connections;
 pub mod volume_encryption;
 pub mod volume_metadata;
 pub mod volume_views;
@@ -50,6 +52,8 @@ pub const ROUTES: &[&[Route<BlockStorage>]] = &[
     volume_encryption::ROUTES,
     volume_metadata::ROUTES,
     volume_actions::ROUTES,
+    volume_connections::ROUTES,
+    attachments::ROUTES,
     snapshots::ROUTES,
     snapshot_metadata::ROUTES,
     snapshot_actions::ROUTES,

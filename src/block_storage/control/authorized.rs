@@ -4,6 +4,7 @@
 use std::ops::Deref;
 
 use super::Caller;
+use crate::block_storage::model::attachment::AttachmentDetails;
 use crate::block_storage::model::group::Group;
 use crate::block_storage::model::message::Message;
 use crate::block_storage::model::snapshot::Snapshot;
@@ -119,6 +120,20 @@ impl Authorized<Message> {
         let message = message.ok_or_else(|| store::message_lists::no_message(id))?;
         caller.policy.check(rule, caller.context, &Target::project(&message.project_id))?;
         Ok(Self(message))
+    }
+}
+
+impl Authorized<AttachmentDetails> {
+    /// The attachment with this id, if its volume is of the caller's project and `rule` holds of it.
+    ///
+    /// # Errors
+    /// [`crate::Kind::NotFound`], [`crate::Kind::Forbidden`], those of the database.
+    pub fn load(caller: &Caller<'_>, id: &str, rule: &Rule) -> Result<Self> {
+        let found = caller.database.read(|c| store::attachments::by_id(c, id))?;
+        let found = found.filter(|attachment| caller.sees(&attachment.project_id));
+        let attachment = found.ok_or_else(|| store::attachments::no_attachment(id))?;
+        caller.policy.check(rule, caller.context, &Target::project(&attachment.project_id))?;
+        Ok(Self(attachment))
     }
 }
 

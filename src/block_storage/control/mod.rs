@@ -1,8 +1,10 @@
 //! The meaning of requests: what is loaded, who may, what changes in one transaction. No HTTP and no SQL.
 
+pub mod attachments;
 mod authorized;
 pub mod clusters;
 pub mod default_types;
+mod detachment;
 pub mod group_actions;
 pub mod group_copies;
 pub mod group_delete;
@@ -28,6 +30,7 @@ pub mod transfers;
 pub mod type_encryption;
 pub mod types;
 pub mod volume_actions;
+pub mod volume_connections;
 pub mod volume_create;
 pub mod volume_delete;
 pub mod volume_metadata;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::status::{From, Status, Transition};
-use super::{group, snapshot, volume};
+use super::{attachment, group, snapshot, volume};
 
 /// The page.
 pub fn page() -> String {
@@ -16,7 +16,8 @@ pub fn page() -> String {
          the operation leads to it. What a volume service then does ends in the status after `/`, or in the one after `!`\n\
          where it fails; `gone` is the end of the object.\n",
     );
-    object(&mut out, "Volumes", volume::MOVES, volume::Guard::words);
+    let volumes: Vec<&volume::Move> = volume::MOVES.iter().chain(attachment::MOVES).copied().collect();
+    object(&mut out, "Volumes", &volumes, volume::Guard::words);
     object(&mut out, "Snapshots", snapshot::MOVES, snapshot::Guard::words);
     object(&mut out, "Groups", group::MOVES, group::Guard::words);
     out

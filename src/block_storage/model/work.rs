@@ -32,6 +32,22 @@ pub enum Work {
         /// GiB after.
         new_size_gib: i64,
     },
+    /// Makes a volume reachable for a host. Somebody waits for the answer.
+    Connect {
+        /// The attachment that holds the connection; `None` in the old protocol, which keeps none.
+        attachment_id: Option<String>,
+        /// What the host says of itself, as JSON.
+        connector: String,
+        /// Whether it is refused while another attachment of a volume that allows one is connected.
+        alone: bool,
+    },
+    /// Makes a volume unreachable for a host. Somebody waits for the answer.
+    Disconnect {
+        /// The attachment, which ends with its connection; `None` where only the connection ends.
+        attachment_id: Option<String>,
+        /// What the host says of itself, as JSON, where there is no attachment that knows it.
+        connector: Option<String>,
+    },
     /// Makes a snapshot.
     CreateSnapshot,
     /// Removes a snapshot.
@@ -64,6 +80,8 @@ impl Work {
             Self::CreateVolume { .. } => "create_volume",
             Self::DeleteVolume { .. } => "delete_volume",
             Self::ExtendVolume { .. } => "extend_volume",
+            Self::Connect { .. } => "connect",
+            Self::Disconnect { .. } => "disconnect",
             Self::CreateSnapshot => "create_snapshot",
             Self::DeleteSnapshot => "delete_snapshot",
             Self::RevertToSnapshot => "revert_to_snapshot",

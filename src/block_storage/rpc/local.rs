@@ -10,7 +10,7 @@ use crate::block_storage::store::{orders, workers};
 use crate::database::Transaction;
 use crate::error::Result;
 
-/// Puts an order into the caller's transaction.
+/// Puts an order into the caller's transaction; its number.
 pub(super) fn place(
     tx: &mut Transaction<'_>,
     requester: &Requester,
@@ -18,7 +18,7 @@ pub(super) fn place(
     snapshot: Option<&Snapshot>,
     source: Option<&Volume>,
     work: Work,
-) -> Result<()> {
+) -> Result<i64> {
     // What begins a move says so itself; what is new has made no move.
     match (&work, snapshot) {
         (Work::CreateVolume { .. }, _) => workers::begin(tx, workers::VOLUME, &volume.id, volume.status.name())?,
@@ -58,5 +58,5 @@ pub(super) fn place_for_group(
         requester: requester.clone(),
         attempts: 0,
     };
-    orders::place(tx, &order)
+    orders::place(tx, &order).map(|_| ())
 }

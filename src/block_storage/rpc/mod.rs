@@ -4,9 +4,11 @@
 //!
 //! After the transaction, [`Doorbell::ring`] shortens the wait; without it orders are found within a second.
 
+mod awaited;
 mod doorbell;
 mod local;
 
+pub use awaited::{Ticket, wait};
 pub use doorbell::{Doorbell, Ears};
 
 use crate::block_storage::model::group::Group;
@@ -29,13 +31,13 @@ pub fn create_volume(
     hints: &Hints,
 ) -> Result<()> {
     let work = Work::CreateVolume { hints: hints.clone(), tried: Vec::new() };
-    local::place(tx, requester, volume, None, source, work)
+    local::place(tx, requester, volume, None, source, work).map(|_| ())
 }
 
 /// Orders the end of a volume whose row is in status `deleting`, or `error_managing_deleting`; with `cascade` that of its
 /// snapshots too, whose rows are then in status `deleting`.
 pub fn delete_volume(tx: &mut Transaction<'_>, requester: &Requester, volume: &Volume, cascade: bool) -> Result<()> {
-    local::place(tx, requester, volume, None, None, Work::DeleteVolume { cascade })
+    local::place(tx, requester, volume, None, None, Work::DeleteVolume { cascade }).map(|_| ())
 }
 
 /// Orders more room for a volume whose row is in status `extending` and has its old size. The project has been charged
@@ -47,7 +49,7 @@ pub fn extend_volume(
     new_size_gib: i64,
 ) -> Result<()> {
     let work = Work::ExtendVolume { old_size_gib: volume.size_gib, new_size_gib };
-    local::place(tx, requester, volume, None, None, work)
+    local::place(tx, requester, volume, None, None, work).map(|_| ())
 }
 
 /// Orders a snapshot whose row is in status `creating`.
@@ -57,7 +59,7 @@ pub fn create_snapshot(
     volume: &Volume,
     snapshot: &Snapshot,
 ) -> Result<()> {
-    local::place(tx, requester, volume, Some(snapshot), None, Work::CreateSnapshot)
+    local::place(tx, requester, volume, Some(snapshot), None, Work::CreateSnapshot).map(|_| ())
 }
 
 /// Orders the end of a snapshot whose row is in status `deleting`.
@@ -67,7 +69,7 @@ pub fn delete_snapshot(
     volume: &Volume,
     snapshot: &Snapshot,
 ) -> Result<()> {
-    local::place(tx, requester, volume, Some(snapshot), None, Work::DeleteSnapshot)
+    local::place(tx, requester, volume, Some(snapshot), None, Work::DeleteSnapshot).map(|_| ())
 }
 
 /// Orders that a volume in status `reverting` gets the content of its snapshot in status `restoring`.
@@ -77,7 +79,35 @@ pub fn revert_to_snapshot(
     volume: &Volume,
     snapshot: &Snapshot,
 ) -> Result<()> {
-    local::place(tx, requester, volume, Some(snapshot), None, Work::RevertToSnapshot)
+    local::place(tx, requester, volume, Some(snapshot), None, Work::RevertToSnapshot).map(|_| ())
+}
+
+/// Orders that a volume becomes reachable for a host, for which the caller then [waits](wait). With an attachment, the
+/// connection is kept in it, and the answer is null; without, it is the answer. `alone`: not while another attachment of
+/// a volume that allows one is connected.
+pub fn connect(
+    tx: &mut Transaction<'_>,
+    requester: &Requester,
+    volume: &Volume,
+    attachment_id: Option<&str>,
+    connector: String,
+    alone: bool,
+) -> Result<Ticket> {
+    let work = Work::Connect { attachment_id: attachment_id.map(str::to_owned), connector, alone };
+    local::place(tx, requester, volume, None, None, work).map(Ticket)
+}
+
+/// Orders that a volume becomes unreachable for a host, for which the caller then [waits](wait). With an attachment, that
+/// one ends too.
+pub fn disconnect(
+    tx: &mut Transaction<'_>,
+    requester: &Requester,
+    volume: &Volume,
+    attachment_id: Option<&str>,
+    connector: Option<String>,
+) -> Result<Ticket> {
+    let work = Work::Disconnect { attachment_id: attachment_id.map(str::to_owned), connector };
+    local::place(tx, requester, volume, None, None, work).map(Ticket)
 }
 
 /// Orders a group whose row is in status `creating`. It is placed unless its row has a host.

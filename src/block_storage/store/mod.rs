@@ -1,6 +1,7 @@
 //! The statements of Block Storage, in the tables of Cinder's database at revision `9c74c1c6971f`. A function here is one
 //! statement, or a few of one transaction; it knows statuses and columns, and nothing of callers and their rights.
 
+pub mod answers;
 pub mod attachments;
 pub mod census;
 pub mod clusters;

@@ -41,6 +41,12 @@ pub struct Held {
     taken: Taken,
 }
 
+impl Held {
+    pub(super) fn taken(&self) -> &Taken {
+        &self.taken
+    }
+}
+
 impl Deref for Held {
     type Target = Order;
 
@@ -49,11 +55,11 @@ impl Deref for Held {
     }
 }
 
-/// Puts an order into the transaction that makes it necessary. Its number is given here; the one it has is not read.
+/// Puts an order into the transaction that makes it necessary. Answers its number, which is given here; the one it has is not read.
 ///
 /// # Errors
 /// Those of the database, as all functions of this file.
-pub fn place(tx: &mut Transaction<'_>, order: &Order) -> Result<()> {
+pub fn place(tx: &mut Transaction<'_>, order: &Order) -> Result<i64> {
     let (object_type, object_id) = match (&order.snapshot_id, &order.work) {
         (Some(id), _) => (SNAPSHOT, id),
         (
@@ -73,7 +79,7 @@ pub fn place(tx: &mut Transaction<'_>, order: &Order) -> Result<()> {
         object_id,
         payload: &payload(order).to_string(),
     };
-    orders::place(tx, &row).map(|_| ())
+    orders::place(tx, &row)
 }
 
 /// The oldest `most` orders that these backends are to carry out and those that have no backend yet. All of them, because
@@ -149,7 +155,7 @@ pub fn free(tx: &mut Transaction<'_>, backend: &str) -> Result<u64> {
     orders::release_in(tx, ROLE, backend)
 }
 
-fn ours(held: &Held, still: bool) -> Result<()> {
+pub(super) fn ours(held: &Held, still: bool) -> Result<()> {
     if still {
         return Ok(());
     }
@@ -175,6 +181,12 @@ fn payload(order: &Order) -> Json {
         Work::ExtendVolume { old_size_gib, new_size_gib } => json!({"from": old_size_gib, "to": new_size_gib}),
         Work::CreateGroupFromSource { volumes } | Work::DeleteGroup { volumes } => json!({ "volumes": volumes }),
         Work::UpdateGroup { leaving } => json!({ "leaving": leaving }),
+        Work::Connect { attachment_id, connector, alone } => {
+            json!({"attachment_id": attachment_id, "connector": connector, "alone": alone})
+        }
+        Work::Disconnect { attachment_id, connector } => {
+            json!({"attachment_id": attachment_id, "connector": connector})
+        }
         Work::CreateSnapshot | Work::DeleteSnapshot | Work::RevertToSnapshot | Work::CreateGroup => json!({}),
     };
     put("work", work);
@@ -212,6 +224,7 @@ fn work(kind: &str, json: &Json) -> Option<Work> {
         json.get(key)?.as_array()?.iter().map(|value| value.as_str().map(str::to_owned)).collect()
     };
     let number = |key: &str| json.get(key)?.as_i64();
+    let text = |key: &str| json.get(key)?.as_str().map(str::to_owned);
     Some(match kind {
         "create_volume" => Work::CreateVolume {
             hints: Hints { same_host: list("same_host"), different_host: list("different_host").unwrap_or_default() },
@@ -219,6 +232,12 @@ fn work(kind: &str, json: &Json) -> Option<Work> {
         },
         "delete_volume" => Work::DeleteVolume { cascade: json.get("cascade")?.as_bool()? },
         "extend_volume" => Work::ExtendVolume { old_size_gib: number("from")?, new_size_gib: number("to")? },
+        "connect" => Work::Connect {
+            attachment_id: text("attachment_id"),
+            connector: text("connector")?,
+            alone: json.get("alone")?.as_bool()?,
+        },
+        "disconnect" => Work::Disconnect { attachment_id: text("attachment_id"), connector: text("connector") },
         "create_snapshot" => Work::CreateSnapshot,
         "delete_snapshot" => Work::DeleteSnapshot,
         "revert_to_snapshot" => Work::RevertToSnapshot,
@@ -259,6 +278,13 @@ mod tests {
             (Work::CreateVolume { hints: Hints::default(), tried: Vec::new() }, Some("h@b")),
             (Work::DeleteVolume { cascade: true }, Some("h@b")),
             (Work::ExtendVolume { old_size_gib: 1, new_size_gib: 2 }, Some("h@b")),
+            (Work::Connect { attachment_id: None, connector: "{}".to_owned(), alone: false }, Some("h@b")),
+            (
+                Work::Connect { attachment_id: Some("a".to_owned()), connector: "{}".to_owned(), alone: true },
+                Some("h@b"),
+            ),
+            (Work::Disconnect { attachment_id: Some("a".to_owned()), connector: None }, Some("h@b")),
+            (Work::Disconnect { attachment_id: None, connector: Some("{}".to_owned()) }, Some("h@b")),
             (Work::CreateSnapshot, Some("h@b")),
             (Work::DeleteSnapshot, Some("h@b")),
             (Work::RevertToSnapshot, Some("h@b")),

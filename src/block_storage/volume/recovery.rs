@@ -61,13 +61,12 @@ fn settle(tx: &mut Transaction<'_>, shared: &Shared, backend: &Backend, object: 
             messages::create(tx, &requester, &object.id, events::EXTEND_FAILED, ttl)
         }
         (stranded::VOLUME, "deleting" | "error_managing_deleting") => {
-            orders::place(tx, &order(Work::DeleteVolume { cascade: true }, false))
+            orders::place(tx, &order(Work::DeleteVolume { cascade: true }, false)).map(|_| ())
         }
         (stranded::SNAPSHOT, "creating") => {
             snapshots::finish(tx, &object.id, &snapshot::CREATE, Outcome::Failed, &[])?;
             messages::create(tx, &requester, &object.id, events::SNAPSHOT_FAILED, ttl)
         }
-        (stranded::SNAPSHOT, "deleting") => orders::place(tx, &order(Work::DeleteSnapshot, true)),
         (stranded::GROUP, status) => {
             let volumes = groups::volumes(tx, &object.id)?.into_iter().map(|volume| volume.id).collect();
             let work = match status {
@@ -76,8 +75,9 @@ fn settle(tx: &mut Transaction<'_>, shared: &Shared, backend: &Backend, object: 
                 // Nobody knows who was to leave.
                 _ => Work::UpdateGroup { leaving: Vec::new() },
             };
-            orders::place(tx, &order(work, false))
+            orders::place(tx, &order(work, false)).map(|_| ())
         }
+        (stranded::SNAPSHOT, "deleting") => orders::place(tx, &order(Work::DeleteSnapshot, true)).map(|_| ()),
         _ => Ok(()),
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::backends::{Backend, State, TAKEN};
 use super::{Shared, recovery};
 use crate::block_storage::model::service::VOLUME;
-use crate::block_storage::store::{messages, pools, services};
+use crate::block_storage::store::{answers, messages, pools, services};
 use crate::error::Result;
 
 /// Reports until the service stops.
@@ -24,6 +24,9 @@ pub(super) fn run(shared: &Shared) {
         round(shared, pools);
         if messages_at.is_none_or(|at| at.elapsed() >= shared.settings.message_reap_interval) {
             messages_at = Some(Instant::now());
+            if let Err(error) = shared.database.write(answers::remove_unfetched) {
+                log::warn!("answers that nobody fetched stay: {error}");
+            }
             match shared.database.write(|tx| messages::remove_expired(tx)) {
                 Ok(0) => {}
                 Ok(count) => log::info!("removed {count} messages whose time was over"),

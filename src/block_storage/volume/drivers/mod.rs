@@ -5,6 +5,8 @@ pub mod file;
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value as Json};
+
 use crate::block_storage::model::pool::{Capability, Space};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -56,6 +58,15 @@ pub struct Capacity {
     pub free: Space,
 }
 
+/// How a host reaches a volume, in the words of os-brick.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Connection {
+    /// Which of os-brick's connectors, and of Nova's volume drivers, makes the connection.
+    pub driver_volume_type: &'static str,
+    /// What it reads.
+    pub data: Map<String, Json>,
+}
+
 /// What a driver knows of itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Traits {
@@ -103,6 +114,13 @@ pub trait Driver: Send + Sync {
 
     /// Gives `volume` the content of `snapshot` again, at the size of the snapshot.
     fn revert_volume(&self, volume: Stored<'_>, snapshot: Stored<'_>) -> Result<()>;
+
+    /// Makes a volume reachable for the host that `connector` describes, and says how it is reached.
+    fn connect(&self, volume: Stored<'_>, connector: &Json) -> Result<Connection>;
+
+    /// Makes a volume unreachable for the host that `connector` describes; one that is not reachable is no error. `last`
+    /// says that no other connection is left. Without a connector, every connection that is not kept in an attachment ends.
+    fn disconnect(&self, name: &str, connector: Option<&Json>, last: bool) -> Result<()>;
 
     /// What there is room for.
     fn capacity(&self) -> Result<Capacity>;

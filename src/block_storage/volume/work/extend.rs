@@ -4,7 +4,7 @@ use super::super::placement;
 use super::{Job, events, format_of, is_attached, stored};
 use crate::block_storage::model::volume::{EXTEND, EXTEND_ATTACHED, Move, Status, Volume};
 use crate::block_storage::store::quotas::Charge;
-use crate::block_storage::store::{Outcome, pools, volumes};
+use crate::block_storage::store::{Outcome, attachments, pools, volumes};
 use crate::database::Transaction;
 use crate::error::Result;
 
@@ -38,6 +38,7 @@ pub(super) fn run(job: &Job<'_>, old_size_gib: i64, new_size_gib: i64) -> Result
         job.failed(&why);
         return job.end(|tx| {
             volumes::finish(tx, &volume.id, rule(&volume), Outcome::Done, &[])?;
+            attachments::settle(tx, &volume.id)?;
             release(tx, job, &volume, more)?;
             job.tell(tx, &volume.id, events::NO_ROOM_TO_EXTEND)
         });
@@ -49,6 +50,8 @@ pub(super) fn run(job: &Job<'_>, old_size_gib: i64, new_size_gib: i64) -> Result
             if !volumes::finish(tx, &volume.id, rule(&volume), Outcome::Done, &columns)? {
                 return release(tx, job, &volume, more);
             }
+            // Its attachments may have changed meanwhile.
+            attachments::settle(tx, &volume.id)?;
             pools::promise(tx, volume.host.as_deref().unwrap_or_default(), more, true)
         }),
         Err(_) => job.end(|tx| {

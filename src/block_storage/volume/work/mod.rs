@@ -1,6 +1,7 @@
 //! Carrying out one order: look at the rows, let the driver do one repeatable thing, write the result and remove the
 //! order in one transaction. One file for each kind of object. Not here: which order is carried out when (`dispatch.rs`).
 
+mod connections;
 mod create;
 mod delete;
 mod extend;
@@ -14,6 +15,7 @@ use crate::block_storage::model::pool::service_host;
 use crate::block_storage::model::snapshot::Snapshot;
 use crate::block_storage::model::volume::{AttachStatus, Volume};
 use crate::block_storage::model::work::Work;
+use crate::block_storage::store::answers::{self, Answer};
 use crate::block_storage::store::messages::{self, Event};
 use crate::block_storage::store::metadata::{self, Table};
 use crate::block_storage::store::orders::{self, Held};
@@ -41,6 +43,12 @@ pub(super) fn run(shared: &Shared, order: &Held) -> Result<()> {
         Work::CreateVolume { tried, .. } => create::run(&job, tried),
         Work::DeleteVolume { cascade } => delete::run(&job, *cascade),
         Work::ExtendVolume { old_size_gib, new_size_gib } => extend::run(&job, *old_size_gib, *new_size_gib),
+        Work::Connect { attachment_id, connector, alone } => {
+            connections::connect(&job, attachment_id.as_deref(), connector, *alone)
+        }
+        Work::Disconnect { attachment_id, connector } => {
+            connections::disconnect(&job, attachment_id.as_deref(), connector.as_deref())
+        }
         Work::CreateSnapshot => snapshots::create(&job),
         Work::DeleteSnapshot => snapshots::delete(&job),
         Work::RevertToSnapshot => snapshots::revert(&job),
@@ -95,6 +103,19 @@ impl Job<'_> {
         self.shared.database.write(|tx| {
             orders::end(tx, self.order)?;
             write(tx)?;
+            fault::point_of(kind, "before_commit");
+            Ok(())
+        })?;
+        fault::point_of(kind, "after_commit");
+        Ok(())
+    }
+
+    /// Writes the result and turns the order into the answer for the one who waits.
+    fn answer(&self, mut write: impl FnMut(&mut Transaction<'_>) -> Result<Answer>) -> Result<()> {
+        let kind = self.order.work.kind();
+        self.shared.database.write(|tx| {
+            let answer = write(tx)?;
+            answers::give(tx, self.order, &answer)?;
             fault::point_of(kind, "before_commit");
             Ok(())
         })?;

@@ -9,9 +9,10 @@ mod image;
 use std::path::PathBuf;
 
 use rustix::fs::statvfs;
+use serde_json::{Map, Value as Json, json};
 
 use self::folder::Folder;
-use super::{Capacity, Driver, Format, Inventory, Stored, Traits};
+use super::{Capacity, Connection, Driver, Format, Inventory, Stored, Traits};
 use crate::block_storage::model::pool::{Capability, Space};
 use crate::config::{Config, backend, default};
 use crate::error::{Error, Result};
@@ -28,6 +29,10 @@ pub struct FileDriver {
     thin: bool,
     /// How long a call of `qemu-img` may take.
     timeout: std::time::Duration,
+    /// Where other hosts mount the folder, as NFS names it.
+    export: Option<String>,
+    /// With which options they do.
+    mount_options: Option<String>,
 }
 
 impl FileDriver {
@@ -45,12 +50,22 @@ impl FileDriver {
         }
         let qcow2 = config.boolean_in(backend, &backend::NFS_QCOW2_VOLUMES);
         let thin = config.boolean_in(backend, &backend::NFS_SPARSED_VOLUMES);
-        Ok(Self::new(path, if qcow2 { Format::Qcow2 } else { Format::Raw }, thin))
+        let own = |opt| config.opt_text_in(backend, opt).filter(|text| !text.is_empty()).map(str::to_owned);
+        let driver = Self::new(path, if qcow2 { Format::Qcow2 } else { Format::Raw }, thin);
+        let (export, mount_options) = (own(&backend::HEARTH_FILE_EXPORT), own(&backend::NFS_MOUNT_OPTIONS));
+        Ok(Self { export, mount_options, ..driver })
     }
 
     /// A driver over the folder `path`.
     pub fn new(path: PathBuf, format: Format, thin: bool) -> Self {
-        Self { folder: Folder::new(path), format, thin, timeout: std::time::Duration::from_secs(3600) }
+        Self {
+            folder: Folder::new(path),
+            format,
+            thin,
+            timeout: std::time::Duration::from_secs(3600),
+            export: None,
+            mount_options: None,
+        }
     }
 
     fn image(&self, format: Format) -> image::Image {
@@ -120,6 +135,32 @@ impl Driver for FileDriver {
         self.copy(volume.name, bytes(snapshot.size_gib)?, snapshot)
     }
 
+    fn connect(&self, volume: Stored<'_>, _: &Json) -> Result<Connection> {
+        // A connection to nothing would only be found out by the host.
+        self.folder.open(volume.name)?;
+        if let Some(export) = &self.export {
+            let data = [("export", &**export), ("name", volume.name), ("format", volume.format.name())];
+            let mut data = texts(data);
+            data.extend(self.mount_options.as_deref().map(|options| ("options".to_owned(), json!(options))));
+            return Ok(Connection { driver_volume_type: "nfs", data });
+        }
+        if volume.format != Format::Raw {
+            return Err(Error::unavailable(
+                "The backend can not tell hosts how to read this volume.",
+                format!("{} is {}, which needs hearth_file_export", volume.name, volume.format.name()),
+            ));
+        }
+        let path = self.folder.path(volume.name)?;
+        let data = [("name", volume.name), ("device_path", &*path.to_string_lossy()), ("format", volume.format.name())];
+        // Of the types that name a path, Nova opens that of "local" as a block device, and that of "gpfs" as a file.
+        Ok(Connection { driver_volume_type: "gpfs", data: texts(data) })
+    }
+
+    fn disconnect(&self, _: &str, _: Option<&Json>, _: bool) -> Result<()> {
+        // Who reaches a file is the file system's affair.
+        Ok(())
+    }
+
     fn capacity(&self) -> Result<Capacity> {
         let place = statvfs(self.folder.root()).map_err(|error| self.folder.failed("measure", "", &error.into()))?;
         let gib = |blocks: u64| Space::Gib(round(blocks as f64 * place.f_frsize as f64 / GIB as f64));
@@ -142,6 +183,10 @@ impl Driver for FileDriver {
     fn inventory(&self) -> Result<Inventory> {
         self.folder.inventory()
     }
+}
+
+fn texts<const N: usize>(pairs: [(&str, &str); N]) -> Map<String, Json> {
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), json!(value))).collect()
 }
 
 fn bytes(gib: i64) -> Result<u64> {

@@ -1,0 +1,135 @@
+//! What is asked of the Compute service (Nova), with the caller's own token: which attachment of a volume a server uses.
+//! Its address is in the caller's catalogue, which Keystone tells. Not here: what follows from the answer
+//! (`control/detachment.rs`).
+
+use std::time::Duration;
+
+use serde_json::Value as Json;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+
+use crate::config::{Config, keystone_authtoken, nova};
+use crate::error::{Error, Result};
+use crate::identity::Context;
+use crate::service::threads::about_to_wait;
+
+/// Most bytes of an answer: a catalogue has some ten thousand.
+const LONGEST_ANSWER: u64 = 1 << 20;
+
+/// What the caller learns while Nova can not be asked.
+const UNAVAILABLE: &str = "The Compute service is temporarily unavailable.";
+
+/// The id of the attachment by which a server uses a volume; `None` where Nova knows no such server, or where the server
+/// does not use the volume.
+///
+/// # Errors
+/// [`crate::Kind::Unavailable`] where Keystone or Nova does not answer.
+pub fn attachment_of(config: &Config, context: &Context, server_id: &str, volume_id: &str) -> Result<Option<String>> {
+    if uuid::Uuid::try_parse(server_id).is_err() {
+        // No server has such an id, and it has no place in a URL.
+        return Ok(None);
+    }
+    let asking = Asking { agent: agent(config)?, context };
+    let base = endpoint(config, &asking)?;
+    let url = format!("{}/servers/{server_id}/os-volume_attachments/{volume_id}", base.trim_end_matches('/'));
+    let Some(answer) = asking.get(&url)? else { return Ok(None) };
+    let id = answer.pointer("/volumeAttachment/attachment_id").and_then(Json::as_str);
+    id.map(|id| Some(id.to_owned())).ok_or_else(|| unavailable(format!("{url} tells no attachment_id")))
+}
+
+/// One caller's questions.
+struct Asking<'a> {
+    agent: ureq::Agent,
+    context: &'a Context,
+}
+
+impl Asking<'_> {
+    /// The JSON under a URL; `None` where there is nothing.
+    fn get(&self, url: &str) -> Result<Option<Json>> {
+        about_to_wait();
+        let token = self.context.auth_token.as_ref().map_or("", |token| token.reveal());
+        let request = self.agent.get(url).header("Accept", "application/json").header("X-Auth-Token", token);
+        // The first version that tells the attachment's id.
+        let request = request.header("OpenStack-API-Version", "compute 2.89");
+        let mut response = request.call().map_err(|error| unavailable(format!("{url}: {error}")))?;
+        let body = response.body_mut().with_config().limit(LONGEST_ANSWER).read_to_vec();
+        let body = body.map_err(|error| unavailable(format!("{url}: {error}")))?;
+        match response.status().as_u16() {
+            200 => serde_json::from_slice(&body).map(Some).map_err(|error| unavailable(format!("{url}: {error}"))),
+            404 => Ok(None),
+            status => Err(unavailable(format!("{url} answers {status}"))),
+        }
+    }
+}
+
+fn endpoint(config: &Config, asking: &Asking<'_>) -> Result<String> {
+    let url = config.opt_text(&nova::TOKEN_AUTH_URL).or_else(|| config.opt_text(&keystone_authtoken::AUTH_URL));
+    let url = url.ok_or_else(|| unavailable("nobody says where Keystone is"))?.trim_end_matches('/');
+    let url = format!("{}/v3/auth/catalog", url.trim_end_matches("/v3"));
+    let catalog = asking.get(&url)?.unwrap_or_default();
+    find(&catalog, config.text(&nova::INTERFACE), config.opt_text(&nova::REGION_NAME))
+        .ok_or_else(|| unavailable("there is none in the caller's catalogue"))
+}
+
+/// The address of the Compute service in a catalogue.
+fn find(catalog: &Json, interface: &str, region: Option<&str>) -> Option<String> {
+    let services = catalog.get("catalog")?.as_array()?.iter();
+    let compute = services.filter(|service| service.get("type").and_then(Json::as_str) == Some("compute"));
+    let mut endpoints = compute.filter_map(|service| service.get("endpoints")?.as_array()).flatten();
+    let text = |endpoint: &Json, key: &str| endpoint.get(key).and_then(Json::as_str).map(str::to_owned);
+    let fits = |endpoint: &&Json| {
+        let here = region.is_none_or(|region| {
+            ["region_id", "region"].iter().any(|key| text(endpoint, key).as_deref() == Some(region))
+        });
+        here && text(endpoint, "interface").as_deref() == Some(interface)
+    };
+    text(endpoints.find(fits)?, "url")
+}
+
+fn agent(config: &Config) -> Result<ureq::Agent> {
+    let mut tls = TlsConfig::builder().disable_verification(config.boolean(&nova::INSECURE));
+    if let Some(path) = config.opt_text(&nova::CAFILE) {
+        let text = std::fs::read(path).map_err(|error| unavailable(format!("{path}: {error}")))?;
+        let items = parse_pem(&text).filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        });
+        let certificates: Vec<_> = items.collect();
+        tls = tls.root_certs(RootCerts::new_with_certs(&certificates));
+    }
+    let timeout = config.seconds(&nova::TIMEOUT);
+    let some = |span: Duration| (!span.is_zero()).then_some(span);
+    Ok(ureq::Agent::config_builder()
+        .proxy(None)
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .timeout_global(some(timeout))
+        .user_agent(concat!("hearth/", env!("CARGO_PKG_VERSION")))
+        .tls_config(tls.build())
+        .build()
+        .new_agent())
+}
+
+fn unavailable(cause: impl std::fmt::Display) -> Error {
+    Error::unavailable(UNAVAILABLE, format!("the Compute service can not be asked: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::find;
+    use serde_json::json;
+
+    #[test]
+    fn the_address_is_that_of_the_region_and_the_interface() {
+        let endpoint = |interface: &str, region: &str, url: &str| json!({"interface": interface, "region_id": region, "region": region, "url": url});
+        let catalog = json!({"catalog": [
+            {"type": "volumev3", "endpoints": [endpoint("public", "one", "no")]},
+            {"type": "compute", "endpoints": [endpoint("public", "one", "a"), endpoint("internal", "two", "b"), endpoint("public", "two", "c")]},
+        ]});
+        assert_eq!(find(&catalog, "public", None).as_deref(), Some("a"));
+        assert_eq!(find(&catalog, "public", Some("two")).as_deref(), Some("c"));
+        assert_eq!(find(&catalog, "internal", None).as_deref(), Some("b"));
+        assert_eq!(find(&catalog, "admin", None), None);
+        assert_eq!(find(&json!({"catalog": []}), "public", None), None);
+    }
+}
