@@ -23,6 +23,15 @@ pub trait Authenticate: Send + Sync {
     /// `Unauthenticated` where the credentials are missing or not valid, `Unavailable` where they can not be checked.
     fn context(&self, request: &Request) -> Result<Context>;
 
+    /// Whether there is a project with this id, as far as the sender of `request` may know. Where nobody keeps projects, every
+    /// one is there.
+    ///
+    /// # Errors
+    /// `Forbidden` where the sender may not know, `Unauthenticated` and `Unavailable` as for the context.
+    fn has_project(&self, _request: &Request, _project_id: &str) -> Result<bool> {
+        Ok(true)
+    }
+
     /// Value of the header `WWW-Authenticate` of a 401; `None` where there is nothing to tell.
     fn challenge(&self) -> Option<&str>;
 }

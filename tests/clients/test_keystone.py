@@ -90,6 +90,25 @@ def test_tokens_that_are_missing_wrong_expired_or_revoked_get_401(cloud, keyston
     wait_until(lambda: show(cloud, brief).status == 401, "the token to expire")
 
 
+def test_default_types_are_for_projects_that_keystone_knows(cloud, keystone):
+    known, headers = client(cloud, keystone, 0).client.get_project_id(), {"OpenStack-API-Version": "volume 3.62"}
+    body = {"default_type": {"volume_type": "__DEFAULT__"}}
+
+    def ask(method, project, token, body=None):
+        path = f"/volume/v3/default-types/{project}"
+        return cloud.request(method, path, body, {**headers, "X-Auth-Token": token})
+    admin, member = keystone.token(), keystone.token(cloud.users[0], cloud.projects[0])
+    assert ask("PUT", known, admin, body).json()["default_type"]["project_id"] == known
+    assert ask("GET", known, admin).status == 200
+    for project in (uuid.uuid4().hex, "no%20id"):
+        for method, sent in (("PUT", body), ("GET", None), ("DELETE", None)):
+            answer = ask(method, project, admin, sent)
+            assert answer.status == 404, method
+            assert answer.json()["itemNotFound"]["message"].startswith("Project with id "), method
+    assert ask("DELETE", known, admin).status == 204
+    assert ask("GET", known, member).status == 403
+
+
 def test_the_version_document_needs_no_token(cloud):
     assert cloud.request("GET", "/volume/").status == 300
     assert cloud.request("GET", "/volume/v3/").status == 200

@@ -1,9 +1,10 @@
 //! Tokens of other scopes than a project, and tokens by other means than a password.
 
+use hearth::Kind;
 use serde_json::{Value, json};
 
 use crate::keystone::project;
-use crate::{Cloud, context};
+use crate::{Cloud, context, request};
 
 #[test]
 fn a_token_of_the_system_has_no_project() {
@@ -69,4 +70,19 @@ fn an_application_credential_and_a_trust_stand_for_their_owner() {
     let called = context(&identity, &by_trust).unwrap();
     assert_eq!((&called.user_id, &called.project_id), (&ann.user_id, &ann.project_id));
     assert!(called.has_role("member"));
+}
+
+#[test]
+fn an_administrator_learns_which_projects_there_are_and_a_member_does_not() {
+    let cloud = Cloud::shared();
+    let identity = cloud.identity("");
+    let has = |token: &str, id: &str| identity.has_project(&request(&[("HTTP_X_AUTH_TOKEN", token)]), id);
+    let admin = cloud.keystone.token("admin", &project("admin"));
+    assert!(has(&admin, &cloud.demo).unwrap());
+    for nowhere in ["0123456789abcdef0123456789abcdef", "", "..", "a/../b", "a?b"] {
+        assert!(!has(&admin, nowhere).unwrap(), "{nowhere}");
+    }
+    assert_eq!(has(&cloud.ann(), "0123456789abcdef0123456789abcdef").unwrap_err().kind(), Kind::Forbidden);
+    assert_eq!(has("nonsense", &cloud.demo).unwrap_err().kind(), Kind::Unauthenticated);
+    assert_eq!(identity.has_project(&request(&[]), &cloud.demo).unwrap_err().kind(), Kind::Unauthenticated);
 }

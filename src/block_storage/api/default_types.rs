@@ -4,9 +4,10 @@ use super::caller;
 use super::type_bodies as bodies;
 use super::type_views::DEFAULT_TYPE;
 use crate::block_storage::BlockStorage;
-use crate::block_storage::control::default_types as control;
+use crate::block_storage::control::default_types::{self as control, KnownProject};
 use crate::block_storage::policies::types as rules;
 use crate::error::{Error, Result};
+use crate::identity::policy::Rule;
 use crate::rest::{Answer, Call, Reply, Route};
 
 /// The rows.
@@ -45,8 +46,14 @@ fn list(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     }))
 }
 
+/// The project of the path, if the row's rule lets the caller and Keystone knows it.
+fn project<'a>(call: &'a Call<'_, BlockStorage>, rule: &Rule) -> Result<KnownProject<'a>> {
+    let id = call.path.value("project");
+    control::project(&caller(call), rule, id, || call.platform.authenticate.has_project(call.request, id))
+}
+
 fn show(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
-    let found = control::show(&caller(call), call.path.value("project"))?;
+    let found = control::show(&caller(call), &project(call, &rules::GET_DEFAULT)?)?;
     Ok(call.one("default_type", &DEFAULT_TYPE, &found, 0))
 }
 
@@ -55,11 +62,11 @@ fn set(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     if wanted.trim().is_empty() {
         return Err(Error::invalid("An invalid 'name' value was provided. The 'name' can not be empty."));
     }
-    let set = control::set(&caller(call), call.path.value("project"), wanted)?;
+    let set = control::set(&caller(call), &project(call, &rules::SET_DEFAULT)?, wanted)?;
     Ok(call.one("default_type", &DEFAULT_TYPE, &set, 0))
 }
 
 fn unset(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
-    control::unset(&caller(call), call.path.value("project"))?;
+    control::unset(&caller(call), &project(call, &rules::UNSET_DEFAULT)?)?;
     Ok(call.done())
 }

@@ -10,6 +10,24 @@ use crate::identity::policy::{Rule, Target};
 /// One project's default type: the project and the type's id.
 pub type ProjectDefault = (String, Option<String>);
 
+/// A project that exists, and about which the caller may do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownProject<'a>(&'a str);
+
+/// The project with this id, if `rule` lets the caller and `exists` says that it is there.
+///
+/// # Errors
+/// [`Kind::Forbidden`], [`Kind::NotFound`], those of `exists`.
+pub fn project<'a>(
+    caller: &Caller<'_>,
+    rule: &Rule,
+    id: &'a str,
+    exists: impl FnOnce() -> Result<bool>,
+) -> Result<KnownProject<'a>> {
+    enforce(caller, rule, id)?;
+    if exists()? { Ok(KnownProject(id)) } else { Err(Error::not_found(format!("Project with id {id} not found."))) }
+}
+
 fn enforce(caller: &Caller<'_>, rule: &Rule, project_id: &str) -> Result<()> {
     let checked = caller.policy.check(rule, caller.context, &Target::project(project_id));
     checked.map_err(|error| Error::forbidden("You are not authorized to perform this operation.").because(error))
@@ -27,9 +45,9 @@ pub fn list(caller: &Caller<'_>) -> Result<Vec<ProjectDefault>> {
 /// A project's default type.
 ///
 /// # Errors
-/// [`Kind::Forbidden`], [`Kind::NotFound`] where it has none of its own.
-pub fn show(caller: &Caller<'_>, project_id: &str) -> Result<ProjectDefault> {
-    enforce(caller, &rules::GET_DEFAULT, project_id)?;
+/// [`Kind::NotFound`] where it has none of its own.
+pub fn show(caller: &Caller<'_>, project: &KnownProject<'_>) -> Result<ProjectDefault> {
+    let project_id = project.0;
     let found = caller.database.read(|c| store::project_default(c, project_id))?;
     match found {
         Some(id) => Ok((project_id.to_owned(), Some(id))),
@@ -40,9 +58,9 @@ pub fn show(caller: &Caller<'_>, project_id: &str) -> Result<ProjectDefault> {
 /// Sets a project's default type, which is named by its id or its name.
 ///
 /// # Errors
-/// [`Kind::Forbidden`], [`Kind::Invalid`] where there is no such type.
-pub fn set(caller: &Caller<'_>, project_id: &str, id_or_name: &str) -> Result<ProjectDefault> {
-    enforce(caller, &rules::SET_DEFAULT, project_id)?;
+/// [`Kind::Invalid`] where there is no such type.
+pub fn set(caller: &Caller<'_>, project: &KnownProject<'_>, id_or_name: &str) -> Result<ProjectDefault> {
+    let project_id = project.0;
     caller.database.write(|tx| {
         let found = store::resolve(tx, id_or_name, eyes(caller)).map_err(|error| match error.kind() {
             Kind::NotFound => Error::invalid(error.public().to_owned()),
@@ -56,8 +74,7 @@ pub fn set(caller: &Caller<'_>, project_id: &str, id_or_name: &str) -> Result<Pr
 /// Takes a project's default type away; that it has none is no error.
 ///
 /// # Errors
-/// [`Kind::Forbidden`], those of the database.
-pub fn unset(caller: &Caller<'_>, project_id: &str) -> Result<()> {
-    enforce(caller, &rules::UNSET_DEFAULT, project_id)?;
-    caller.database.write(|tx| store::unset_project_default(tx, project_id))
+/// Those of the database.
+pub fn unset(caller: &Caller<'_>, project: &KnownProject<'_>) -> Result<()> {
+    caller.database.write(|tx| store::unset_project_default(tx, project.0))
 }

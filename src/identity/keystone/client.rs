@@ -117,6 +117,24 @@ impl Client {
         Ok(None)
     }
 
+    /// Whether there is a project with this id, as far as the owner of `token` may know.
+    ///
+    /// # Errors
+    /// `Forbidden` where the owner may not know, `Unauthenticated` where the token is worth nothing, `Unavailable` where
+    /// Keystone does not answer.
+    pub(super) fn has_project(&self, token: &str, id: &str) -> Result<bool> {
+        let url = format!("{}/projects/{id}", self.base);
+        let answer = self
+            .send(|| self.agent.get(&url).header("Accept", "application/json").header("X-Auth-Token", token).call())?;
+        match answer.status {
+            200 => Ok(true),
+            404 => Ok(false),
+            401 => Err(super::unauthenticated("Keystone does not take the token any more")),
+            403 => Err(Error::forbidden("You are not authorized to perform this operation.")),
+            status => Err(refused("look for a project", status, &answer.body)),
+        }
+    }
+
     /// The service's own token; another than `stale` where Keystone no longer takes that one.
     fn own_token(&self, stale: Option<&OwnToken>) -> Result<OwnToken> {
         let fresh = |own: &&OwnToken| {

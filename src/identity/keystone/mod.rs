@@ -154,6 +154,16 @@ impl Authenticate for Keystone {
         })
     }
 
+    fn has_project(&self, request: &Request, project_id: &str) -> Result<bool> {
+        let token = Headers::of(request).token.ok_or_else(|| unauthenticated("there is no token"))?;
+        // Anything else is no id of Keystone's, and might be another URL.
+        let is_id = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if project_id.is_empty() || !project_id.bytes().all(is_id) {
+            return Ok(false);
+        }
+        self.client.has_project(token, project_id)
+    }
+
     fn challenge(&self) -> Option<&str> {
         Some(&self.challenge)
     }
