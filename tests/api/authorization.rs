@@ -54,17 +54,11 @@ impl World {
         let made = cloud.post(Persona::Admin, "/types", body).expect(200);
         let volume_type = made["volume_type"]["id"].as_str().unwrap().to_owned();
         people::backend(&cloud);
-        for sql in [
-            "INSERT INTO services (deleted, host, \"binary\", topic, report_count, disabled, availability_zone, frozen, \
-             updated_at, uuid) VALUES (false, 'node@file', 'cinder-volume', 'cinder-volume', 1, false, 'nova', false, \
-             '2999-01-01 00:00:00', 'u')",
+        cloud.sql(
             "INSERT INTO clusters (deleted, name, \"binary\", disabled, race_preventer, frozen) \
              VALUES (false, 'c@file', 'cinder-volume', false, 0, false)",
-            "INSERT INTO hearth_pools (name, service_host, report, allocated_gib, provisioned_gib, promised_gib, reported_at) \
-             VALUES ('node@file#pool', 'node@file', '{\"working\": true}', 0, 0, 0, '2999-01-01 00:00:00')",
-        ] {
-            cloud.sql(sql, &[]);
-        }
+            &[],
+        );
         cloud.sql(
             "INSERT INTO volume_glance_metadata (deleted, volume_id, \"key\", value) VALUES (false, ?, 'k', 'v')",
             &[(&volume).into()],
