@@ -39,7 +39,11 @@ pub static DIALECT: Dialect = Dialect {
 /// the latter. Clients find the service by them before they have a token.
 fn front(request: &Request, path: &str, links: &Links) -> Option<Response> {
     match path {
-        "/" | "" => Some(versions(300, links)),
+        "/" | "" => Some(
+            versions(300, links)
+                .header("Vary", "OpenStack-API-Version")
+                .header("OpenStack-API-Version", format!("volume {MIN}")),
+        ),
         "/v3" => {
             let place = format!("{}/v3/", links.root);
             Some(Response::new(302, "text/html; charset=UTF-8", "").header("Location", place))

@@ -131,13 +131,17 @@ fn number(query: &Query, name: &str, max: i64) -> Result<Option<i64>> {
     let number: i64 = match text.trim().parse() {
         Ok(number) => number,
         Err(_) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => i64::MAX,
+        Err(_) if name == "offset" => return Err(Error::invalid("offset must be an integer")),
         Err(_) => return Err(Error::invalid(format!("{name} param must be an integer"))),
     };
+    if number < 0 && name == "offset" {
+        return Err(Error::invalid("offset must be >= 0"));
+    }
     if number < 0 {
         return Err(Error::invalid(format!("{name} param must be positive")));
     }
     if number > max {
-        return Err(Error::invalid(format!("Invalid input received: {name} must be <= {max}")));
+        return Err(Error::invalid(format!("{name} must be <= {max}")));
     }
     Ok(Some(number))
 }
@@ -148,14 +152,12 @@ fn sort(query: &Query) -> Result<Vec<SortKey>> {
     let direction = |text: &str| match text.trim().to_ascii_lowercase().as_str() {
         "asc" => Ok(true),
         "desc" => Ok(false),
-        _ => Err(Error::invalid(
-            "Invalid input received: Unknown sort direction, must be one of: asc-nullsfirst, asc-nullslast, desc-nullsfirst, desc-nullslast, asc, desc",
-        )),
+        _ => Err(Error::invalid("Invalid input received: Unknown sort direction, must be 'desc' or 'asc'.")),
     };
     if let Some(text) = query.last("sort") {
         if old {
             return Err(Error::invalid(
-                "The \"sort_key\" and \"sort_dir\" parameters are deprecated and cannot be used with the \"sort\" parameter.",
+                "The 'sort_key' and 'sort_dir' parameters are deprecated and cannot be used with the 'sort' parameter.",
             ));
         }
         return text

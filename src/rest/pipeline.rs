@@ -61,7 +61,7 @@ impl App {
         let Some((mount, prefix, below)) = self.mount(request, path) else {
             let health =
                 self.mounts.first().filter(|_| path == HEALTHCHECK).and_then(|mount| health(&mount.endpoint, request));
-            return health.unwrap_or_else(not_found);
+            return health.unwrap_or_else(|| not_found(request));
         };
         if below == HEALTHCHECK
             && let Some(document) = health(&mount.endpoint, request)
@@ -126,8 +126,12 @@ fn health(endpoint: &Arc<dyn Endpoint>, request: &Request) -> Option<Response> {
     Some(Response::new(answer.status, answer.content_type, answer.body))
 }
 
-/// The plain page of an URL that no service has.
-pub fn not_found() -> Response {
+/// The page of an URL that no service has: as JSON for those who ask for it, else plain.
+pub fn not_found(request: &Request) -> Response {
+    if request.header("accept").is_some_and(|accept| accept.contains("application/json")) {
+        let body = r#"{"message": "The resource could not be found.<br /><br />\n\n\n", "code": "404 Not Found", "title": "Not Found"}"#;
+        return Response::new(404, "application/json", body);
+    }
     Response::new(404, "text/plain; charset=UTF-8", "404 Not Found\n\nThe resource could not be found.\n\n   ")
 }
 

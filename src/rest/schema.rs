@@ -200,6 +200,20 @@ impl Failure {
         Self { field: None, value: str_of(value), message }
     }
 
+    /// The failure of a value that might have been null too: `jsonschema` names the types that it takes, and of several
+    /// whole schemas says only that none fits.
+    fn or_null(mut self, check: &Check, value: &Value) -> Self {
+        match check {
+            _ if self.field.is_some() => {}
+            Check::Uuid | Check::Boolean => {
+                self.message = format!("{} is not valid under any of the given schemas", repr(value));
+            }
+            _ if self.message.contains(" is not of type '") => self.message.push_str(", 'null'"),
+            _ => {}
+        }
+        self
+    }
+
     /// The failure of a value inside `field`, where no field further in is known.
     fn inside(mut self, field: &str) -> Self {
         self.field.get_or_insert_with(|| field.to_owned());
@@ -216,7 +230,9 @@ fn object(schema: &Schema, value: &Value, version: Microversion) -> Result<(), F
     for (name, value) in map {
         match known(name) {
             Some(field) if field.nullable && value.is_null() => {}
-            Some(field) => one(&field.check, value, version).map_err(|failure| failure.inside(name))?,
+            Some(field) => one(&field.check, value, version)
+                .map_err(|failure| if field.nullable { failure.or_null(&field.check, value) } else { failure })
+                .map_err(|failure| failure.inside(name))?,
             None => {
                 if let Extra::Check(check) = schema.extra {
                     one(check, value, version).map_err(|failure| failure.inside(name))?;
@@ -352,7 +368,9 @@ fn map(
     };
     for (name, value) in entries.iter().filter(|(name, _)| key(name)) {
         if !(nullable && value.is_null()) {
-            one(check, value, version).map_err(|failure| failure.inside(name))?;
+            one(check, value, version)
+                .map_err(|failure| if nullable { failure.or_null(check, value) } else { failure })
+                .map_err(|failure| failure.inside(name))?;
         }
     }
     let unknown: Vec<String> = strange_keys(entries, key);
@@ -438,7 +456,7 @@ mod tests {
             ),
             (
                 json!({"volume": {"size": true}}),
-                "Invalid input for field/attribute size. Value: True. True is not of type 'integer', 'string'",
+                "Invalid input for field/attribute size. Value: True. True is not of type 'integer', 'string', 'null'",
             ),
             (
                 json!({"volume": {"size": "1x"}}),

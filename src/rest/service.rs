@@ -47,7 +47,9 @@ impl Versions {
                 "API Version String {shown} is of invalid format. Must be of format MajorNum.MinorNum."
             )));
         };
-        *echo = Some(version);
+        if version >= self.min {
+            *echo = Some(version);
+        }
         if version.within(self.min, self.max) {
             return Ok(version);
         }
@@ -70,7 +72,7 @@ pub struct Dialect {
     /// The service's form of an error.
     pub fault: fn(&Error) -> Response,
     /// What an URL that no row has is answered.
-    pub unrouted: fn() -> Response,
+    pub unrouted: fn(&Request) -> Response,
     /// Whether a known path with another method is 405 with `Allow` (else it is unrouted).
     pub allow: bool,
     /// Answers that need no token, such as version documents; gets the path below the mount.
@@ -107,6 +109,15 @@ pub struct Arrival<'a> {
     pub request_id: &'a str,
 }
 
+/// What a service's headers say of a request.
+#[derive(Default)]
+struct Told {
+    /// Whether a row was found for it.
+    routed: bool,
+    /// The version that it is answered at.
+    version: Option<Microversion>,
+}
+
 /// A service without the type of its state, as the pipeline mounts it.
 pub trait Endpoint: Send + Sync {
     /// Its name.
@@ -140,7 +151,7 @@ impl<S: Send + Sync> Service<S> {
         request: &mut Request,
         path: &str,
         mut links: Links,
-        echo: &mut Option<Microversion>,
+        told: &mut Told,
     ) -> Result<Response> {
         let platform = self.platform.load();
         let (project, path) = self.split(path);
@@ -154,10 +165,11 @@ impl<S: Send + Sync> Service<S> {
         let (found, method) = match (self.router.find(path), Method::parse(request.method())) {
             (Some(found), Some(method)) if found.with_method(method).next().is_some() => (found, method),
             (Some(found), _) if self.dialect.allow => return Ok(self.not_allowed(&found, request)),
-            _ => return Ok((self.dialect.unrouted)()),
+            _ => return Ok((self.dialect.unrouted)(request)),
         };
+        told.routed = true;
         let version = match &self.dialect.versions {
-            Some(versions) => versions.negotiate(request, echo)?,
+            Some(versions) => versions.negotiate(request, &mut told.version)?,
             None => Microversion::MAX,
         };
         let (route, body) = self.choose(&found, method, version, request, &platform)?;
@@ -270,8 +282,8 @@ impl<S: Send + Sync> Endpoint for Service<S> {
         if let Some(response) = (self.dialect.front)(request, arrival.path, &links) {
             return response;
         }
-        let mut echo = None;
-        let response = match self.answer(request, arrival.path, links, &mut echo) {
+        let mut told = Told::default();
+        let response = match self.answer(request, arrival.path, links, &mut told) {
             Ok(response) => response,
             Err(error) => {
                 report(&error);
@@ -284,12 +296,13 @@ impl<S: Send + Sync> Endpoint for Service<S> {
                 }
             }
         };
-        match (&self.dialect.versions, echo) {
-            (Some(versions), Some(version)) => response
+        let Some(versions) = self.dialect.versions.as_ref().filter(|_| told.routed) else { return response };
+        let response = response.header("x-compute-request-id", arrival.request_id.to_owned());
+        match told.version {
+            Some(version) => response
                 .header("OpenStack-API-Version", format!("{} {version}", versions.word))
-                .header("Vary", "OpenStack-API-Version")
-                .header("x-compute-request-id", arrival.request_id.to_owned()),
-            _ => response,
+                .header("Vary", "OpenStack-API-Version"),
+            None => response,
         }
     }
 

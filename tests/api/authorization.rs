@@ -142,6 +142,10 @@ impl World {
                 let sql = "UPDATE volumes SET attach_status = 'attached' WHERE id = ?";
                 self.cloud.sql(sql, &[volume.into()]);
             }
+            ("/volumes/{volume_id}/action", "revert") => {
+                let sql = "UPDATE snapshots SET volume_id = ? WHERE id = ?";
+                self.cloud.sql(sql, &[volume.into(), (&self.ids["snapshot_id"]).into()]);
+            }
             ("/snapshots/{snapshot_id}/action", "os-update_snapshot_status") => {
                 people::status(&self.cloud, "snapshots", &self.ids["snapshot_id"], "creating");
             }
@@ -265,6 +269,7 @@ impl World {
             "delete" => json!({"delete-volumes": true}),
             "reset_status" => json!({"status": "error"}),
             "addProjectAccess" | "removeProjectAccess" => json!({"project": PROJECT}),
+            "revert" => json!({"snapshot_id": self.ids["snapshot_id"]}),
             _ => json!({}),
         }
     }

@@ -14,6 +14,7 @@ mod group_types;
 mod groups;
 mod legal_statuses;
 mod messages;
+mod moving;
 mod people;
 mod pools;
 mod qos_specs;

@@ -161,8 +161,9 @@ fn hosts_are_listed_by_zone_and_switched_as_a_whole() {
     let set = cloud.put(Admin, "/os-hosts/node1", json!({"status": "disable"})).expect(200);
     assert_eq!(set, json!({"host": "node1", "status": "disabled"}));
     assert_eq!(names("/os-hosts"), ["node2@files"]);
-    cloud.put(Admin, "/os-hosts/node1", json!({"status": "Enable"})).expect(200);
+    cloud.put(Admin, "/os-hosts/node1", json!({"status": "enable"})).expect(200);
     assert_eq!(names("/os-hosts").len(), 3);
-    cloud.put(Admin, "/os-hosts/node1", json!({"status": "off"})).refuse(400, "Invalid status: 'off'");
+    let wrong = "Invalid input for field/attribute status. Value: off. 'off' is not one of ['enable', 'disable']";
+    cloud.put(Admin, "/os-hosts/node1", json!({"status": "off"})).refuse(400, wrong);
     cloud.put(Admin, "/os-hosts/node9", json!({"status": "enable"})).refuse(404, "Host node9 could not be found.");
 }

@@ -57,8 +57,10 @@ class Stack:
         self.config = self.folder / "hearth.conf"
         if "auth_strategy" not in config:
             config = f"auth_strategy = noauth\n{config}"
+        if "enabled_backends" not in config:
+            config = f"enabled_backends = file\n{config}"
         self.config.write_text(
-            f"[DEFAULT]\nstate_path = {self.folder}\nenabled_backends = file\n{config}\n"
+            f"[DEFAULT]\nstate_path = {self.folder}\n{config}\n"
             f"[database]\nconnection = sqlite:///{self.folder}/cinder.sqlite\n"
             f"[hearth_telemetry]\nconnection = sqlite:///{self.folder}/telemetry.sqlite\n"
             f"[file]\nvolume_backend_name = file\nhearth_file_path = {self.folder}/volumes\n{sections}\n"

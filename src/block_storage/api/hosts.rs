@@ -5,7 +5,7 @@ use crate::block_storage::BlockStorage;
 use crate::block_storage::control::hosts::{self as control, Usage};
 use crate::block_storage::control::services::ServiceState;
 use crate::block_storage::policies::services as rules;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::rest::json::Json;
 use crate::rest::view::{Answer, Field, Shape, View};
 use crate::rest::{Call, Check, Input, Parameter, Reply, Route, Schema};
@@ -47,7 +47,7 @@ static HOST: View<ServiceState> = View {
     ],
 };
 
-static UPDATE: Schema = Schema::strict(&[Input::new("status", Check::Text(1, 255)).required()]);
+static UPDATE: Schema = Schema::strict(&[Input::new("status", Check::Choice(&["enable", "disable"])).required()]);
 
 fn list(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     let found = control::list(&caller(call), call.query.last("zone"))?;
@@ -95,11 +95,7 @@ fn resource(host: &str, usage: &Usage, json: &mut Json) {
 
 fn update(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     let (host, status) = (call.path.value("host"), call.input("status").as_str().unwrap_or_default());
-    let enabled = match status.trim().to_ascii_lowercase().as_str() {
-        "enable" => true,
-        "disable" => false,
-        _ => return Err(Error::invalid(format!("Invalid status: '{status}'"))),
-    };
+    let enabled = status == "enable";
     control::set_enabled(&caller(call), host, enabled)?;
     Ok(call.json(|json| {
         json.object(|json| {

@@ -5,6 +5,7 @@ use md5::{Digest, Md5};
 use serde_json::Value;
 
 use crate::error::{Error, Kind, Result};
+use crate::rest::python::repr;
 use crate::rest::schema::{Check, Input, Schema};
 
 /// What a key of a volume's metadata looks like.
@@ -50,13 +51,16 @@ pub fn read(value: &Value) -> Vec<(String, String)> {
 /// [`Kind::Invalid`] where it is another one, or one of several.
 pub fn read_one(meta: &Value, key: &str) -> Result<(String, String)> {
     let mut entries = read(meta);
-    if !entries.iter().any(|(name, _)| name == key) {
-        return Err(Error::invalid("Request body and URI mismatch"));
+    let wrong = match entries.len() {
+        0 => Some("should be non-empty"),
+        1 => None,
+        _ => Some("has too many properties"),
+    };
+    if let Some(wrong) = wrong {
+        let shown = repr(meta);
+        return Err(Error::invalid(format!("Invalid input for field/attribute meta. Value: {shown}. {shown} {wrong}")));
     }
-    match (entries.pop(), entries.is_empty()) {
-        (Some(entry), true) => Ok(entry),
-        _ => Err(Error::invalid("Request body contains too many items")),
-    }
+    entries.pop().filter(|(name, _)| name == key).ok_or_else(|| Error::invalid("Request body and URI mismatch"))
 }
 
 /// `{"metadata": {...}}` as Python writes it, with blanks and in ASCII: so the ETag, which is a digest of this text, is the
@@ -129,7 +133,8 @@ mod tests {
         let said = |meta| read_one(&meta, "k").map_err(|error| error.public().to_owned());
         assert_eq!(said(json!({"k": "v"})), Ok(("k".into(), "v".into())));
         assert_eq!(said(json!({"x": "v"})), Err("Request body and URI mismatch".into()));
-        assert_eq!(said(json!({"k": "v", "x": "v"})), Err("Request body contains too many items".into()));
+        let many = "Invalid input for field/attribute meta. Value: {'k': 'v', 'x': 'v'}. {'k': 'v', 'x': 'v'} has too many properties";
+        assert_eq!(said(json!({"k": "v", "x": "v"})), Err(many.into()));
         assert!(said(json!({})).is_err());
     }
 

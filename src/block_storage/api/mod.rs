@@ -38,6 +38,7 @@ pub mod volume_bodies;
 pub mod volume_connections;
 pub mod volume_encryption;
 pub mod volume_metadata;
+pub mod volume_moving;
 pub mod volume_views;
 pub mod volumes;
 
@@ -54,6 +55,7 @@ pub const ROUTES: &[&[Route<BlockStorage>]] = &[
     volume_actions::ROUTES,
     volume_connections::ROUTES,
     attachments::ROUTES,
+    volume_moving::ROUTES,
     snapshots::ROUTES,
     snapshot_metadata::ROUTES,
     snapshot_actions::ROUTES,

@@ -92,6 +92,11 @@ fn one(call: &Call<'_, BlockStorage>, item: &VolumeType) -> Reply {
     call.one("volume_type", &TYPE, item, allowed(&caller(call)))
 }
 
+/// As [`one`], without what only some answers show: Cinder adds it to those of `GET` alone.
+fn one_without(call: &Call<'_, BlockStorage>, item: &VolumeType, hidden: u32) -> Reply {
+    call.one("volume_type", &TYPE, item, allowed(&caller(call)) & !hidden)
+}
+
 fn list(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     let caller = caller(call);
     let page = Page::read(&call.query, call.platform.config.integer(&OSAPI_MAX_LIMIT))?;
@@ -163,7 +168,7 @@ fn show(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
 
 fn show_default(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     let found = control::show_default(&caller(call))?;
-    Ok(one(call, &found))
+    Ok(one_without(call, &found, ACCESS))
 }
 
 fn create(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
@@ -180,7 +185,7 @@ fn create(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
         extra_specs: &specs,
     };
     let made = control::create(&caller(call), new)?;
-    Ok(one(call, &made))
+    Ok(one_without(call, &made, QOS_SPECS))
 }
 
 /// Extra specs of a body.
@@ -198,7 +203,7 @@ fn update(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     };
     let caller = caller(call);
     let changed = control::update(&caller, call.path.value("type_id"), change)?;
-    Ok(call.one("volume_type", &TYPE, &changed, allowed(&caller) & !ACCESS))
+    Ok(one_without(call, &changed, QOS_SPECS | ACCESS))
 }
 
 fn delete(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {

@@ -34,6 +34,7 @@ pub mod volume_connections;
 pub mod volume_create;
 pub mod volume_delete;
 pub mod volume_metadata;
+pub mod volume_moving;
 pub mod volumes;
 
 pub use authorized::Authorized;

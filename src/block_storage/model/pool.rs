@@ -72,6 +72,15 @@ impl Pool {
         service_host(&self.name)
     }
 
+    /// What its volumes take in all: volumes have whole GiB, and so has Cinder's answer.
+    fn allocated(&self) -> Capability {
+        if self.allocated_gib.fract() == 0.0 {
+            Capability::Integer(self.allocated_gib as i64)
+        } else {
+            Capability::Number(self.allocated_gib)
+        }
+    }
+
     /// The part after `#`.
     pub fn pool_name(&self) -> &str {
         self.name.rsplit_once('#').map_or("", |(_, pool)| pool)
@@ -83,7 +92,7 @@ impl Pool {
             ("pool_name".to_owned(), Capability::Text(self.pool_name().to_owned())),
             ("total_capacity_gb".to_owned(), self.total.capability()),
             ("free_capacity_gb".to_owned(), self.free.capability()),
-            ("allocated_capacity_gb".to_owned(), Capability::Number(self.allocated_gib)),
+            ("allocated_capacity_gb".to_owned(), self.allocated()),
             ("provisioned_capacity_gb".to_owned(), Capability::Number(self.provisioned_gib)),
             ("reserved_percentage".to_owned(), Capability::Integer(self.reserved_percentage)),
             (

@@ -77,6 +77,10 @@ pub const UPDATE: Move = Transition::check("update, metadata", From::Any);
 /// A volume is made of it.
 pub const CREATE_VOLUME: Move = Transition::check("create volume", From::Only(&[Status::Available]));
 
+/// Its volume gets its content again.
+pub const RESTORE: Move = Transition::to("revert", From::Only(&[Status::Available]), Status::Restoring)
+    .ends(Some(Status::Available), Status::Available);
+
 /// Whatever an operator says.
 pub const RESET_STATUS: Move = Transition::check("reset_status", From::Any);
 
@@ -87,6 +91,7 @@ pub const MOVES: &[&Move] = &[
     &DELETE_WITH_VOLUME,
     &CREATE_VOLUME,
     &super::transfer::ACCEPT_SNAPSHOT,
+    &RESTORE,
     &UPDATE,
     &UPDATE_STATUS_CREATING,
     &UPDATE_STATUS_DELETING,

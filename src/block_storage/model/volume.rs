@@ -277,6 +277,10 @@ pub const SNAPSHOT_IN_USE: Move =
 /// Another volume is made of it.
 pub const CLONE: Move = Transition::check("clone", From::Only(&[Status::Available, Status::InUse]));
 
+/// Gets the content of its newest snapshot again.
+pub const REVERT: Move = Transition::to("revert", From::Only(&[Status::Available]), Status::Reverting)
+    .ends(Some(Status::Available), Status::Error);
+
 /// Whatever an operator says.
 pub const RESET_STATUS: Move = Transition::check("reset_status", From::Any);
 
@@ -293,6 +297,7 @@ pub const MOVES: &[&Move] = &[
     &SNAPSHOT,
     &SNAPSHOT_IN_USE,
     &CLONE,
+    &REVERT,
     &UPDATE,
     &WRITE_METADATA,
     &UPDATE_READONLY_FLAG,

@@ -77,7 +77,7 @@ pub fn register(tx: &mut Transaction<'_>, host: &str, binary: &str, zone: &str, 
     let id = tx.insert_id(
         "INSERT INTO services (created_at, deleted, host, \"binary\", topic, report_count, disabled, availability_zone, \
          rpc_current_version, object_current_version, replication_status, frozen, uuid) \
-         VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, 'not-capable', ?, ?)",
+         VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, 'disabled', ?, ?)",
         &[
             Timestamp::now().into(),
             false.into(),

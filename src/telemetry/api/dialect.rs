@@ -37,12 +37,12 @@ pub static ALARMING: Dialect = Dialect {
     challenge: true,
 };
 
-fn no_page() -> Response {
+fn no_page(_: &Request) -> Response {
     let text = r#"{"error_message": "404 Not Found\n\nThe resource could not be found.\n\n   "}"#;
     Response::new(404, "application/json", text)
 }
 
-fn no_alarming_page() -> Response {
+fn no_alarming_page(_: &Request) -> Response {
     fault::alarming(&Error::not_found("The resource could not be found."))
 }
 

@@ -2,22 +2,12 @@
 
 use super::super::placement;
 use super::{Job, events, format_of, is_attached, stored};
-use crate::block_storage::model::snapshot::{self, CREATE, DELETE, Snapshot, Status};
-use crate::block_storage::model::status::{From, Transition};
-use crate::block_storage::model::volume::{self, Volume};
+use crate::block_storage::model::snapshot::{CREATE, DELETE, RESTORE, Snapshot, Status};
+use crate::block_storage::model::volume::{REVERT, Volume};
 use crate::block_storage::store::{Outcome, pools, snapshots, volumes};
 use crate::block_storage::volume::drivers::{Format, Stored};
 use crate::database::Value;
 use crate::error::{Error, Result};
-
-/// How a volume goes back to a snapshot.
-const REVERT: volume::Move =
-    Transition::to("revert", From::Only(&[volume::Status::Available]), volume::Status::Reverting)
-        .ends(Some(volume::Status::Available), volume::Status::Error);
-
-/// How the snapshot is meanwhile.
-const RESTORE: snapshot::Move = Transition::to("revert", From::Only(&[Status::Available]), Status::Restoring)
-    .ends(Some(Status::Available), Status::Available);
 
 pub(super) fn create(job: &Job<'_>) -> Result<()> {
     let Some((snapshot, volume, format, room)) = load(job, Status::Creating)? else { return job.obsolete() };

@@ -1,0 +1,63 @@
+"""A real Cinder and a Hearth, each with a database of its own, two file backends and the same host name."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+from sequence import Side  # noqa: E402
+from stack import PATH, SOURCES, Stack, free_port, wait_until  # noqa: E402
+
+SECOND = "[second]\nvolume_backend_name = second\nhearth_file_path = {folder}\n"
+
+
+@pytest.fixture(scope="session")
+def cinder():
+    subprocess.run([SOURCES / "scripts/venv", "cinder", SOURCES / "tests/peers/cinder-requirements.txt"], check=True)
+    venv = pathlib.Path(os.environ.get("CACHE", SOURCES / "target/test-cache")) / "cinder"
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="real-cinder-"))
+    port = free_port()
+    config = folder / "cinder.conf"
+    config.write_text(
+        f"[DEFAULT]\nhost = peer\nmy_ip = 127.0.0.1\nauth_strategy = noauth\nstate_path = {folder}\nlog_file = {folder}/cinder.log\n"
+        f"transport_url = fake://\nrpc_response_timeout = 20\nservice_down_time = 100000\nperiodic_interval = 2\nperiodic_fuzzy_delay = 0\n"
+        f"enabled_backends = file,second\nosapi_volume_listen_port = {port}\n"
+        f"api_paste_config = {venv}/etc/cinder/api-paste.ini\n"
+        f"resource_query_filters_file = {venv}/etc/cinder/resource_filters.json\n"
+        + "".join(f"[{name}]\nvolume_driver = real_cinder.SparseFileDriver\nvolume_backend_name = {name}\n"
+                  f"volumes_folder = {folder}/{name}\n" for name in ("file", "second"))
+        + f"[database]\nconnection = sqlite:///{folder}/cinder.sqlite\n[oslo_concurrency]\nlock_path = {folder}/lock\n"
+        f"[coordination]\nbackend_url = file://{folder}/coordination\n")
+    environment = {"PATH": PATH, "PYTHONWARNINGS": "ignore", "LANG": "C.UTF-8"}
+    subprocess.run([venv / "bin/cinder-manage", "--config-file", config, "db", "sync"], check=True, capture_output=True, env=environment)
+    output = folder / "output"
+    with open(output, "wb") as stream:
+        process = subprocess.Popen(
+            [venv / "bin/python", pathlib.Path(__file__).with_name("real_cinder.py"), "--config-file", config],
+            stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, env=environment, start_new_session=True)
+    try:
+        wait_until(lambda: process.poll() is not None or b"serving" in output.read_bytes(), "the real Cinder", 120)
+        assert process.poll() is None, output.read_text()
+        side = Side(f"http://127.0.0.1:{port}")
+        side.folder = folder
+        yield side
+    finally:
+        process.kill()
+        process.wait()
+        if not os.environ.get("KEEP_STACK"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def hearth(tmp_path_factory):
+    second = tmp_path_factory.mktemp("second")
+    with Stack("nginx", config="host = peer\nenabled_backends = file,second", sections=SECOND.format(folder=second)) as stack:
+        side = Side(f"{stack.base}/volume")
+        side.folder = stack.folder
+        yield side

@@ -1,0 +1,151 @@
+"""The real Cinder in one process, to compare with: cinder-api, cinder-scheduler and cinder-volume of the release in
+tests/peers/cinder-requirements.txt, their messages in memory (oslo.messaging's own fake:// transport), volumes as sparse files.
+
+    CACHE/cinder/bin/python real_cinder.py --config-file cinder.conf
+
+Serves on [DEFAULT] osapi_volume_listen_port of loopback, and prints `serving` on standard output.
+"""
+
+from cinder import monkey_patch
+monkey_patch.patch()
+
+import pathlib  # noqa: E402
+import sys  # noqa: E402
+
+import eventlet  # noqa: E402
+import eventlet.wsgi  # noqa: E402
+from oslo_config import cfg  # noqa: E402
+from oslo_log import log as logging  # noqa: E402
+
+from cinder import exception, i18n  # noqa: E402
+i18n.enable_lazy()
+from cinder import context, coordination, objects, rpc, service, version  # noqa: E402
+from cinder.common import config, constants  # noqa: E402
+from cinder.volume import driver  # noqa: E402
+from oslo_service import wsgi  # noqa: E402
+
+CONF = cfg.CONF
+GIB = 1 << 30
+
+
+class SparseFileDriver(driver.VolumeDriver):
+    """Volumes and snapshots as sparse files of [backend] volumes_folder."""
+
+    VERSION = "1.0"
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.configuration.append_config_values([cfg.StrOpt("volumes_folder")])
+        self.folder = pathlib.Path(self.configuration.volumes_folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def check_for_setup_error(self):
+        pass
+
+    def place(self, name):
+        return self.folder / name
+
+    def size_of(self, name):
+        return -(-self.place(name).stat().st_size // GIB)
+
+    def make(self, name, size_gib):
+        with open(self.place(name), "ab") as file:
+            file.truncate(size_gib * GIB)
+
+    def create_volume(self, volume):
+        self.make(volume.name, volume.size)
+
+    def create_volume_from_snapshot(self, volume, snapshot):
+        self.make(volume.name, volume.size)
+
+    def create_cloned_volume(self, volume, source):
+        self.make(volume.name, volume.size)
+
+    def delete_volume(self, volume):
+        self.place(volume.name).unlink(missing_ok=True)
+
+    def extend_volume(self, volume, new_size):
+        self.make(volume.name, new_size)
+
+    def create_snapshot(self, snapshot):
+        self.make(snapshot.name, snapshot.volume_size)
+
+    def delete_snapshot(self, snapshot):
+        self.place(snapshot.name).unlink(missing_ok=True)
+
+    def revert_to_snapshot(self, context, volume, snapshot):
+        pass
+
+    def ensure_export(self, context, volume):
+        pass
+
+    create_export = remove_export = lambda self, *_, **__: None
+    create_export_snapshot = remove_export_snapshot = lambda self, *_, **__: None
+    terminate_connection = terminate_connection_snapshot = validate_connector = lambda self, *_, **__: None
+
+    def initialize_connection(self, volume, connector):
+        return {"driver_volume_type": "local", "data": {"device_path": str(self.place(volume.name)), "volume_id": volume.id}}
+
+    def found(self, reference):
+        name = reference.get("source-name")
+        if name is None:
+            raise exception.ManageExistingInvalidReference(existing_ref=reference, reason="Reference must contain source-name element.")
+        if "/" in name or not self.place(name).is_file():
+            raise exception.ManageExistingInvalidReference(existing_ref=reference, reason="Specified file does not exist.")
+        return name
+
+    def manage_existing_get_size(self, volume, reference):
+        return self.size_of(self.found(reference))
+
+    def manage_existing(self, volume, reference):
+        self.place(self.found(reference)).rename(self.place(volume.name))
+
+    def manage_existing_snapshot_get_size(self, snapshot, reference):
+        return self.size_of(self.found(reference))
+
+    def manage_existing_snapshot(self, snapshot, reference):
+        self.place(self.found(reference)).rename(self.place(snapshot.name))
+
+    def unmanage(self, volume):
+        pass
+
+    def unmanage_snapshot(self, snapshot):
+        pass
+
+    def update_migrated_volume(self, context, volume, new_volume, original_volume_status):
+        self.place(new_volume.name).rename(self.place(volume.name))
+        return {"_name_id": None, "provider_location": None}
+
+    def _update_volume_stats(self):
+        self._stats = {
+            "volume_backend_name": self.configuration.volume_backend_name, "vendor_name": "Hearth", "driver_version": self.VERSION,
+            "storage_protocol": "file", "total_capacity_gb": 1000.0, "free_capacity_gb": 900.0, "reserved_percentage": 0,
+            "provisioned_capacity_gb": 0.0, "max_over_subscription_ratio": "20.0", "thin_provisioning_support": True,
+            "thick_provisioning_support": False, "multiattach": True, "QoS_support": False, "consistent_group_snapshot_enabled": False}
+
+
+def main():
+    objects.register_all()
+    CONF(sys.argv[1:], project="cinder", version=version.version_string())
+    logging.setup(CONF, "cinder")
+    config.set_middleware_defaults()
+    rpc.init(CONF)
+    coordination.COORDINATOR.start()
+    roles = [service.Service.create(binary=constants.SCHEDULER_BINARY)]
+    for backend in CONF.enabled_backends:
+        host = f"{CONF.host}@{backend}"
+        roles.append(service.Service.create(host=host, service_name=backend, binary=constants.VOLUME_BINARY))
+    # Services of one process share the row that they report themselves up with: see service_down_time in conftest.py.
+    for role in roles[1:] + roles[:1]:
+        role.start()
+    for role in roles[1:]:
+        role.manager.publish_service_capabilities(context.get_admin_context())
+    listener = eventlet.listen(("127.0.0.1", CONF.osapi_volume_listen_port))
+    application = wsgi.Loader(CONF).load_app(name="osapi_volume")
+    print("serving", flush=True)
+    eventlet.wsgi.server(listener, application, log_output=False)
+
+
+if __name__ == "__main__":
+    sys.modules["real_cinder"] = sys.modules["__main__"]
+    main()
