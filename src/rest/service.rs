@@ -146,13 +146,7 @@ impl<S: Send + Sync> Service<S> {
 
     /// Everything between the mount and the handler, in the order in which Cinder checks: token, path, version, body,
     /// action, project, schema.
-    fn answer(
-        &self,
-        request: &mut Request,
-        path: &str,
-        mut links: Links,
-        told: &mut Told,
-    ) -> Result<Response> {
+    fn answer(&self, request: &mut Request, path: &str, mut links: Links, told: &mut Told) -> Result<Response> {
         let platform = self.platform.load();
         let (project, path) = self.split(path);
         if let Some(project) = project {
