@@ -5,6 +5,7 @@ mod cinder;
 #[path = "../support/servers.rs"]
 mod servers;
 
+mod attachments;
 mod child;
 mod contention;
 mod crash;

@@ -87,7 +87,7 @@ fn new_snapshot(volume: &Volume) -> Snapshot {
 }
 
 /// A volume that is in the database.
-fn put(database: &Database, change: impl Fn(&mut Volume)) -> Volume {
+pub(crate) fn put(database: &Database, change: impl Fn(&mut Volume)) -> Volume {
     let mut volume = new_volume(&unique());
     change(&mut volume);
     database.write(|tx| volumes::insert(tx, &volume)).expect("a volume");

@@ -7,7 +7,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use hearth::block_storage::model::snapshot;
-use hearth::block_storage::model::volume::Status;
+use hearth::block_storage::model::volume::{AttachStatus, Status};
+use hearth::block_storage::store::attachments;
 
 use super::world::{Of, World, virtual_size};
 
@@ -134,6 +135,42 @@ const OPERATIONS: &[Operation] = &[
             scene.assert_available(id, 1);
             scene.assert_data(&format!("volume-{id}"));
             assert_eq!(scene.world.snapshot(&scene.snapshot).unwrap().status, snapshot::Status::Available);
+        },
+    },
+    Operation {
+        kind: "connect",
+        file_points: &[],
+        run: |scene| {
+            let id = scene.world.reserve(&scene.volume);
+            scene.world.connect(&scene.volume, &id);
+            id
+        },
+        check: |scene, id| {
+            let found = scene.world.read(|c| attachments::by_id(c, id)).unwrap();
+            let connected = scene.format == "raw";
+            let (own, volume) = if connected {
+                (AttachStatus::Attaching, Status::Attaching)
+            } else {
+                // Without an export nobody could be told the format.
+                (AttachStatus::Reserved, Status::Available)
+            };
+            assert_eq!((found.status, found.is_connected()), (own, connected));
+            assert_eq!(scene.world.volume(&scene.volume).unwrap().status, volume);
+            assert_eq!(scene.world.count("SELECT count(*) FROM hearth_orders WHERE role = 'answer'"), 1);
+        },
+    },
+    Operation {
+        kind: "disconnect",
+        file_points: &[],
+        run: |scene| {
+            let id = scene.world.reserve(&scene.volume);
+            scene.world.disconnect(&scene.volume, &id);
+            id
+        },
+        check: |scene, id| {
+            assert!(scene.world.read(|c| attachments::by_id(c, id)).is_none());
+            scene.assert_available(&scene.volume, 1);
+            assert_eq!(scene.world.count("SELECT count(*) FROM hearth_orders WHERE role = 'answer'"), 1);
         },
     },
 ];

@@ -8,13 +8,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hearth::block_storage::model::attachment::AttachmentDetails;
 use hearth::block_storage::model::quota::Limits;
 use hearth::block_storage::model::snapshot::{self, Snapshot};
 use hearth::block_storage::model::volume::{self, AttachStatus, Volume};
 use hearth::block_storage::model::work::{Hints, Requester};
 use hearth::block_storage::rpc::{self, Doorbell};
 use hearth::block_storage::store::quotas::{Charge, charge};
-use hearth::block_storage::store::{snapshots, tables, volumes};
+use hearth::block_storage::store::{attachments, snapshots, tables, volumes};
 use hearth::block_storage::volume::{RunningRole, start};
 use hearth::config::Config;
 use hearth::database::{Connection, Database, Options, migrate, orders};
@@ -33,6 +34,9 @@ pub(super) struct World {
     config: Arc<Config>,
     pub(super) doorbell: Doorbell,
 }
+
+/// Orders that wait; an answer that nobody fetches is none.
+const ORDERS: &str = "SELECT count(*) FROM hearth_orders WHERE role <> 'answer'";
 
 /// What to make a volume of.
 #[derive(Clone, Copy)]
@@ -221,6 +225,35 @@ impl World {
         self.doorbell.ring();
     }
 
+    /// A reserved attachment of a volume.
+    pub(super) fn reserve(&self, volume_id: &str) -> String {
+        let id = uuid::Uuid::new_v4().to_string();
+        let new = AttachmentDetails::reserved(id.clone(), volume_id.to_owned(), PROJECT.to_owned(), None);
+        self.database.write(|tx| attachments::insert(tx, &new)).unwrap();
+        id
+    }
+
+    /// Orders the connection of an attachment. Nobody waits for the answer.
+    pub(super) fn connect(&self, volume_id: &str, attachment_id: &str) {
+        let connector = "{\"host\": \"h\", \"mountpoint\": \"/dev/vdb\"}".to_owned();
+        let done = self.database.write(|tx| {
+            let volume = volumes::lock(tx, volume_id)?.unwrap();
+            rpc::connect(tx, &requester(), &volume, Some(attachment_id), connector.clone(), true).map(|_| ())
+        });
+        done.unwrap();
+        self.doorbell.ring();
+    }
+
+    /// Orders the end of an attachment. Nobody waits for the answer.
+    pub(super) fn disconnect(&self, volume_id: &str, attachment_id: &str) {
+        let done = self.database.write(|tx| {
+            let volume = volumes::lock(tx, volume_id)?.unwrap();
+            rpc::disconnect(tx, &requester(), &volume, Some(attachment_id), None).map(|_| ())
+        });
+        done.unwrap();
+        self.doorbell.ring();
+    }
+
     fn move_snapshot(
         &self,
         id: &str,
@@ -239,7 +272,7 @@ impl World {
 
     /// Waits until there is no order left.
     pub(super) fn settle(&self) {
-        self.wait("the last order", || (self.count("SELECT count(*) FROM hearth_orders") == 0).then_some(()));
+        self.wait("the last order", || (self.count(ORDERS) == 0).then_some(()));
     }
 
     /// Waits for something to be there.
@@ -299,7 +332,7 @@ impl World {
     /// Fails unless rows, usage, workers and files agree and nothing is under way.
     pub(super) fn assert_whole(&self) {
         assert_eq!(self.usage(), self.truth(), "usage is not what the rows say");
-        assert_eq!(self.count("SELECT count(*) FROM hearth_orders"), 0, "an order is left");
+        assert_eq!(self.count(ORDERS), 0, "an order is left");
         // Cinder's own migration seeds one row.
         assert_eq!(self.count("SELECT count(*) FROM workers WHERE resource_type <> 'SENTINEL'"), 0, "a worker is left");
         let mut expected: Vec<String> = self.read(|c| {
