@@ -161,7 +161,7 @@ fn a_transfer_comes_back_and_ends_once(database: &Database) {
         let selection = Selection { project_id: Some(project), order, limit: 10, ..Selection::default() };
         database.read(|c| transfers::page(c, &selection)).unwrap()
     };
-    assert_eq!(page(volume.project_id.clone()), [new.clone()]);
+    assert_eq!(page(volume.project_id.clone()), std::slice::from_ref(&new));
     assert!(page(unique()).is_empty());
     assert!(database.write(|tx| transfers::end(tx, &new.id, Some("p"))).unwrap());
     assert!(!database.write(|tx| transfers::end(tx, &new.id, None)).unwrap());
