@@ -85,8 +85,12 @@ impl World {
         );
         let group = people::group(&cloud, Persona::Member, "mine");
         people::member(&cloud, Persona::Member, &group);
+        let snapshotted = people::group(&cloud, Persona::Member, "snapshotted");
+        people::member(&cloud, Persona::Member, &snapshotted);
+        let group_snapshot = crate::group_snapshots::group_snapshot(&cloud, &snapshotted, "mine");
         let ids = [
             ("group_id", group),
+            ("group_snapshot_id", group_snapshot),
             ("message_id", MESSAGE.to_owned()),
             ("volume_id", volume),
             ("used", used),
@@ -208,6 +212,7 @@ impl World {
             ("POST", "/groups") => {
                 json!({"group": {"group_type": self.ids["group_type_id"], "volume_types": ["__DEFAULT__"]}})
             }
+            ("POST", "/group_snapshots") => json!({"group_snapshot": {"group_id": self.ids["group_id"]}}),
             ("PUT", "/groups/{group_id}") => json!({"group": {"name": "new"}}),
             ("POST", "/volumes") => json!({"volume": {"size": 1}}),
             ("POST", "/snapshots") => json!({"snapshot": {"volume_id": volume}}),
@@ -334,7 +339,16 @@ fn what_an_administrator_may_succeeds() {
 /// Whether the path names an object that belongs to a project.
 fn names_an_object(route: &Route<BlockStorage>) -> bool {
     // A transfer is there to be taken by whoever has its key.
-    let variables = ["{volume_id}", "{snapshot_id}", "{message_id}", "{project}", "{transfer_id}", "{attachment_id}"];
+    let variables = [
+        "{volume_id}",
+        "{snapshot_id}",
+        "{group_id}",
+        "{group_snapshot_id}",
+        "{message_id}",
+        "{project}",
+        "{transfer_id}",
+        "{attachment_id}",
+    ];
     !route.path.ends_with("/accept") && variables.iter().any(|variable| route.path.contains(variable))
 }
 
@@ -363,6 +377,8 @@ fn another_projects_objects_are_no_sources() {
         ("/volumes", json!({"volume": {"size": 1, "volume_type": "secret"}})),
         ("/snapshots", json!({"snapshot": {"volume_id": volume}})),
         ("/groups/action", json!({"create-from-src": {"source_group_id": world.ids["group_id"]}})),
+        ("/groups/action", json!({"create-from-src": {"group_snapshot_id": world.ids["group_snapshot_id"]}})),
+        ("/group_snapshots", json!({"group_snapshot": {"group_id": world.ids["group_id"]}})),
         ("/volumes", json!({"volume": {"size": 1, "group_id": world.ids["group_id"], "volume_type": "__DEFAULT__"}})),
     ] {
         world.cloud.post(Persona::Stranger, path, body).expect(404);

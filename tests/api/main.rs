@@ -10,6 +10,7 @@ mod default_types;
 mod discovery;
 mod encryption;
 mod fixture;
+mod group_snapshots;
 mod group_types;
 mod groups;
 mod legal_statuses;

@@ -1,9 +1,10 @@
 //! Groups: rows come back, moves are made under their conditions, lists tell what hangs on groups.
 
 use hearth::block_storage::model::group::{DELETE, DELETE_WITH_VOLUMES, Group, RENAME, Status};
-use hearth::block_storage::model::group_list::GROUPS;
+use hearth::block_storage::model::group_list::{GROUP_SNAPSHOTS, GROUPS};
+use hearth::block_storage::model::group_snapshot::{self, GroupSnapshot};
 use hearth::block_storage::model::selection::{Condition, Order, Selection};
-use hearth::block_storage::store::{Outcome, group_lists, groups};
+use hearth::block_storage::store::{Outcome, group_lists, group_snapshots, groups};
 use hearth::database::Database;
 use hearth::time::Timestamp;
 
@@ -14,6 +15,7 @@ on_every_schema! {
     a_group_is_removed_only_when_nothing_hangs_on_it,
     a_group_ends_with_its_mapping,
     a_list_tells_types_and_volumes_of_each_group,
+    a_group_snapshot_stays_while_a_group_is_made_of_it,
 }
 
 fn default_type(database: &Database) -> String {
@@ -133,4 +135,38 @@ fn a_list_tells_types_and_volumes_of_each_group(database: &Database) {
     let database_id = two.id.clone();
     let conditions = vec![Condition::IsNot(column("id"), database_id)];
     assert_eq!(list(&Selection { conditions, ..selection })[0].group.id, one.id);
+}
+
+fn a_group_snapshot_stays_while_a_group_is_made_of_it(database: &Database) {
+    let project_id = unique();
+    let (group, copy) = (put(database, &project_id), put(database, &project_id));
+    let made = GroupSnapshot {
+        id: unique(),
+        group_id: group.id.clone(),
+        project_id: project_id.clone(),
+        user_id: "u".to_owned(),
+        created_at: Timestamp::parse("2026-01-02T03:04:05"),
+        updated_at: None,
+        name: Some("s".to_owned()),
+        description: None,
+        status: group_snapshot::Status::Available,
+        group_type_id: "t".to_owned(),
+    };
+    database.write(|tx| group_snapshots::insert(tx, &made)).unwrap();
+    assert_eq!(database.read(|c| group_snapshots::by_id(c, &made.id)).unwrap().as_ref(), Some(&made));
+    let column = |name: &str| GROUP_SNAPSHOTS.iter().find(|column| column.name == name).unwrap();
+    let order = ["created_at", "id"].map(|name| Order { by: column(name), ascending: true });
+    let selection = Selection { project_id: Some(project_id), order: order.into(), limit: 10, ..Selection::default() };
+    assert_eq!(database.read(|c| group_snapshots::page(c, &selection)).unwrap(), std::slice::from_ref(&made));
+    let sql = "UPDATE \"groups\" SET status = ?, group_snapshot_id = ? WHERE id = ?";
+    let begin = |status: &str| {
+        let params = [status.into(), (&made.id).into(), (&copy.id).into()];
+        database.write(|tx| tx.execute(sql, &params)).unwrap();
+        database.write(|tx| group_snapshots::begin(tx, &made.id, &group_snapshot::DELETE)).unwrap()
+    };
+    assert!(!begin("creating"), "a group is being made of it");
+    assert!(begin("available"));
+    let done = database.write(|tx| group_snapshots::finish(tx, &made.id, &group_snapshot::DELETE, Outcome::Done));
+    assert!(done.unwrap());
+    assert_eq!(database.read(|c| group_snapshots::by_id(c, &made.id)).unwrap(), None);
 }

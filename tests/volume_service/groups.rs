@@ -1,14 +1,16 @@
 //! What a volume service does with groups, and what is left of it when it is killed in the midst.
 
 use hearth::block_storage::model::group::{self, Group, Status};
+use hearth::block_storage::model::group_snapshot::{self, GroupSnapshot};
+use hearth::block_storage::model::snapshot::{self, Snapshot};
 use hearth::block_storage::model::volume::{self, Volume};
 use hearth::block_storage::model::work::Hints;
 use hearth::block_storage::rpc;
 use hearth::block_storage::store::quotas::{Charge, charge};
-use hearth::block_storage::store::{group_types, groups, volume_types, volumes};
+use hearth::block_storage::store::{group_snapshots, group_types, groups, snapshots, volume_types, volumes};
 use hearth::time::Timestamp;
 
-use super::world::{Of, PROJECT, World, charge_of, default_type, limits, new_volume, requester};
+use super::world::{Of, PROJECT, World, charge_of, default_type, limits, new_snapshot, new_volume, requester};
 
 /// The pool of the only backend.
 const HOST: &str = "node1@file#file";
@@ -121,6 +123,75 @@ pub(super) fn delete(world: &World, id: &str) {
     world.doorbell.ring();
 }
 
+/// Writes a snapshot of the group of a scene with its one snapshot: with `order` as the API does, otherwise as if it had
+/// been made.
+fn write_snapshot(scene: &Scene<'_>, order: bool) -> String {
+    let status = if order { group_snapshot::Status::Creating } else { group_snapshot::Status::Available };
+    let new = GroupSnapshot {
+        id: uuid::Uuid::new_v4().to_string(),
+        group_id: scene.group.clone(),
+        project_id: PROJECT.to_owned(),
+        user_id: requester().user_id,
+        created_at: Some(Timestamp::now()),
+        updated_at: None,
+        name: None,
+        description: None,
+        status,
+        group_type_id: find(scene.world, &scene.group).unwrap().group_type_id,
+    };
+    let done = scene.world.database.write(|tx| {
+        let volume = volumes::by_id(tx, &scene.volume)?.unwrap();
+        let group = groups::by_id(tx, &scene.group)?.unwrap();
+        charge(tx, &Charge { snapshots: 1, gigabytes: 1, ..charge_of(&volume) }, &limits())?;
+        group_snapshots::insert(tx, &new)?;
+        let part = new_snapshot(&uuid::Uuid::new_v4().to_string(), &volume);
+        let part = Snapshot { group_snapshot_id: Some(new.id.clone()), ..part };
+        if !order {
+            return snapshots::insert(tx, &Snapshot { status: snapshot::Status::Available, ..part });
+        }
+        snapshots::insert(tx, &part)?;
+        rpc::create_snapshot(tx, &requester(), &volume, &part)?;
+        rpc::create_group_snapshot(tx, &requester(), &group, &new.id, vec![volume.id])
+    });
+    done.unwrap();
+    scene.world.doorbell.ring();
+    new.id
+}
+
+/// A group snapshot of the group of a scene that is there, with the file of its snapshot.
+fn ready_snapshot(scene: &Scene<'_>) -> String {
+    let id = write_snapshot(scene, false);
+    let parts = scene.world.read(|c| group_snapshots::snapshots(c, &id));
+    let folder = scene.world.volumes();
+    let snapshot = folder.join(format!("snapshot-{}", parts[0].id));
+    std::fs::copy(folder.join(format!("volume-{}", scene.volume)), snapshot).unwrap();
+    id
+}
+
+/// Orders the end of a group snapshot.
+fn delete_snapshot(world: &World, id: &str) {
+    let done = world.database.write(|tx| {
+        let found = group_snapshots::lock(tx, id)?.unwrap();
+        let group = groups::by_id(tx, &found.group_id)?.unwrap();
+        assert!(group_snapshots::begin(tx, id, &group_snapshot::DELETE)?);
+        let mut of = Vec::new();
+        for part in group_snapshots::snapshots(tx, id)? {
+            assert!(snapshots::begin(tx, &part.id, &snapshot::DELETE_WITH_GROUP_SNAPSHOT, &[])?);
+            let volume = volumes::by_id(tx, &part.volume_id)?.unwrap();
+            let leaving = Snapshot { status: snapshot::Status::Deleting, ..part };
+            rpc::delete_snapshot(tx, &requester(), &volume, &leaving)?;
+            of.push(volume.id);
+        }
+        rpc::delete_group_snapshot(tx, &requester(), &group, id, of)
+    });
+    done.unwrap();
+    world.doorbell.ring();
+}
+
+fn find_snapshot(world: &World, id: &str) -> Option<GroupSnapshot> {
+    world.read(|c| group_snapshots::by_id(c, id))
+}
+
 pub(super) fn find(world: &World, id: &str) -> Option<Group> {
     world.read(|c| groups::by_id(c, id))
 }
@@ -167,7 +238,7 @@ struct Operation {
     check: fn(&Scene<'_>, &str),
 }
 
-const OPERATIONS: [Operation; 4] = [
+const OPERATIONS: [Operation; 6] = [
     Operation {
         kind: "create_group",
         run: |scene| create(scene.world),
@@ -207,6 +278,29 @@ const OPERATIONS: [Operation; 4] = [
         check: |scene, id| {
             assert!(find(scene.world, id).is_none() && scene.world.volume(&scene.volume).is_none());
             assert_eq!(scene.world.usage(), [1, 0, 1]);
+        },
+    },
+    Operation {
+        kind: "create_group_snapshot",
+        run: |scene| write_snapshot(scene, true),
+        check: |scene, id| {
+            assert_eq!(find_snapshot(scene.world, id).unwrap().status, group_snapshot::Status::Available);
+            let parts = scene.world.read(|c| group_snapshots::snapshots(c, id));
+            assert_eq!(parts.len(), 1);
+            assert_eq!(parts[0].status, snapshot::Status::Available);
+        },
+    },
+    Operation {
+        kind: "delete_group_snapshot",
+        run: |scene| {
+            // Nothing is ordered of it that could be killed first.
+            let id = ready_snapshot(scene);
+            delete_snapshot(scene.world, &id);
+            id
+        },
+        check: |scene, id| {
+            assert!(find_snapshot(scene.world, id).is_none());
+            assert_eq!(scene.world.usage(), [2, 0, 2]);
         },
     },
 ];
@@ -298,6 +392,42 @@ fn groups_that_wait_for_nobody_are_taken_care_of_when_the_service_starts() {
         world.settle();
         assert_eq!(find(&world, &scene.group).map(|group| group.status), to, "from {from}");
         assert_eq!(world.volume(&scene.volume).is_none(), to.is_none(), "from {from}");
+        assert_whole(&world);
+    }
+}
+
+#[test]
+fn a_group_snapshot_is_in_error_when_one_of_its_snapshots_can_not_be_made() {
+    let world = World::new();
+    let scene = set(&world);
+    std::fs::remove_file(world.volumes().join(format!("volume-{}", scene.volume))).unwrap();
+    let _service = world.start();
+    let id = write_snapshot(&scene, true);
+    world.settle();
+    assert_eq!(find_snapshot(&world, &id).unwrap().status, group_snapshot::Status::Error);
+    delete_snapshot(&world, &id);
+    world.settle();
+    assert!(find_snapshot(&world, &id).is_none());
+    assert_eq!(world.usage(), [2, 0, 2]);
+}
+
+#[test]
+fn group_snapshots_that_wait_for_nobody_are_taken_care_of_when_the_service_starts() {
+    for (from, to) in [("creating", Some(group_snapshot::Status::Available)), ("deleting", None)] {
+        let world = World::new();
+        let scene = set(&world);
+        let id = ready_snapshot(&scene);
+        let lose = |table: &str| {
+            let sql = format!("UPDATE {table} SET status = ?");
+            world.database.write(|tx| tx.execute(&sql, &[from.into()])).unwrap();
+        };
+        lose("group_snapshots");
+        if to.is_none() {
+            lose("snapshots");
+        }
+        let _service = world.start();
+        world.settle();
+        assert_eq!(find_snapshot(&world, &id).map(|found| found.status), to, "from {from}");
         assert_whole(&world);
     }
 }

@@ -11,6 +11,7 @@ use crate::block_storage::control::group_actions::{self as control, Replication}
 use crate::block_storage::control::group_copies::{self, Source};
 use crate::block_storage::control::{Authorized, group_delete};
 use crate::block_storage::model::group::{Group, Status};
+use crate::block_storage::model::group_snapshot::GroupSnapshot;
 use crate::block_storage::model::status::Status as _;
 use crate::block_storage::policies::groups as rules;
 use crate::error::{Error, Result};
@@ -71,6 +72,11 @@ fn create_from_source(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
             let group = Authorized::<Group>::load(&caller, id, &[])?;
             refuse_consistency_type(&caller, &group.group_type_id)?;
             Source::group(&caller, &group)?
+        }
+        (Some(id), None) => {
+            let found = Authorized::<GroupSnapshot>::load(&caller, id, &[])?;
+            refuse_consistency_type(&caller, &found.group_type_id)?;
+            Source::snapshot(&caller, &found)?
         }
         (given, _) => {
             let text = python::repr(body);

@@ -78,3 +78,10 @@ pub static FAILOVER_REPLICATION: Schema = Schema::strict(&[Input::new(
     ])),
 )
 .required()]);
+
+/// Create a group snapshot.
+pub static CREATE_SNAPSHOT: Schema = Schema::strict(&[Input::new(
+    "group_snapshot",
+    Check::Object(&Schema::strict(&[Input::new("group_id", Check::Uuid).required(), NAME, DESCRIPTION])),
+)
+.required()]);

@@ -7,6 +7,7 @@ pub mod default_types;
 pub mod extensions;
 pub mod group_actions;
 pub mod group_bodies;
+pub mod group_snapshots;
 pub mod group_specs;
 pub mod group_types;
 pub mod group_views;
@@ -79,6 +80,7 @@ pub const ROUTES: &[&[Route<BlockStorage>]] = &[
     group_specs::ROUTES,
     groups::ROUTES,
     group_actions::ROUTES,
+    group_snapshots::ROUTES,
 ];
 
 /// Who asks.

@@ -117,6 +117,7 @@ fn create(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
         description: renamed(body, "description", "description").flatten(),
         metadata: body.get("metadata").map(metadata::read).unwrap_or_default(),
         in_use: in_use(call, body)?,
+        group_snapshot_id: None,
     };
     let caller = caller(call);
     // Null is a volume that is not there.

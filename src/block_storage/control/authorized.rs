@@ -6,6 +6,7 @@ use std::ops::Deref;
 use super::Caller;
 use crate::block_storage::model::attachment::AttachmentDetails;
 use crate::block_storage::model::group::Group;
+use crate::block_storage::model::group_snapshot::GroupSnapshot;
 use crate::block_storage::model::message::Message;
 use crate::block_storage::model::snapshot::Snapshot;
 use crate::block_storage::model::transfer::Transfer;
@@ -168,6 +169,23 @@ impl Authorized<Group> {
             caller.policy.check(rule, caller.context, &target)?;
         }
         Ok(Self(group))
+    }
+}
+
+impl Authorized<GroupSnapshot> {
+    /// The group snapshot with this id, if it is of the caller's project and the caller may see it, and `rules` hold.
+    ///
+    /// # Errors
+    /// [`crate::Kind::NotFound`] for another project's, [`crate::Kind::Forbidden`], those of the database.
+    pub fn load(caller: &Caller<'_>, id: &str, rules: &[&Rule]) -> Result<Self> {
+        let found = caller.database.read(|c| store::group_snapshots::by_id(c, id))?;
+        let found = found.filter(|found| caller.sees(&found.project_id));
+        let found = found.ok_or_else(|| store::group_snapshots::not_found(id))?;
+        let target = Target { project_id: Some(&found.project_id), user_id: Some(&found.user_id), ..Target::default() };
+        for rule in std::iter::once(&&policies::groups::GET_SNAPSHOT).chain(rules) {
+            caller.policy.check(rule, caller.context, &target)?;
+        }
+        Ok(Self(found))
     }
 }
 

@@ -6,6 +6,8 @@ use super::refusals::invalid_group;
 use super::volume_create::{Content, NewVolume, place, volume};
 use super::{Authorized, Caller, keys, pools, volumes};
 use crate::block_storage::model::group::{COPY, Group};
+use crate::block_storage::model::group_snapshot::GroupSnapshot;
+use crate::block_storage::model::snapshot::Snapshot;
 use crate::block_storage::model::volume::Volume;
 use crate::block_storage::policies::groups as rules;
 use crate::block_storage::store::volume_types::Eyes;
@@ -17,6 +19,8 @@ use crate::error::Result;
 pub struct Source {
     /// The group that it is made of, or whose snapshot it is made of.
     group: Group,
+    /// The group snapshot, where it is made of one.
+    snapshot_id: Option<String>,
     /// What its volumes are made of.
     contents: Vec<Content>,
 }
@@ -31,13 +35,36 @@ impl Source {
         let contents = members
             .iter()
             .map(|member| Authorized::<Volume>::load_as_source(caller, &member.id).map(Content::of_volume));
-        Ok(Self { group: Group::clone(group), contents: contents.collect::<Result<_>>()? })
+        let contents = contents.collect::<Result<_>>()?;
+        Ok(Self { group: Group::clone(group), snapshot_id: None, contents })
+    }
+
+    /// A group snapshot with its snapshots.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Forbidden`] where the caller may not see the group or the snapshots, those of the database.
+    pub fn snapshot(caller: &Caller<'_>, found: &Authorized<GroupSnapshot>) -> Result<Self> {
+        let group = Authorized::<Group>::load(caller, &found.group_id, &[])?;
+        let parts = caller.database.read(|c| store::group_snapshots::snapshots(c, &found.id))?;
+        let contents = parts.iter().map(|part| {
+            Authorized::<Snapshot>::load(caller, &part.id, &[]).and_then(|part| Content::of_snapshot(caller, part))
+        });
+        let contents = contents.collect::<Result<_>>()?;
+        Ok(Self { group: Group::clone(&group), snapshot_id: Some(found.id.clone()), contents })
     }
 
     /// Holds the source, so that it is still there when the orders are, and has volumes.
     fn hold(&self, tx: &mut Transaction<'_>) -> Result<()> {
         let id = &self.group.id;
         let now = store::groups::lock(tx, id)?.ok_or_else(|| super::authorized::no_group(id))?;
+        if let Some(id) = &self.snapshot_id {
+            // Each of its snapshots is asked for its status.
+            store::group_snapshots::lock(tx, id)?.ok_or_else(|| store::group_snapshots::not_found(id))?;
+            return match self.contents.is_empty() {
+                true => Err(invalid_group("Group snapshot is empty. No group will be created.")),
+                false => Ok(()),
+            };
+        }
         if self.contents.is_empty() {
             return Err(invalid_group("Source Group is empty. No group will be created."));
         }
@@ -65,7 +92,8 @@ pub fn create(
         availability_zone: origin.availability_zone.clone(),
         host: origin.host.clone(),
         cluster_name: origin.cluster_name.clone(),
-        source_group_id: Some(origin.id.clone()),
+        source_group_id: source.snapshot_id.is_none().then(|| origin.id.clone()),
+        group_snapshot_id: source.snapshot_id.clone(),
         ..empty(caller, name, description, &origin.group_type_id)
     };
     let host = copy.host.as_deref().unwrap_or_default();

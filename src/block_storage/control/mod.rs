@@ -9,6 +9,7 @@ pub mod group_actions;
 pub mod group_copies;
 pub mod group_delete;
 pub mod group_members;
+pub mod group_snapshots;
 pub mod group_types;
 pub mod groups;
 pub mod hosts;

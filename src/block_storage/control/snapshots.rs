@@ -49,6 +49,8 @@ pub struct NewSnapshot {
     pub metadata: Vec<(String, String)>,
     /// Whether the volume may be attached.
     pub in_use: bool,
+    /// The group snapshot that it is a part of.
+    pub group_snapshot_id: Option<String>,
 }
 
 /// Makes a snapshot of a volume, which then waits for the volume's service.
@@ -67,7 +69,7 @@ pub fn create(caller: &Caller<'_>, volume: &Authorized<Volume>, new: &NewSnapsho
 
 /// Writes the snapshot, charges the project, orders the work. The volume is held, so that it is still there and in the
 /// same status when the order is.
-fn place(
+pub(super) fn place(
     tx: &mut Transaction<'_>,
     caller: &Caller<'_>,
     volume: &Volume,
@@ -98,7 +100,7 @@ fn place(
         progress: Some("0%".to_owned()),
         volume_size_gib: volume.size_gib,
         volume_type_id: volume.volume_type_id.clone(),
-        group_snapshot_id: None,
+        group_snapshot_id: new.group_snapshot_id.clone(),
         cgsnapshot_id: None,
         provider_location: None,
         provider_id: None,

@@ -35,6 +35,11 @@ impl GroupType {
         self.group_specs.iter().find(|(name, _)| name == key).and_then(|(_, value)| value.as_deref())
     }
 
+    /// Whether the volumes of a group of this type are to be kept as they are at one moment.
+    pub fn is_consistent(&self) -> bool {
+        self.group_spec("consistent_group_snapshot_enabled") == Some(IS_TRUE)
+    }
+
     /// Whether groups of this type can be replicated.
     pub fn is_replicated(&self) -> bool {
         ["group_replication_enabled", "consistent_group_replication_enabled"]

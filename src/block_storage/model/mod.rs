@@ -5,6 +5,7 @@ pub mod cluster;
 pub mod encryption;
 pub mod group;
 pub mod group_list;
+pub mod group_snapshot;
 pub mod group_type;
 pub mod message;
 pub mod message_list;

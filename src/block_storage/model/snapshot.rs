@@ -63,6 +63,10 @@ pub const FORCE_DELETE: Move = Transition { name: "force_delete", from: From::An
 /// Removed with its volume.
 pub const DELETE_WITH_VOLUME: Move = Transition { name: "delete, with its volume", ..DELETE };
 
+/// Removed with its group snapshot.
+pub const DELETE_WITH_GROUP_SNAPSHOT: Move =
+    Transition { name: "delete, with its group snapshot", from: From::Any, guards: &[], ..DELETE };
+
 /// The progress of a snapshot that is being made, as a driver or the compute service reports it.
 pub const UPDATE_STATUS_CREATING: Move =
     Transition::check("update_snapshot_status to creating, available, error", From::Only(&[Status::Creating]));
@@ -89,6 +93,7 @@ pub const MOVES: &[&Move] = &[
     &DELETE,
     &FORCE_DELETE,
     &DELETE_WITH_VOLUME,
+    &DELETE_WITH_GROUP_SNAPSHOT,
     &CREATE_VOLUME,
     &super::transfer::ACCEPT_SNAPSHOT,
     &RESTORE,

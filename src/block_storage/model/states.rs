@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::status::{From, Status, Transition};
-use super::{attachment, group, snapshot, volume};
+use super::{attachment, group, group_snapshot, snapshot, volume};
 
 /// The page.
 pub fn page() -> String {
@@ -20,6 +20,7 @@ pub fn page() -> String {
     object(&mut out, "Volumes", &volumes, volume::Guard::words);
     object(&mut out, "Snapshots", snapshot::MOVES, snapshot::Guard::words);
     object(&mut out, "Groups", group::MOVES, group::Guard::words);
+    object(&mut out, "Group snapshots", group_snapshot::MOVES, group_snapshot::Guard::words);
     out
 }
 

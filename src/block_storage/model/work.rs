@@ -71,6 +71,16 @@ pub enum Work {
         /// Ids of volumes.
         volumes: Vec<String>,
     },
+    /// Makes a group snapshot of snapshots, each of which has an order of its own.
+    CreateGroupSnapshot {
+        /// Ids of their volumes.
+        volumes: Vec<String>,
+    },
+    /// Removes a group snapshot after its snapshots, each of which has an order of its own.
+    DeleteGroupSnapshot {
+        /// Ids of their volumes.
+        volumes: Vec<String>,
+    },
 }
 
 impl Work {
@@ -89,13 +99,18 @@ impl Work {
             Self::CreateGroupFromSource { .. } => "create_group_from_src",
             Self::UpdateGroup { .. } => "update_group",
             Self::DeleteGroup { .. } => "delete_group",
+            Self::CreateGroupSnapshot { .. } => "create_group_snapshot",
+            Self::DeleteGroupSnapshot { .. } => "delete_group_snapshot",
         }
     }
 
     /// The volumes whose own orders come first.
     fn after(&self) -> &[String] {
         match self {
-            Self::CreateGroupFromSource { volumes } | Self::DeleteGroup { volumes } => volumes,
+            Self::CreateGroupFromSource { volumes }
+            | Self::DeleteGroup { volumes }
+            | Self::CreateGroupSnapshot { volumes }
+            | Self::DeleteGroupSnapshot { volumes } => volumes,
             Self::UpdateGroup { leaving } => leaving,
             _ => &[],
         }
@@ -120,7 +135,7 @@ pub struct Order {
     pub id: i64,
     /// `host@backend`; `None` until a scheduler has chosen one.
     pub backend: Option<String>,
-    /// The volume that the work is about, or the group.
+    /// The volume that the work is about, or the group, or the group snapshot.
     pub volume_id: String,
     /// The snapshot that the work is about.
     pub snapshot_id: Option<String>,

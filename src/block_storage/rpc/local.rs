@@ -1,6 +1,6 @@
 //! Orders that wait in the database for a `hearth volume`, and the `workers` rows of objects that are new.
 
-use crate::block_storage::model::group::Group;
+use crate::block_storage::model::group::{self, Group};
 use crate::block_storage::model::pool::service_host;
 use crate::block_storage::model::snapshot::Snapshot;
 use crate::block_storage::model::status::Status as _;
@@ -38,20 +38,24 @@ pub(super) fn place(
     orders::place(tx, &order)
 }
 
-/// Puts an order about a group into the caller's transaction.
+/// Puts an order about a group, or about the group snapshot `id` of the group, into the caller's transaction.
 pub(super) fn place_for_group(
     tx: &mut Transaction<'_>,
     requester: &Requester,
     group: &Group,
+    id: &str,
     work: Work,
 ) -> Result<()> {
-    if matches!(work, Work::CreateGroup | Work::CreateGroupFromSource { .. }) {
-        workers::begin(tx, workers::GROUP, &group.id, group.status.name())?;
+    let creating = group::Status::Creating.name();
+    match work {
+        Work::CreateGroup | Work::CreateGroupFromSource { .. } => workers::begin(tx, workers::GROUP, id, creating)?,
+        Work::CreateGroupSnapshot { .. } => workers::begin(tx, workers::GROUP_SNAPSHOT, id, creating)?,
+        _ => {}
     }
     let order = Order {
         id: 0,
         backend: group.host.as_deref().map(|host| service_host(host).to_owned()),
-        volume_id: group.id.clone(),
+        volume_id: id.to_owned(),
         snapshot_id: None,
         source_volume_id: None,
         work,

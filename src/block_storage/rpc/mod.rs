@@ -112,7 +112,7 @@ pub fn disconnect(
 
 /// Orders a group whose row is in status `creating`. It is placed unless its row has a host.
 pub fn create_group(tx: &mut Transaction<'_>, requester: &Requester, group: &Group) -> Result<()> {
-    local::place_for_group(tx, requester, group, Work::CreateGroup)
+    local::place_for_group(tx, requester, group, &group.id, Work::CreateGroup)
 }
 
 /// Orders a group whose row is in status `creating` and has the host of its source, after the orders of its volumes.
@@ -122,7 +122,7 @@ pub fn create_group_from_source(
     group: &Group,
     volumes: Vec<String>,
 ) -> Result<()> {
-    local::place_for_group(tx, requester, group, Work::CreateGroupFromSource { volumes })
+    local::place_for_group(tx, requester, group, &group.id, Work::CreateGroupFromSource { volumes })
 }
 
 /// Orders that these volumes leave a group whose row is in status `updating`.
@@ -132,7 +132,7 @@ pub fn update_group(
     group: &Group,
     leaving: Vec<String>,
 ) -> Result<()> {
-    local::place_for_group(tx, requester, group, Work::UpdateGroup { leaving })
+    local::place_for_group(tx, requester, group, &group.id, Work::UpdateGroup { leaving })
 }
 
 /// Orders the end of a group whose row is in status `deleting`, after the orders of its volumes.
@@ -142,5 +142,29 @@ pub fn delete_group(
     group: &Group,
     volumes: Vec<String>,
 ) -> Result<()> {
-    local::place_for_group(tx, requester, group, Work::DeleteGroup { volumes })
+    local::place_for_group(tx, requester, group, &group.id, Work::DeleteGroup { volumes })
+}
+
+/// Orders a snapshot of a group whose row is in status `creating`, after the orders of its snapshots, which are of these
+/// volumes.
+pub fn create_group_snapshot(
+    tx: &mut Transaction<'_>,
+    requester: &Requester,
+    group: &Group,
+    id: &str,
+    volumes: Vec<String>,
+) -> Result<()> {
+    local::place_for_group(tx, requester, group, id, Work::CreateGroupSnapshot { volumes })
+}
+
+/// Orders the end of a snapshot of a group whose row is in status `deleting`, after the orders of its snapshots, which are
+/// of these volumes.
+pub fn delete_group_snapshot(
+    tx: &mut Transaction<'_>,
+    requester: &Requester,
+    group: &Group,
+    id: &str,
+    volumes: Vec<String>,
+) -> Result<()> {
+    local::place_for_group(tx, requester, group, id, Work::DeleteGroupSnapshot { volumes })
 }

@@ -7,6 +7,7 @@ pub mod census;
 pub mod clusters;
 pub mod encryption;
 pub mod group_lists;
+pub mod group_snapshots;
 pub mod group_types;
 pub mod groups;
 pub mod hosts;

@@ -19,6 +19,8 @@ const VOLUME: &str = "volume";
 const SNAPSHOT: &str = "snapshot";
 /// The type of groups among objects.
 const GROUP: &str = "group";
+/// The type of group snapshots among objects.
+const GROUP_SNAPSHOT: &str = "group_snapshot";
 
 /// An order that waits, or that somebody works on.
 #[derive(Debug, Clone)]
@@ -69,6 +71,9 @@ pub fn place(tx: &mut Transaction<'_>, order: &Order) -> Result<i64> {
             | Work::UpdateGroup { .. }
             | Work::DeleteGroup { .. },
         ) => (GROUP, &order.volume_id),
+        (None, Work::CreateGroupSnapshot { .. } | Work::DeleteGroupSnapshot { .. }) => {
+            (GROUP_SNAPSHOT, &order.volume_id)
+        }
         (None, _) => (VOLUME, &order.volume_id),
     };
     let row = orders::Order {
@@ -179,7 +184,10 @@ fn payload(order: &Order) -> Json {
         }
         Work::DeleteVolume { cascade } => json!({ "cascade": cascade }),
         Work::ExtendVolume { old_size_gib, new_size_gib } => json!({"from": old_size_gib, "to": new_size_gib}),
-        Work::CreateGroupFromSource { volumes } | Work::DeleteGroup { volumes } => json!({ "volumes": volumes }),
+        Work::CreateGroupFromSource { volumes }
+        | Work::DeleteGroup { volumes }
+        | Work::CreateGroupSnapshot { volumes }
+        | Work::DeleteGroupSnapshot { volumes } => json!({ "volumes": volumes }),
         Work::UpdateGroup { leaving } => json!({ "leaving": leaving }),
         Work::Connect { attachment_id, connector, alone } => {
             json!({"attachment_id": attachment_id, "connector": connector, "alone": alone})
@@ -245,6 +253,8 @@ fn work(kind: &str, json: &Json) -> Option<Work> {
         "create_group_from_src" => Work::CreateGroupFromSource { volumes: list("volumes")? },
         "update_group" => Work::UpdateGroup { leaving: list("leaving")? },
         "delete_group" => Work::DeleteGroup { volumes: list("volumes")? },
+        "create_group_snapshot" => Work::CreateGroupSnapshot { volumes: list("volumes")? },
+        "delete_group_snapshot" => Work::DeleteGroupSnapshot { volumes: list("volumes")? },
         _ => return None,
     })
 }

@@ -11,15 +11,17 @@ pub const VOLUME: &str = "volume";
 pub const SNAPSHOT: &str = "snapshot";
 /// The kind of groups.
 pub const GROUP: &str = "group";
+/// The kind of group snapshots.
+pub const GROUP_SNAPSHOT: &str = "group_snapshot";
 
 /// An object that nobody was asked to do anything about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stranded {
-    /// [`VOLUME`], [`SNAPSHOT`] or [`GROUP`].
+    /// [`VOLUME`], [`SNAPSHOT`], [`GROUP`] or [`GROUP_SNAPSHOT`].
     pub kind: &'static str,
     /// Its id.
     pub id: String,
-    /// The volume: itself, or the one that the snapshot is of; or the group.
+    /// The volume: itself, or the one that the snapshot is of; or the group, or its snapshot.
     pub volume_id: String,
     /// Its owner.
     pub project_id: String,
@@ -81,10 +83,16 @@ fn find(c: &mut Connection, backend: Option<&str>) -> Result<Vec<Stranded>> {
          (SELECT 1 FROM hearth_orders o WHERE o.object_type = 'group' AND o.object_id = v.id) ORDER BY v.id"
     );
     found.extend(c.rows(&groups, &params, |row| whole(GROUP, row))?);
+    let of_groups = format!(
+        "SELECT s.id, s.project_id, s.status, v.host, s.updated_at, s.created_at FROM group_snapshots s \
+         JOIN \"groups\" v ON v.id = s.group_id WHERE s.deleted = ? AND s.status IN ('creating', 'deleting'){place} AND NOT \
+         EXISTS (SELECT 1 FROM hearth_orders o WHERE o.object_type = 'group_snapshot' AND o.object_id = s.id) ORDER BY s.id"
+    );
+    found.extend(c.rows(&of_groups, &params, |row| whole(GROUP_SNAPSHOT, row))?);
     Ok(found)
 }
 
-/// A volume or a group.
+/// A volume, a group or a group snapshot.
 fn whole(kind: &'static str, row: &Row<'_>) -> Result<Stranded> {
     let id = row.string(0)?;
     Ok(Stranded {

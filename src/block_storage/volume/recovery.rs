@@ -8,7 +8,7 @@ use crate::block_storage::model::snapshot;
 use crate::block_storage::model::volume;
 use crate::block_storage::model::work::{Order, Requester, Work};
 use crate::block_storage::store::stranded::{self, Stranded};
-use crate::block_storage::store::{Outcome, groups, messages, orders, snapshots, volumes};
+use crate::block_storage::store::{Outcome, group_snapshots, groups, messages, orders, snapshots, volumes};
 use crate::database::Transaction;
 use crate::error::Result;
 
@@ -66,6 +66,15 @@ fn settle(tx: &mut Transaction<'_>, shared: &Shared, backend: &Backend, object: 
         (stranded::SNAPSHOT, "creating") => {
             snapshots::finish(tx, &object.id, &snapshot::CREATE, Outcome::Failed, &[])?;
             messages::create(tx, &requester, &object.id, events::SNAPSHOT_FAILED, ttl)
+        }
+        (stranded::GROUP_SNAPSHOT, status) => {
+            let parts = group_snapshots::snapshots(tx, &object.id)?;
+            let volumes = parts.into_iter().map(|part| part.volume_id).collect();
+            let work = match status {
+                "creating" => Work::CreateGroupSnapshot { volumes },
+                _ => Work::DeleteGroupSnapshot { volumes },
+            };
+            orders::place(tx, &order(work, false)).map(|_| ())
         }
         (stranded::GROUP, status) => {
             let volumes = groups::volumes(tx, &object.id)?.into_iter().map(|volume| volume.id).collect();

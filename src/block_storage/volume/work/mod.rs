@@ -5,6 +5,7 @@ mod connections;
 mod create;
 mod delete;
 mod extend;
+mod group_snapshots;
 mod groups;
 mod snapshots;
 
@@ -56,6 +57,8 @@ pub(super) fn run(shared: &Shared, order: &Held) -> Result<()> {
         Work::CreateGroupFromSource { volumes } => groups::create(&job, volumes),
         Work::UpdateGroup { leaving } => groups::update(&job, leaving),
         Work::DeleteGroup { .. } => groups::delete(&job),
+        Work::CreateGroupSnapshot { .. } => group_snapshots::create(&job),
+        Work::DeleteGroupSnapshot { .. } => group_snapshots::delete(&job),
     }
 }
 
