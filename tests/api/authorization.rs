@@ -90,7 +90,9 @@ impl World {
         let group_snapshot = crate::group_snapshots::group_snapshot(&cloud, &snapshotted, "mine");
         let ids = [
             ("group_id", group),
-            ("group_snapshot_id", group_snapshot),
+            ("group_snapshot_id", group_snapshot.clone()),
+            ("cgsnapshot_id", group_snapshot),
+            ("consistencygroup_id", crate::consistency_groups::consistency_group(&cloud, "mine")),
             ("message_id", MESSAGE.to_owned()),
             ("volume_id", volume),
             ("used", used),
@@ -212,6 +214,12 @@ impl World {
             ("POST", "/groups") => {
                 json!({"group": {"group_type": self.ids["group_type_id"], "volume_types": ["__DEFAULT__"]}})
             }
+            ("POST", "/consistencygroups") => json!({"consistencygroup": {"volume_types": "__DEFAULT__"}}),
+            ("POST", "/consistencygroups/create_from_src") => {
+                json!({"consistencygroup-from-src": {"source_cgid": self.ids["group_id"]}})
+            }
+            ("PUT", path) if path.starts_with("/consistencygroups/") => json!({"consistencygroup": {"name": "new"}}),
+            ("POST", "/cgsnapshots") => json!({"cgsnapshot": {"consistencygroup_id": self.ids["group_id"]}}),
             ("POST", "/group_snapshots") => json!({"group_snapshot": {"group_id": self.ids["group_id"]}}),
             ("PUT", "/groups/{group_id}") => json!({"group": {"name": "new"}}),
             ("POST", "/volumes") => json!({"volume": {"size": 1}}),
@@ -344,6 +352,8 @@ fn names_an_object(route: &Route<BlockStorage>) -> bool {
         "{snapshot_id}",
         "{group_id}",
         "{group_snapshot_id}",
+        "{consistencygroup_id}",
+        "{cgsnapshot_id}",
         "{message_id}",
         "{project}",
         "{transfer_id}",
@@ -379,6 +389,11 @@ fn another_projects_objects_are_no_sources() {
         ("/groups/action", json!({"create-from-src": {"source_group_id": world.ids["group_id"]}})),
         ("/groups/action", json!({"create-from-src": {"group_snapshot_id": world.ids["group_snapshot_id"]}})),
         ("/group_snapshots", json!({"group_snapshot": {"group_id": world.ids["group_id"]}})),
+        ("/cgsnapshots", json!({"cgsnapshot": {"consistencygroup_id": world.ids["group_id"]}})),
+        (
+            "/consistencygroups/create_from_src",
+            json!({"consistencygroup-from-src": {"source_cgid": world.ids["consistencygroup_id"]}}),
+        ),
         ("/volumes", json!({"volume": {"size": 1, "group_id": world.ids["group_id"], "volume_type": "__DEFAULT__"}})),
     ] {
         world.cloud.post(Persona::Stranger, path, body).expect(404);

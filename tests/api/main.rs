@@ -6,6 +6,7 @@ mod authorization;
 mod clusters;
 mod compute;
 mod concurrency;
+mod consistency_groups;
 mod default_types;
 mod discovery;
 mod encryption;

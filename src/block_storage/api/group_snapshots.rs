@@ -73,7 +73,8 @@ const LIST_PARAMETERS: &[Parameter] = &[
     Parameter::new("group_id", "Snapshots of this group").since(PAGED),
 ];
 
-const LISTED: Listed = Listed {
+/// The list, as the snapshots of consistency groups read it too.
+pub(super) const LISTED: Listed = Listed {
     resource: "group_snapshot",
     columns: GROUP_SNAPSHOTS,
     compares_times: false,

@@ -59,6 +59,18 @@ pub static DETAIL: View<GroupDetails> = View {
     ],
 };
 
+/// The older form.
+pub mod consistency_group {
+    use super::{CREATED_AT, DESCRIPTION, GroupDetails, ID, NAME, STATUS, VOLUME_TYPES, View, ZONE};
+
+    /// The short form.
+    pub static SUMMARY: View<GroupDetails> = View { name: "ConsistencyGroupSummary", fields: &[ID, NAME] };
+
+    /// The whole form.
+    pub static DETAIL: View<GroupDetails> =
+        View { name: "ConsistencyGroup", fields: &[ID, STATUS, ZONE, CREATED_AT, NAME, DESCRIPTION, VOLUME_TYPES] };
+}
+
 fn texts(list: &[String], json: &mut Json) {
     json.array(|json| list.iter().for_each(|text| json.text(text)));
 }

@@ -2,7 +2,9 @@
 
 pub mod attachments;
 pub mod availability_zones;
+pub mod cgsnapshots;
 pub mod clusters;
+pub mod consistency_groups;
 pub mod default_types;
 pub mod extensions;
 pub mod group_actions;
@@ -81,6 +83,8 @@ pub const ROUTES: &[&[Route<BlockStorage>]] = &[
     groups::ROUTES,
     group_actions::ROUTES,
     group_snapshots::ROUTES,
+    consistency_groups::ROUTES,
+    cgsnapshots::ROUTES,
 ];
 
 /// Who asks.

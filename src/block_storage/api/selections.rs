@@ -68,13 +68,25 @@ impl Listed {
     /// # Errors
     /// As [`Listed::read`].
     pub(super) fn read_except(&self, call: &Call<'_, BlockStorage>, own: &[&str]) -> Result<Asked> {
+        self.read_from(call, own, STRICT)
+    }
+
+    /// As [`Listed::read`], but no version refuses filters that are unknown.
+    ///
+    /// # Errors
+    /// As [`Listed::read`].
+    pub(super) fn read_leniently(&self, call: &Call<'_, BlockStorage>) -> Result<Asked> {
+        self.read_from(call, &[], u16::MAX)
+    }
+
+    fn read_from(&self, call: &Call<'_, BlockStorage>, own: &[&str], strict: u16) -> Result<Asked> {
         let page = Page::read(&call.query, call.platform.config.integer(&OSAPI_MAX_LIMIT))?;
         let counted = call.at_least(COUNT) && flag(call, "with_count")?;
         let mut own = own.to_vec();
         if call.at_least(COUNT) {
             own.push("with_count");
         }
-        let mut selection = self.select(call, STRICT, &own)?;
+        let mut selection = self.select(call, strict, &own)?;
         selection.order = self.order(call, &page)?;
         selection.marker.clone_from(&page.marker);
         selection.limit = page.limit;
