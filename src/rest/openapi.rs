@@ -190,6 +190,9 @@ impl Writer<'_> {
         let (envelope, inner) = match answer {
             Answer::Nothing => return None,
             Answer::Free => return Some(json!({"type": "object"})),
+            Answer::Perhaps(view) => {
+                return Some(json!({"anyOf": [self.view(*view), {"type": "object", "maxProperties": 0}]}));
+            }
             Answer::One(envelope, view) => (envelope, self.view(*view)),
             Answer::Many(envelope, view) => (envelope, json!({"type": "array", "items": self.view(*view)})),
         };

@@ -184,6 +184,8 @@ pub enum Answer {
     Nothing,
     /// `{"<envelope>": <view>}`, or the bare view where the envelope is empty.
     One(&'static str, &'static dyn Described),
+    /// The bare view, or an empty object where there is none.
+    Perhaps(&'static dyn Described),
     /// `{"<envelope>": [<view>...]}`, or the bare list where the envelope is empty.
     Many(&'static str, &'static dyn Described),
     /// An object that no view describes.

@@ -66,7 +66,7 @@ def test_answers_are_what_the_document_promises(served, version):
     ids = {"project_id": PROJECT, "project": PROJECT, "class": "default", "alias": "os-quota-sets", "key": "k"}
 
     def path_of(template):
-        return "/volume" + re.sub(r"{(\w+)}", lambda match: ids[match[1]], template)
+        return "/volume" + re.sub(r"{(\w+)}", lambda match: ids.get(match[1]) or str(uuid.uuid4()), template)
 
     def operation(method, template):
         return described["paths"][f"/v3/{{project_id}}{template}"][method]
@@ -91,20 +91,42 @@ def test_answers_are_what_the_document_promises(served, version):
     wait_until(lambda: do("get", "/snapshots/{snapshot_id}")["snapshot"]["status"] == "available", "the snapshot")
     do("put", "/types/{type_id}", {"volume_type": {"description": "new"}})
     do("post", "/volumes/{volume_id}/action", {"os-set_bootable": {"bootable": "yes"}})
+    ids["qos_id"] = do("post", "/qos-specs", {"qos_specs": {"name": name, "consumer": "back-end", "k": "v"}})["qos_specs"]["id"]
+    offered = do("post", "/volumes", {"volume": {"size": 1, "name": "offered"}})["volume"]["id"]
+    offered_path = path_of("/v3/{project_id}/volumes/") + offered
+    status = lambda: call(served, version, "GET", offered_path).json()["volume"]["status"]
+    wait_until(lambda: status() == "available", "the volume to offer")
+    offer = do("post", "/os-volume-transfer", {"transfer": {"volume_id": offered, "name": name}})
+    ids["transfer_id"] = offer["transfer"]["id"]
+    if version != "3.0":
+        group_type = do("post", "/group_types", {"group_type": {"name": name, "group_specs": {"k": "v"}}})
+        ids["group_type_id"] = group_type["group_type"]["id"]
+        group = {"group": {"name": name, "group_type": ids["group_type_id"], "volume_types": [ids["type_id"]]}}
+        ids["group_id"] = do("post", "/groups", group)["group"]["id"]
+        wait_until(lambda: do("get", "/groups/{group_id}")["group"]["status"] == "available", "the group")
     do("put", "/os-quota-sets/{project}", {"quota_set": {"volumes": 100, "snapshots": "100"}})
     ids["host"] = do("get", "/os-services")["services"][0]["host"].replace("#", "%23")
 
     tried = 0
     for template, methods in described["paths"].items():
         if "get" in methods and "{message_id}" not in template:
-            answer = call(served, version, "GET", path_of(template))
+            query = f"?vol_type_id={ids['type_id']}" if template.endswith("associate") else ""
+            answer = call(served, version, "GET", path_of(template) + query)
             if answer.status != 404:
                 check(answer, methods["get"], components)
                 tried += 1
-    assert tried > 25
+    assert tried > 40
 
+    do("delete", "/os-volume-transfer/{transfer_id}")
+    assert call(served, version, "DELETE", offered_path).status == 202
+    if version != "3.0":
+        do("post", "/groups/{group_id}/action", {"delete": {"delete-volumes": False}})
+        group_path = path_of("/v3/{project_id}/groups/{group_id}")
+        wait_until(lambda: call(served, version, "GET", group_path).status == 404, "the group's end")
+        do("delete", "/group_types/{group_type_id}")
     do("delete", "/snapshots/{snapshot_id}")
     wait_until(lambda: call(served, version, "GET", path_of("/v3/{project_id}/snapshots/{snapshot_id}")).status == 404, "the end")
     do("delete", "/volumes/{volume_id}")
     wait_until(lambda: call(served, version, "GET", path_of("/v3/{project_id}/volumes/{volume_id}")).status == 404, "the end")
     do("delete", "/types/{type_id}")
+    do("delete", "/qos-specs/{qos_id}")

@@ -15,7 +15,7 @@ use crate::rest::{Answer, Call, Check, Input, Reply, Route, Schema, schema};
 pub const ROUTES: &[Route<BlockStorage>] = &[
     Route::get("/types/{type_id}/encryption", show)
         .rules(&[&rules::GET_ENCRYPTION])
-        .reply(200, Answer::One("", &ENCRYPTION))
+        .reply(200, Answer::Perhaps(&ENCRYPTION))
         .about("Show how the volumes of a type are encrypted"),
     Route::post("/types/{type_id}/encryption", create)
         .rules(&[&rules::CREATE_ENCRYPTION])
