@@ -251,6 +251,9 @@ impl World {
             ("PUT", "/default-types/{project}") => json!({"default_type": {"volume_type": self.ids["type_id"]}}),
             ("PUT", "/os-quota-sets/{project}") => json!({"quota_set": {"volumes": 20}}),
             ("PUT", "/os-quota-class-sets/{class}") => json!({"quota_class_set": {"volumes": 20}}),
+            ("PUT", "/os-services/get-log") => json!({"binary": "cinder-api"}),
+            ("PUT", "/os-services/set-log") => json!({"binary": "cinder-api", "level": "INFO"}),
+            ("POST", "/workers/cleanup") => json!({}),
             ("PUT", path) if path.starts_with("/clusters/") => json!({"name": "c@file"}),
             (
                 "PUT",

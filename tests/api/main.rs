@@ -15,6 +15,7 @@ mod group_snapshots;
 mod group_types;
 mod groups;
 mod legal_statuses;
+mod log_levels;
 mod messages;
 mod moving;
 mod people;

@@ -1,4 +1,5 @@
-"""What operators do to services with their own clients: freezing, thawing, failing over."""
+"""What operators do to services with their own clients: freezing, thawing, failing over, levels of logs,
+cleaning up."""
 
 import cinderclient.exceptions
 import pytest
@@ -31,3 +32,17 @@ def test_openstacksdk_freezes_and_thaws_and_finds_no_cluster(stack, sdk, cinder)
     assert cinder.clusters.list() == []
     with pytest.raises(cinderclient.exceptions.NotFound):
         cinder.clusters.show("nowhere")
+
+
+def test_cinderclient_changes_levels_of_logs_and_cleans_up(stack, cinder):  # noqa: F811
+    def levels(binary):
+        return [(found.prefix, found.level) for found in cinder.services.get_log_levels(binary, "", "hearth::telemetry")]
+    host = cinder.services.list(binary="cinder-volume")[0].host
+    cinder.services.set_log_levels("ERROR", "cinder-volume", host, "hearth::telemetry")
+    assert levels("cinder-volume") == [("hearth::telemetry", "ERROR")]
+    assert {found.binary for found in cinder.services.get_log_levels("*", "", "")} == {"cinder-api", "cinder-volume"}
+    with pytest.raises(cinderclient.exceptions.BadRequest, match="loud is not a valid log level"):
+        cinder.services.set_log_levels("loud", "*", "", "")
+
+    cleaning, unavailable = cinder.workers.clean(is_up=True, binary="cinder-volume")
+    assert ([found.host for found in cleaning], unavailable) == ([host], [])

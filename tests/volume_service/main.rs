@@ -11,4 +11,5 @@ mod file_driver;
 mod groups;
 mod service;
 mod trouble;
+mod upkeep;
 mod world;

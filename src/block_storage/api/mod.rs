@@ -16,6 +16,7 @@ pub mod group_views;
 pub mod groups;
 pub mod hosts;
 mod list_filters;
+pub mod log_levels;
 pub mod messages;
 pub mod metadata;
 pub mod pools;
@@ -44,6 +45,7 @@ pub mod volume_metadata;
 pub mod volume_moving;
 pub mod volume_views;
 pub mod volumes;
+pub mod workers;
 
 use super::BlockStorage;
 use super::control::Caller;
@@ -73,6 +75,8 @@ pub const ROUTES: &[&[Route<BlockStorage>]] = &[
     services::ROUTES,
     replication::ROUTES,
     clusters::ROUTES,
+    log_levels::ROUTES,
+    workers::ROUTES,
     hosts::ROUTES,
     pools::ROUTES,
     availability_zones::ROUTES,

@@ -85,7 +85,8 @@ static SERVICE: View<ServiceState> = View {
     ],
 };
 
-const HOST: Check = Check::Pattern(1, 255, r"^[a-zA-Z0-9-._#@:/+\[\]]*$", is_host);
+/// A name of a host, with or without backend and pool.
+pub(super) const HOST: Check = Check::Pattern(1, 255, r"^[a-zA-Z0-9-._#@:/+\[\]]*$", is_host);
 
 fn is_host(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._#@:/+[]".contains(&byte))

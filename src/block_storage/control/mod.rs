@@ -2,6 +2,7 @@
 
 pub mod attachments;
 mod authorized;
+pub mod cleanup;
 pub mod clusters;
 pub mod default_types;
 mod detachment;
@@ -15,6 +16,7 @@ pub mod groups;
 pub mod hosts;
 pub mod keys;
 pub mod limits;
+pub mod log_levels;
 pub mod messages;
 pub mod pools;
 pub mod qos_specs;

@@ -15,6 +15,7 @@ pub mod quota;
 pub mod resource_filters;
 pub mod selection;
 pub mod service;
+pub mod service_work;
 pub mod snapshot;
 pub mod snapshot_list;
 pub mod states;

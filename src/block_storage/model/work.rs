@@ -1,6 +1,8 @@
 //! What can be asked of a volume service, as values. Not here: where an order waits (`store/orders.rs`) and how it is
 //! carried out (`volume/`).
 
+use super::service_work::ServiceWork;
+
 /// Where a new volume should be, in terms of others (`OS-SCH-HNT:scheduler_hints`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hints {
@@ -81,12 +83,15 @@ pub enum Work {
         /// Ids of their volumes.
         volumes: Vec<String>,
     },
+    /// What is asked of the service itself.
+    Service(ServiceWork),
 }
 
 impl Work {
     /// The name under which the order is kept.
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::Service(work) => work.kind(),
             Self::CreateVolume { .. } => "create_volume",
             Self::DeleteVolume { .. } => "delete_volume",
             Self::ExtendVolume { .. } => "extend_volume",

@@ -7,6 +7,7 @@
 mod awaited;
 mod doorbell;
 mod local;
+pub mod services;
 
 pub use awaited::{Ticket, wait};
 pub use doorbell::{Doorbell, Ears};

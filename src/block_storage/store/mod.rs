@@ -21,6 +21,7 @@ pub mod qos_specs;
 mod quota_count;
 pub mod quota_repair;
 pub mod quotas;
+mod service_orders;
 pub mod services;
 pub mod snapshot_lists;
 pub mod snapshots;

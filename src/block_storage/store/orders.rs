@@ -5,6 +5,7 @@ use std::ops::Deref;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::service_orders;
 use crate::block_storage::model::work::{Hints, Order, Requester, Work};
 use crate::database::orders::{self, Standing, Taken};
 use crate::database::{Connection, Transaction, Value};
@@ -15,6 +16,8 @@ use crate::time::Timestamp;
 const ROLE: &str = "volume";
 /// The type of volumes among objects.
 const VOLUME: &str = "volume";
+/// The type of services among objects.
+const SERVICE: &str = "service";
 /// The type of snapshots among objects.
 const SNAPSHOT: &str = "snapshot";
 /// The type of groups among objects.
@@ -63,6 +66,7 @@ impl Deref for Held {
 /// Those of the database, as all functions of this file.
 pub fn place(tx: &mut Transaction<'_>, order: &Order) -> Result<i64> {
     let (object_type, object_id) = match (&order.snapshot_id, &order.work) {
+        (_, Work::Service(_)) => (SERVICE, &order.volume_id),
         (Some(id), _) => (SNAPSHOT, id),
         (
             None,
@@ -182,6 +186,7 @@ fn payload(order: &Order) -> Json {
         Work::CreateVolume { hints, tried } => {
             json!({"same_host": hints.same_host, "different_host": hints.different_host, "tried": tried})
         }
+        Work::Service(work) => service_orders::payload(work),
         Work::DeleteVolume { cascade } => json!({ "cascade": cascade }),
         Work::ExtendVolume { old_size_gib, new_size_gib } => json!({"from": old_size_gib, "to": new_size_gib}),
         Work::CreateGroupFromSource { volumes }
@@ -255,7 +260,7 @@ fn work(kind: &str, json: &Json) -> Option<Work> {
         "delete_group" => Work::DeleteGroup { volumes: list("volumes")? },
         "create_group_snapshot" => Work::CreateGroupSnapshot { volumes: list("volumes")? },
         "delete_group_snapshot" => Work::DeleteGroupSnapshot { volumes: list("volumes")? },
-        _ => return None,
+        _ => Work::Service(service_orders::read(kind, json)?),
     })
 }
 

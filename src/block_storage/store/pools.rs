@@ -52,6 +52,11 @@ pub fn list(c: &mut Connection, down_time_seconds: i64) -> Result<Vec<Pool>> {
     )
 }
 
+/// The backends `host@backend` whose services take their orders from this database.
+pub fn service_hosts(c: &mut Connection) -> Result<Vec<String>> {
+    c.rows("SELECT DISTINCT service_host FROM hearth_pools", &[], |row| row.string(0))
+}
+
 /// Replaces what is known of the pool. What it has promised is counted anew from the volumes and snapshots.
 pub fn report(tx: &mut Transaction<'_>, report: &Report) -> Result<()> {
     let volumes = sum(tx, "SELECT sum(size) FROM volumes WHERE deleted = ? AND host = ?", &report.name)?;

@@ -20,11 +20,7 @@ pub(super) fn recover(shared: &Shared, backend: &Backend) -> Result<()> {
     backend.driver.sweep()?;
     let (freed, found) = shared.database.write(|tx| {
         let freed = orders::free(tx, &backend.host)?;
-        let found = stranded::on_backend(tx, &backend.host)?;
-        for object in &found {
-            settle(tx, shared, backend, object)?;
-        }
-        Ok((freed, found))
+        Ok((freed, settle_all(tx, shared, backend, |_| true)?))
     })?;
     if freed > 0 {
         log::info!("{}: {freed} orders of an earlier process are taken up again", backend.host);
@@ -33,6 +29,21 @@ pub(super) fn recover(shared: &Shared, backend: &Backend) -> Result<()> {
         log::warn!("{}: {} {} was in status {} for nobody", backend.host, object.kind, object.id, object.status);
     }
     Ok(())
+}
+
+/// Ends, or orders anew, those objects of a backend that are `meant` and in nobody's hands; which these were. May happen at
+/// any time: what is in somebody's hands has an order.
+pub(super) fn settle_all(
+    tx: &mut Transaction<'_>,
+    shared: &Shared,
+    backend: &Backend,
+    meant: impl Fn(&Stranded) -> bool,
+) -> Result<Vec<Stranded>> {
+    let found: Vec<Stranded> = stranded::on_backend(tx, &backend.host)?.into_iter().filter(meant).collect();
+    for object in &found {
+        settle(tx, shared, backend, object)?;
+    }
+    Ok(found)
 }
 
 /// Ends, or orders anew, what nobody was asked to do. Only databases that another implementation has written to, or that

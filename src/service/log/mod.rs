@@ -17,7 +17,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use log::{Level, Metadata, Record};
 
-pub use levels::ACCESS;
+pub use levels::{ACCESS, level_named};
 pub use mask::masked;
 
 use crate::config::{Config, logging};
@@ -115,6 +115,19 @@ pub fn reload(config: &Config) -> Result<()> {
     shared.flush();
     let reopened = lock(&shared.places).sinks.iter_mut().try_for_each(Sink::reopen);
     reopened.map_err(|error| Error::invalid("the log file can not be opened again").because(error))
+}
+
+/// Writes lines from `level` on whose target begins with `prefix`, until the process ends or [`reload`]s.
+pub fn set_level(prefix: &str, level: log::LevelFilter) {
+    let Some(shared) = SHARED.get() else { return };
+    shared.levels.rcu(|levels| levels.with(prefix, level));
+    log::set_max_level(shared.levels.load().max());
+}
+
+/// From which level on lines are written whose target begins with `prefix`: target and level, by the names of Python's
+/// logging. Nothing in a process that does not log.
+pub fn levels(prefix: &str) -> Vec<(String, &'static str)> {
+    SHARED.get().map_or_else(Vec::new, |shared| shared.levels.load().told(prefix))
 }
 
 /// Lines that were dropped since the start because the writer did not keep up.

@@ -7,6 +7,7 @@ mod delete;
 mod extend;
 mod group_snapshots;
 mod groups;
+mod service;
 mod snapshots;
 
 use super::backends::Backend;
@@ -41,6 +42,7 @@ pub(super) fn run(shared: &Shared, order: &Held) -> Result<()> {
     let job = Job { shared, backend, order };
     fault::point_of(order.work.kind(), "begun");
     match &order.work {
+        Work::Service(work) => service::run(&job, work),
         Work::CreateVolume { tried, .. } => create::run(&job, tried),
         Work::DeleteVolume { cascade } => delete::run(&job, *cascade),
         Work::ExtendVolume { old_size_gib, new_size_gib } => extend::run(&job, *old_size_gib, *new_size_gib),
