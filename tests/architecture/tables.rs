@@ -158,7 +158,7 @@ fn views_have_names_of_their_own_and_name_each_field_once_for_each_version() {
         let mut known: BTreeMap<&str, String> = BTreeMap::new();
         for route in rows(tables) {
             let view: &dyn Described = match route.answer {
-                Answer::One(_, view) | Answer::Many(_, view) => view,
+                Answer::One(_, view) | Answer::Perhaps(view) | Answer::Many(_, view) => view,
                 Answer::Nothing | Answer::Free => continue,
             };
             let fields = view.rows();
