@@ -67,6 +67,7 @@ fn value(check: &Check, version: Microversion) -> Value {
         Check::AnyOf(checks) => {
             json!({"anyOf": checks.iter().map(|check| value(check, version)).collect::<Vec<_>>()})
         }
+        Check::Types(names) => json!({ "type": names }),
         Check::Null => json!({"type": "null"}),
     }
 }

@@ -138,6 +138,8 @@ pub enum Check {
     List(&'static Check, usize, bool),
     /// Whatever one of these takes.
     AnyOf(&'static [Check]),
+    /// Anything of one of these JSON types.
+    Types(&'static [&'static str]),
     /// Null.
     Null,
 }
@@ -324,6 +326,11 @@ fn one(check: &Check, value: &Value, version: Microversion) -> Result<(), Failur
         Check::Object(schema) => object(schema, value, version),
         Check::Map(pattern, key, check, nullable) => map(value, version, pattern, *key, check, *nullable),
         Check::List(check, min, unique) => list(value, version, check, *min, *unique),
+        Check::Types(names) if names.contains(&type_of(value)) => Ok(()),
+        Check::Types(names) => {
+            let names: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
+            wrong_type(&names.join(", "))
+        }
         Check::AnyOf(checks) => {
             if checks.iter().any(|check| one(check, value, version).is_ok()) {
                 Ok(())
@@ -331,6 +338,19 @@ fn one(check: &Check, value: &Value, version: Microversion) -> Result<(), Failur
                 fail(format!("{} is not valid under any of the given schemas", repr(value)))
             }
         }
+    }
+}
+
+/// The name of a value's type in JSON Schema.
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_i64() || number.is_u64() => "integer",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
     }
 }
 

@@ -2,7 +2,8 @@
 
 A line of a sequence is one of
 
-    METHOD PATH [@VERSION] [BODY] [=> NAME]     one request; NAME then stands for the id in the answer, as $NAME
+    METHOD PATH [@VERSION] [BODY] [=> NAME]     one request; NAME then stands for the id in the answer, as $NAME,
+                                                and NAME_key for its auth_key
     version VERSION                             the microversion of the requests that follow; `-` sends no header
     as PROJECT                                  the project that asks from here on (a word; its id is made from it)
     await PATH STATUS                           until the resource has this status, or is gone
@@ -83,6 +84,8 @@ class Side:
             value = json.loads(body)
             value = value if "id" in value else next(iter(value.values()))
             self.names[name] = str(value["id"])
+            if "auth_key" in value:
+                self.names[f"{name}_key"] = value["auth_key"]
         except (ValueError, KeyError, TypeError, StopIteration):
             self.names[name] = "00000000-0000-0000-0000-000000000000"
 

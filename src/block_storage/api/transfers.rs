@@ -91,18 +91,14 @@ const fn body(fields: &'static Schema) -> Input {
 }
 
 const VOLUME_ID: Input = Input::new("volume_id", Check::Uuid).required();
-const NAME: Input = Input::new("name", Check::Stripped(1, 255)).nullable();
+const NAME: Input = Input::new("name", Check::AnyOf(&[Check::Stripped(1, 255), Check::Null]));
 
 static CREATE_OLD: Schema = Schema::strict(&[body(&Schema::strict(&[VOLUME_ID, NAME]))]);
 static CREATE: Schema =
     Schema::strict(&[body(&Schema::strict(&[VOLUME_ID, NAME, Input::new("no_snapshots", Check::Boolean).since(55)]))]);
 static ACCEPT: Schema = Schema::strict(&[Input::new(
     "accept",
-    Check::Object(&Schema::strict(&[Input::new(
-        "auth_key",
-        Check::AnyOf(&[Check::Text(0, usize::MAX), Check::Integer(i64::MIN, i64::MAX)]),
-    )
-    .required()])),
+    Check::Object(&Schema::strict(&[Input::new("auth_key", Check::Types(&["string", "integer"])).required()])),
 )
 .required()]);
 

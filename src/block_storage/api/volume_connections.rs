@@ -46,7 +46,7 @@ pub const ROUTES: &[Route<BlockStorage>] = &[
         .about("End a connection and an attachment whatever state they are in"),
 ];
 
-const CONNECTOR: Check = Check::AnyOf(&[Check::Object(&Schema::open(&[])), Check::Text(0, 65_535)]);
+const CONNECTOR: Check = Check::Types(&["string", "object", "null"]);
 
 const fn action(name: &'static str, fields: &'static Schema) -> Input {
     Input::new(name, Check::Object(fields)).required()
@@ -67,16 +67,16 @@ static DETACH: Schema =
     ]);
 static INITIALIZE: Schema = Schema::strict(&[action(
     "os-initialize_connection",
-    &Schema::strict(&[Input::new("connector", CONNECTOR).required()]),
+    &Schema::strict(&[Input::new("connector", Check::Types(&["object", "string"])).required()]),
 )]);
 static TERMINATE: Schema = Schema::strict(&[action(
     "os-terminate_connection",
-    &Schema::strict(&[Input::new("connector", CONNECTOR).nullable().required()]),
+    &Schema::strict(&[Input::new("connector", CONNECTOR).required()]),
 )]);
 static FORCE_DETACH: Schema = Schema::strict(&[action(
     "os-force_detach",
     &Schema::strict(&[
-        Input::new("connector", CONNECTOR).nullable(),
+        Input::new("connector", CONNECTOR),
         Input::new("attachment_id", Check::Text(0, 65_535)).nullable(),
     ]),
 )]);
@@ -114,7 +114,7 @@ fn attach(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
 fn detach(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     let id = call.input("os-detach").get("attachment_id").and_then(Value::as_str);
     let volume = load(call, &[&rules::DETACH])?;
-    control::detach(&caller(call), &volume, id, "Error detaching volume")?;
+    control::detach(&caller(call), &volume, id)?;
     Ok(call.done())
 }
 
@@ -144,6 +144,6 @@ fn force_detach(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     let volume = load(call, &all)?;
     let caller = caller(call);
     control::terminate(&caller, &volume, connector(body))?;
-    control::detach(&caller, &volume, id, "Error force detaching volume")?;
+    control::detach(&caller, &volume, id)?;
     Ok(call.done())
 }

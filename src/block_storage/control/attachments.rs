@@ -78,7 +78,8 @@ fn reserve(
     let volume = volumes::lock(tx, volume_id)?.ok_or_else(|| super::authorized::no_volume(volume_id))?;
     let rule = if volume.multiattach { &RESERVE_AGAIN } else { &RESERVE };
     if !volumes::begin(tx, volume_id, rule, &[])? && !moves(tx, &volume, new)? {
-        let expected = if volume.multiattach { "available, in-use or downloading" } else { "available or downloading" };
+        let expected =
+            if volume.multiattach { "available or in-use or downloading" } else { "available or downloading" };
         return Err(invalid_volume(format!(
             "Volume {volume_id} status must be {expected} to reserve, but the current status is {}.",
             volume.status

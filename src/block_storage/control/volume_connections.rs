@@ -48,9 +48,7 @@ fn note(tx: &mut Transaction<'_>, volume_id: &str, new: &Attached) -> Result<()>
     if said("readonly") == Some("True") && new.mode != "ro" {
         return Err(Error::invalid(format!("Invalid attaching mode '{}' for volume {volume_id}.", new.mode)));
     }
-    let refused = |text: &str| {
-        Err(Error::invalid_state(format!("Error attaching volume - InvalidVolume: Invalid volume: {text}")))
-    };
+    let refused = |text: &str| Err(invalid_volume(text));
     if volume.status == Status::Attaching && said(ATTACHED_MODE).is_some_and(|mode| mode != new.mode) {
         return refused("being attached by different mode");
     }
@@ -92,18 +90,12 @@ fn sane_host(name: &str) -> String {
     kept.to_lowercase().trim_matches(['.', '-']).to_owned()
 }
 
-/// Notes that a volume is no longer attached: the attachment with this id, or the only one, ends. `words` begins a
-/// refusal.
+/// Notes that a volume is no longer attached: the attachment with this id, or the only one, ends.
 ///
 /// # Errors
 /// [`Kind::Conflict`] where Nova uses it, [`Kind::InvalidState`], [`Kind::Internal`] where the volume service does not
 /// answer, those of the database.
-pub fn detach(
-    caller: &Caller<'_>,
-    volume: &Authorized<Volume>,
-    attachment_id: Option<&str>,
-    words: &'static str,
-) -> Result<()> {
+pub fn detach(caller: &Caller<'_>, volume: &Authorized<Volume>, attachment_id: Option<&str>) -> Result<()> {
     detachment::check_old(caller, volume, attachment_id)?;
     let ticket = caller.database.write(|tx| {
         let now = volumes::lock(tx, &volume.id)?.ok_or_else(|| super::authorized::no_volume(&volume.id))?;
@@ -113,10 +105,9 @@ pub fn detach(
         let all = store::of_volume(tx, &volume.id)?;
         let found = match (attachment_id, all.as_slice()) {
             (None, [_, _, ..]) => {
-                return Err(Error::invalid_state(format!(
-                    "{words} - InvalidVolume: Invalid volume: Detach volume failed: More than one attachment, but no \
-                     attachment_id provided."
-                )));
+                return Err(invalid_volume(
+                    "Detach volume failed: More than one attachment, but no attachment_id provided.",
+                ));
             }
             (None, all) => all.first(),
             (Some(id), all) => all.iter().find(|one| one.attachment.id == id),
