@@ -2,6 +2,7 @@
 //! folder: `api/volumes.rs`, `control/volumes.rs`, `store/volumes.rs`.
 
 pub mod api;
+pub mod backup;
 pub mod compute;
 pub mod control;
 pub mod dialect;

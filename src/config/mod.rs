@@ -12,6 +12,7 @@ mod substitute;
 mod value;
 
 pub mod backend;
+pub mod backup;
 pub mod database;
 pub mod default;
 pub mod gateway;
@@ -42,6 +43,7 @@ pub const ALL: &[&[Opt]] = &[
     quota::ROWS,
     backend::ROWS,
     volume::ROWS,
+    backup::ROWS,
     database::ROWS,
     key_manager::ROWS,
     keystone_authtoken::ROWS,
@@ -66,6 +68,7 @@ mod tests {
             (include_str!("quota.rs"), quota::ROWS),
             (include_str!("backend.rs"), backend::ROWS),
             (include_str!("volume.rs"), volume::ROWS),
+            (include_str!("backup.rs"), backup::ROWS),
             (include_str!("database.rs"), database::ROWS),
             (include_str!("key_manager.rs"), key_manager::ROWS),
             (include_str!("keystone_authtoken.rs"), keystone_authtoken::ROWS),

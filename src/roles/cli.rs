@@ -89,6 +89,9 @@ pub enum Command {
         /// Leave the volume service to another process
         #[arg(long)]
         without_volume_service: bool,
+        /// Leave the backup service to another process
+        #[arg(long)]
+        without_backup_service: bool,
     },
     /// Be a FastCGI responder, on the sockets that were handed over or on those that the option listen of section hearth names
     Api {
@@ -101,6 +104,8 @@ pub enum Command {
     },
     /// Be the volume service of a storage host
     Volume,
+    /// Be the backup service of a storage host
+    Backup,
     /// Make, check or thin out the database
     #[command(subcommand)]
     Db(DbCommand),

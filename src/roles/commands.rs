@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use super::cli::{Cli, Command, ConfigCommand, DbCommand, PolicyCommand, QuotaCommand};
-use super::{api, assemble, serve, volume};
+use super::{api, assemble, backup, serve, volume};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::operate::{bench, config, db, doctor, openapi, policy, quota, routes};
@@ -17,9 +17,14 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     let sources = cli.sources.sources();
     let out = &mut io::stdout().lock();
     match cli.command {
-        Command::Serve { listen, without_volume_service } => serve::run(&sources, &listen, !without_volume_service),
+        Command::Serve { listen, without_volume_service, without_backup_service } => serve::run(
+            &sources,
+            &listen,
+            serve::Roles { volume: !without_volume_service, backup: !without_backup_service },
+        ),
         Command::Api { listen, way } => api::forced(&sources, &listen, way),
         Command::Volume => volume::run(&sources),
+        Command::Backup => backup::run(&sources),
         Command::Db(command) => database(&Config::load(&sources)?, &command, out),
         Command::Config(command) => match command {
             ConfigCommand::Show { all } => config::show(&sources, all, out).map(|()| ExitCode::SUCCESS),

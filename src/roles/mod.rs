@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod assemble;
+pub mod backup;
 pub mod cli;
 pub mod commands;
 pub mod serve;
@@ -75,7 +76,7 @@ fn until_told_to_stop(sources: &Sources, told: mpsc::Receiver<Order>) {
                 Err(error) => ::log::error!("the configuration stays as it was: {error}"),
             },
             Order::Replace => {
-                ::log::warn!("a volume service is not replaced while it runs: stop it and start it again")
+                ::log::warn!("this service is not replaced while it runs: stop it and start it again")
             }
         }
     }

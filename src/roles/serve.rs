@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::assemble::Assembly;
 use super::settings::{listeners, settings};
-use crate::block_storage::volume;
+use crate::block_storage::{backup, volume};
 use crate::config::Sources;
 use crate::error::{Error, Result};
 use crate::gateway::{Protocol, Server};
@@ -15,23 +15,34 @@ pub const ADDRESS: &str = "127.0.0.1:8776";
 /// Connections to each database.
 const POOL_SIZE: u32 = 16;
 
+/// Which services run beside the API.
+#[derive(Debug, Clone, Copy)]
+pub struct Roles {
+    /// The volume service.
+    pub volume: bool,
+    /// The backup service.
+    pub backup: bool,
+}
+
 /// Makes the tables where they are missing, then serves until told to stop.
 ///
 /// # Errors
 /// What assembling the services gives, and an address that can not be used.
-pub fn run(sources: &Sources, listen: &[String], with_volume_service: bool) -> Result<ExitCode> {
+pub fn run(sources: &Sources, listen: &[String], roles: Roles) -> Result<ExitCode> {
     let assembly = Arc::new(Assembly::open(sources, POOL_SIZE)?);
     let _log = super::start_logging(&assembly.config, "hearth-serve", false)?;
     let listeners = listeners(&assembly.config, listen, Protocol::Http, Some(ADDRESS))?;
     let server =
         Server::new(settings(&assembly.config)?, super::handler(&assembly), listeners).map_err(Error::internal)?;
-    let role = if with_volume_service {
-        Some(volume::start(assembly.config.clone(), assembly.database.clone())?)
-    } else {
-        None
-    };
+    let (config, database) = (&assembly.config, &assembly.database);
+    let volumes = if roles.volume { Some(volume::start(config.clone(), database.clone())?) } else { None };
+    let backups = if roles.backup { Some(backup::start(config, database.clone())?) } else { None };
     let outcome = super::api::serve(&assembly, server);
-    if let Some(role) = role {
+    if let Some(role) = backups {
+        role.stop();
+        role.wait();
+    }
+    if let Some(role) = volumes {
         role.stop();
         role.wait();
     }

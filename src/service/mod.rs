@@ -1,5 +1,7 @@
 //! What every long-lived role shares: threads, signals, metrics, logging.
 
+pub mod calls;
+pub mod crew;
 pub mod exec;
 pub mod fault;
 pub mod health;

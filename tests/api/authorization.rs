@@ -88,7 +88,9 @@ impl World {
         let snapshotted = people::group(&cloud, Persona::Member, "snapshotted");
         people::member(&cloud, Persona::Member, &snapshotted);
         let group_snapshot = crate::group_snapshots::group_snapshot(&cloud, &snapshotted, "mine");
+        let backup = people::backup(&cloud, Persona::Member, &volume);
         let ids = [
+            ("backup_id", backup),
             ("group_id", group),
             ("group_snapshot_id", group_snapshot.clone()),
             ("cgsnapshot_id", group_snapshot),
@@ -143,14 +145,14 @@ impl World {
                     std::fs::File::create(file).unwrap();
                 }
             }
+            ("/volumes/{volume_id}/action", "revert") => {
+                let sql = "UPDATE snapshots SET volume_id = ? WHERE id = ?";
+                self.cloud.sql(sql, &[volume.into(), (&self.ids["snapshot_id"]).into()]);
+            }
             ("/volumes/{volume_id}/action", "os-begin_detaching") => {
                 people::status(&self.cloud, "volumes", volume, "in-use");
                 let sql = "UPDATE volumes SET attach_status = 'attached' WHERE id = ?";
                 self.cloud.sql(sql, &[volume.into()]);
-            }
-            ("/volumes/{volume_id}/action", "revert") => {
-                let sql = "UPDATE snapshots SET volume_id = ? WHERE id = ?";
-                self.cloud.sql(sql, &[volume.into(), (&self.ids["snapshot_id"]).into()]);
             }
             ("/snapshots/{snapshot_id}/action", "os-update_snapshot_status") => {
                 people::status(&self.cloud, "snapshots", &self.ids["snapshot_id"], "creating");
@@ -224,6 +226,15 @@ impl World {
             ("PUT", "/groups/{group_id}") => json!({"group": {"name": "new"}}),
             ("POST", "/volumes") => json!({"volume": {"size": 1}}),
             ("POST", "/snapshots") => json!({"snapshot": {"volume_id": volume}}),
+            ("POST", "/backups") => json!({"backup": {"volume_id": volume}}),
+            ("POST", "/backups/import_record") => {
+                let record = r#"{"id": "2ad4dc35-9f73-4c5b-8bd6-1c2bd3a4d1b0", "size": 1, "display_name": "n", "object_count": 1,
+                    "display_description": null, "container": "c", "service_metadata": "p"}"#;
+                let url = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, record);
+                json!({"backup-record": {"backup_service": "posix", "backup_url": url}})
+            }
+            ("POST", "/backups/{backup_id}/restore") => json!({"restore": {"volume_id": volume}}),
+            ("PUT", "/backups/{backup_id}") => json!({"backup": {"name": "new"}}),
             ("PUT", "/volumes/{volume_id}") => json!({"volume": {"name": "new"}}),
             ("PUT", "/snapshots/{snapshot_id}") => json!({"snapshot": {"name": "new"}}),
             (_, path) if path.ends_with("/metadata") => json!({"metadata": {"k": "w"}}),
@@ -275,6 +286,7 @@ impl World {
             "os-attach" => json!({"host_name": "h", "mountpoint": "/dev/vdb"}),
             "os-initialize_connection" | "os-terminate_connection" => json!({"connector": {}}),
             "os-extend" => json!({"new_size": 2}),
+            "revert" => json!({"snapshot_id": self.ids["snapshot_id"]}),
             "os-set_bootable" => json!({"bootable": true}),
             "os-update_readonly_flag" => json!({"readonly": true}),
             "os-reset_status" => json!({"status": "error"}),
@@ -285,7 +297,6 @@ impl World {
             "delete" => json!({"delete-volumes": true}),
             "reset_status" => json!({"status": "error"}),
             "addProjectAccess" | "removeProjectAccess" => json!({"project": PROJECT}),
-            "revert" => json!({"snapshot_id": self.ids["snapshot_id"]}),
             _ => json!({}),
         }
     }
@@ -357,6 +368,7 @@ fn names_an_object(route: &Route<BlockStorage>) -> bool {
         "{group_snapshot_id}",
         "{consistencygroup_id}",
         "{cgsnapshot_id}",
+        "{backup_id}",
         "{message_id}",
         "{project}",
         "{transfer_id}",
@@ -389,6 +401,7 @@ fn another_projects_objects_are_no_sources() {
         ("/volumes", json!({"volume": {"size": 1, "volume_type": world.ids["type_id"]}})),
         ("/volumes", json!({"volume": {"size": 1, "volume_type": "secret"}})),
         ("/snapshots", json!({"snapshot": {"volume_id": volume}})),
+        ("/backups", json!({"backup": {"volume_id": volume}})),
         ("/groups/action", json!({"create-from-src": {"source_group_id": world.ids["group_id"]}})),
         ("/groups/action", json!({"create-from-src": {"group_snapshot_id": world.ids["group_snapshot_id"]}})),
         ("/group_snapshots", json!({"group_snapshot": {"group_id": world.ids["group_id"]}})),

@@ -3,6 +3,7 @@
 
 mod attachments;
 mod authorization;
+mod backups;
 mod clusters;
 mod compute;
 mod concurrency;

@@ -66,7 +66,8 @@ const LAYERS: &[Layer] = &[
         may: &["block_storage::model", "block_storage::store", "database", "messaging", "config", "service"],
     },
     Layer { name: "block_storage::volume", may: BEHIND_BLOCK_STORAGE },
-    Layer { name: "block_storage::backup", may: BEHIND_BLOCK_STORAGE },
+    // Backups are copied from and to where volumes lie.
+    Layer { name: "block_storage::backup", may: BACKUP },
     Layer { name: "telemetry", may: PLATFORM },
     Layer { name: "telemetry::model", may: &[] },
     Layer { name: "telemetry::policy", may: &["identity::policy"] },
@@ -136,6 +137,20 @@ const BEHIND_BLOCK_STORAGE: &[&str] = &[
     "block_storage::scheduler",
     "block_storage::rpc",
     "messaging",
+    "service",
+    "database",
+    "config",
+];
+
+const BACKUP: &[&str] = &[
+    "gateway::running",
+    "block_storage::store",
+    "block_storage::model",
+    "block_storage::rpc",
+    "block_storage::volume::drivers",
+    "block_storage::volume::Place",
+    "block_storage::volume::format_of",
+    "block_storage::volume::places",
     "service",
     "database",
     "config",

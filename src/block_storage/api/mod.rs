@@ -2,6 +2,9 @@
 
 pub mod attachments;
 pub mod availability_zones;
+pub mod backup_bodies;
+pub mod backup_views;
+pub mod backups;
 pub mod cgsnapshots;
 pub mod clusters;
 pub mod consistency_groups;
@@ -65,6 +68,7 @@ pub const ROUTES: &[&[Route<BlockStorage>]] = &[
     snapshot_metadata::ROUTES,
     snapshot_actions::ROUTES,
     transfers::ROUTES,
+    backups::ROUTES,
     messages::ROUTES,
     types::ROUTES,
     type_encryption::ROUTES,

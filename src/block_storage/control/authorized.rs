@@ -5,6 +5,7 @@ use std::ops::Deref;
 
 use super::Caller;
 use crate::block_storage::model::attachment::AttachmentDetails;
+use crate::block_storage::model::backup::Backup;
 use crate::block_storage::model::group::Group;
 use crate::block_storage::model::group_snapshot::GroupSnapshot;
 use crate::block_storage::model::message::Message;
@@ -110,6 +111,23 @@ impl Authorized<Snapshot> {
     }
 }
 
+impl Authorized<Backup> {
+    /// The backup with this id, if it is of the caller's project and the caller may see it, and `rules` hold.
+    ///
+    /// # Errors
+    /// [`crate::Kind::NotFound`] for another project's, [`crate::Kind::Forbidden`], those of the database.
+    pub fn load(caller: &Caller<'_>, id: &str, rules: &[&Rule]) -> Result<Self> {
+        let backup = caller.database.read(|c| store::backups::by_id(c, id))?;
+        let backup = backup.filter(|backup| caller.sees(&backup.project_id)).ok_or_else(|| no_backup(id))?;
+        let target =
+            Target { project_id: Some(&backup.project_id), user_id: Some(&backup.user_id), ..Target::default() };
+        for rule in [&policies::backups::GET].iter().chain(rules) {
+            caller.policy.check(rule, caller.context, &target)?;
+        }
+        Ok(Self(backup))
+    }
+}
+
 impl Authorized<Message> {
     /// The message with this id, if it is of the caller's project and `rule` holds.
     ///
@@ -202,4 +220,9 @@ pub(super) fn no_volume(id: &str) -> Error {
 /// What is said of a snapshot that is not there.
 pub(super) fn no_snapshot(id: &str) -> Error {
     Error::not_found(format!("Snapshot {id} could not be found."))
+}
+
+/// What is said of a backup that is not there.
+pub(super) fn no_backup(id: &str) -> Error {
+    Error::not_found(format!("Backup {id} could not be found."))
 }

@@ -2,6 +2,10 @@
 
 pub mod attachments;
 mod authorized;
+pub mod backup_create;
+pub mod backup_records;
+pub mod backup_restore;
+pub mod backups;
 pub mod cleanup;
 pub mod clusters;
 pub mod default_types;

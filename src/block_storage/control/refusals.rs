@@ -24,6 +24,11 @@ pub fn invalid_group(reason: impl Display) -> Error {
     Error::invalid_state(format!("Invalid Group: {reason}"))
 }
 
+/// The backup is in a state that does not allow it.
+pub fn invalid_backup(reason: impl Display) -> Error {
+    Error::invalid_state(format!("Invalid backup: {reason}"))
+}
+
 /// Texts as Python prints a list of them: `['a', 'b']`.
 pub fn list<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     let quoted: Vec<String> = texts.into_iter().map(|text| format!("'{text}'")).collect();

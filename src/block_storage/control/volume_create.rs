@@ -103,6 +103,18 @@ impl Content {
 /// [`Kind::NotFound`] for what it is to be made of, [`Kind::Forbidden`], [`Kind::Invalid`], [`Kind::InvalidState`],
 /// [`Kind::OverQuota`], [`Kind::NotImplemented`], those of the database.
 pub fn create(caller: &Caller<'_>, new: &NewVolume) -> Result<VolumeDetails> {
+    create_and(caller, new, &|_, _| Ok(()))
+}
+
+/// As [`create`], with something that happens to the volume in the same transaction.
+///
+/// # Errors
+/// As [`create`], and those of `also`.
+pub(super) fn create_and(
+    caller: &Caller<'_>,
+    new: &NewVolume,
+    also: &dyn Fn(&mut Transaction<'_>, &Volume) -> Result<()>,
+) -> Result<VolumeDetails> {
     let named = new.volume_type.as_deref().filter(|text| !text.is_empty());
     let named = named.map(|text| types::resolve(caller, text)).transpose()?;
     let content = content(caller, new)?;
@@ -137,7 +149,9 @@ pub fn create(caller: &Caller<'_>, new: &NewVolume) -> Result<VolumeDetails> {
         if let Some(group) = &group {
             group_members::hold(tx, group, content.volume())?;
         }
-        place(tx, caller, new, &content, &volume, &volume_type.name)
+        let details = place(tx, caller, new, &content, &volume, &volume_type.name)?;
+        also(tx, &details.volume)?;
+        Ok(details)
     })?;
     caller.doorbell.ring();
     Ok(details)

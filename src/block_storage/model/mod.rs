@@ -1,6 +1,9 @@
 //! What Block Storage knows: objects, their statuses and the moves between them. Pure values: no SQL, no HTTP, no clock.
 
 pub mod attachment;
+pub mod backup;
+pub mod backup_list;
+pub mod backup_work;
 pub mod cluster;
 pub mod encryption;
 pub mod group;

@@ -4,6 +4,8 @@ use crate::time::Timestamp;
 
 /// The binary of volume services.
 pub const VOLUME: &str = "cinder-volume";
+/// The binary of backup services.
+pub const BACKUP: &str = "cinder-backup";
 
 /// A row of `services`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,4 +47,19 @@ impl Service {
     pub fn is_up(&self, now: Timestamp, down_time_seconds: i64) -> bool {
         self.updated_at.is_some_and(|reported| reported >= now.plus_seconds(-down_time_seconds))
     }
+}
+
+/// The driver of backups in a folder, as Cinder names it. It stands in the records of backups.
+pub const FOLDER_DRIVER: &str = "cinder.backup.drivers.posix.PosixBackupDriver";
+
+/// Whether a driver, by any of its names, keeps backups in a folder and in the same form.
+pub fn is_folder_driver(name: &str) -> bool {
+    const NAMES: [&str; 3] = [
+        FOLDER_DRIVER,
+        "cinder.backup.drivers.nfs.NFSBackupDriver",
+        "cinder.backup.drivers.glusterfs.GlusterfsBackupDriver",
+    ];
+    // Records of old releases name the module alone.
+    name == "posix"
+        || NAMES.iter().any(|known| *known == name || known.rsplit_once('.').is_some_and(|(module, _)| module == name))
 }

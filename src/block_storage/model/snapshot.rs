@@ -81,6 +81,10 @@ pub const UPDATE: Move = Transition::check("update, metadata", From::Any);
 /// A volume is made of it.
 pub const CREATE_VOLUME: Move = Transition::check("create volume", From::Only(&[Status::Available]));
 
+/// A backup is made of it.
+pub const BACK_UP: Move = Transition::to("backup", From::Only(&[Status::Available]), Status::BackingUp)
+    .ends(Some(Status::Available), Status::Available);
+
 /// Its volume gets its content again.
 pub const RESTORE: Move = Transition::to("revert", From::Only(&[Status::Available]), Status::Restoring)
     .ends(Some(Status::Available), Status::Available);
@@ -96,6 +100,7 @@ pub const MOVES: &[&Move] = &[
     &DELETE_WITH_GROUP_SNAPSHOT,
     &CREATE_VOLUME,
     &super::transfer::ACCEPT_SNAPSHOT,
+    &BACK_UP,
     &RESTORE,
     &UPDATE,
     &UPDATE_STATUS_CREATING,

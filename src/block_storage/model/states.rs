@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::status::{From, Status, Transition};
-use super::{attachment, group, group_snapshot, snapshot, volume};
+use super::{attachment, backup, group, group_snapshot, snapshot, volume};
 
 /// The page.
 pub fn page() -> String {
@@ -21,6 +21,7 @@ pub fn page() -> String {
     object(&mut out, "Snapshots", snapshot::MOVES, snapshot::Guard::words);
     object(&mut out, "Groups", group::MOVES, group::Guard::words);
     object(&mut out, "Group snapshots", group_snapshot::MOVES, group_snapshot::Guard::words);
+    object(&mut out, "Backups", backup::MOVES, backup::Guard::words);
     out
 }
 
@@ -77,7 +78,7 @@ fn cell<S: Status, G>(moves: &[&Transition<S, G>], name: &str, status: S) -> Str
 #[cfg(test)]
 mod tests {
     use super::super::status::Status;
-    use super::super::{snapshot, volume};
+    use super::super::{backup, snapshot, volume};
 
     #[test]
     fn the_page_shows_what_the_rows_say() {
@@ -97,6 +98,9 @@ mod tests {
         }
         for status in snapshot::Status::ALL {
             assert_eq!(snapshot::Status::parse(status.name()), Some(*status));
+        }
+        for status in backup::Status::ALL {
+            assert_eq!(backup::Status::parse(status.name()), Some(*status));
         }
         for rule in volume::MOVES.iter().filter(|rule| rule.done.is_some()) {
             assert!(rule.to.is_some() && rule.failed.is_some(), "{}", rule.name);

@@ -277,6 +277,19 @@ pub const SNAPSHOT_IN_USE: Move =
 /// Another volume is made of it.
 pub const CLONE: Move = Transition::check("clone", From::Only(&[Status::Available, Status::InUse]));
 
+/// A backup is made of it.
+pub const BACK_UP: Move = Transition::to("backup", From::Only(&[Status::Available]), Status::BackingUp)
+    .ends(Some(Status::Available), Status::Available);
+
+/// A backup is made of it although it is attached.
+pub const BACK_UP_ATTACHED: Move = Transition::to("backup (force)", From::Only(&[Status::InUse]), Status::BackingUp)
+    .ends(Some(Status::InUse), Status::InUse);
+
+/// A backup is written into it.
+pub const RESTORE_BACKUP: Move =
+    Transition::to("restore backup", From::Only(&[Status::Available]), Status::RestoringBackup)
+        .ends(Some(Status::Available), Status::ErrorRestoring);
+
 /// Gets the content of its newest snapshot again.
 pub const REVERT: Move = Transition::to("revert", From::Only(&[Status::Available]), Status::Reverting)
     .ends(Some(Status::Available), Status::Error);
@@ -297,6 +310,9 @@ pub const MOVES: &[&Move] = &[
     &SNAPSHOT,
     &SNAPSHOT_IN_USE,
     &CLONE,
+    &BACK_UP,
+    &BACK_UP_ATTACHED,
+    &RESTORE_BACKUP,
     &REVERT,
     &UPDATE,
     &WRITE_METADATA,

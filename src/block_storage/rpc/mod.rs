@@ -5,11 +5,13 @@
 //! After the transaction, [`Doorbell::ring`] shortens the wait; without it orders are found within a second.
 
 mod awaited;
+mod backups;
 mod doorbell;
 mod local;
 pub mod services;
 
 pub use awaited::{Ticket, wait};
+pub use backups::{create_backup, delete_backup, restore_backup};
 pub use doorbell::{Doorbell, Ears};
 
 use crate::block_storage::model::group::Group;

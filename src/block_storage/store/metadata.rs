@@ -19,6 +19,8 @@ pub enum Table {
     VolumeImage,
     /// What the owner wrote to a snapshot.
     Snapshot,
+    /// What the owner wrote to a backup.
+    Backup,
 }
 
 impl Table {
@@ -28,6 +30,7 @@ impl Table {
             Self::VolumeAdmin => "volume_admin_metadata",
             Self::VolumeImage => "volume_glance_metadata",
             Self::Snapshot => "snapshot_metadata",
+            Self::Backup => "backup_metadata",
         }
     }
 
@@ -35,6 +38,7 @@ impl Table {
         match self {
             Self::Volume | Self::VolumeAdmin | Self::VolumeImage => "volume_id",
             Self::Snapshot => "snapshot_id",
+            Self::Backup => "backup_id",
         }
     }
 }

@@ -3,6 +3,9 @@
 
 pub mod answers;
 pub mod attachments;
+pub mod backup_lists;
+pub mod backup_orders;
+pub mod backups;
 pub mod census;
 pub mod clusters;
 pub mod encryption;

@@ -1,14 +1,18 @@
 //! The table `services`: who serves what, and when it last said so. Not here: whether that is recent enough
 //! ([`Service::is_up`]).
 
-use crate::block_storage::model::service::Service;
+use crate::block_storage::model::service::{BACKUP, Service};
 use crate::database::{Connection, Row, Transaction, Value};
 use crate::error::Result;
 use crate::time::Timestamp;
 
-/// The newest versions of Cinder 29's volume service: its interface and its objects. Cinder's own services read them to
+/// The newest versions of the interfaces of Cinder 29's services, and of its objects. Cinder's own services read them to
 /// learn what they may send.
-const RPC_VERSION: &str = "3.20";
+fn rpc_version(binary: &str) -> &'static str {
+    if binary == BACKUP { "2.4" } else { "3.20" }
+}
+
+/// The newest version of Cinder 29's objects.
 const OBJECT_VERSION: &str = "1.39";
 
 const COLUMNS: &str = "id, uuid, host, \"binary\", availability_zone, disabled, disabled_reason, created_at, updated_at, \
@@ -69,7 +73,7 @@ pub fn register(tx: &mut Transaction<'_>, host: &str, binary: &str, zone: &str, 
     if let Some(found) = find(tx, host, binary)? {
         tx.execute(
             "UPDATE services SET availability_zone = ?, rpc_current_version = ?, object_current_version = ? WHERE id = ?",
-            &[zone.into(), RPC_VERSION.into(), OBJECT_VERSION.into(), found.id.into()],
+            &[zone.into(), rpc_version(binary).into(), OBJECT_VERSION.into(), found.id.into()],
         )?;
         return Ok(Service { availability_zone: Some(zone.to_owned()), ..found });
     }
@@ -86,7 +90,7 @@ pub fn register(tx: &mut Transaction<'_>, host: &str, binary: &str, zone: &str, 
             binary.into(),
             (!enabled).into(),
             zone.into(),
-            RPC_VERSION.into(),
+            rpc_version(binary).into(),
             OBJECT_VERSION.into(),
             false.into(),
             uuid.into(),

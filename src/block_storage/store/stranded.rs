@@ -62,7 +62,7 @@ fn find(c: &mut Connection, backend: Option<&str>) -> Result<Vec<Stranded>> {
     let mut found = c.rows(&volumes, &params, |row| whole(VOLUME, row))?;
     let snapshots = format!(
         "SELECT s.id, s.volume_id, s.project_id, s.status, v.host, s.updated_at, s.created_at FROM snapshots s \
-         JOIN volumes v ON v.id = s.volume_id WHERE s.deleted = ?{place} AND s.status IN ('creating', 'deleting') AND \
+         JOIN volumes v ON v.id = s.volume_id WHERE s.deleted = ?{place} AND s.status IN ('creating', 'deleting', 'restoring') AND \
          v.status <> 'deleting' AND NOT EXISTS (SELECT 1 FROM hearth_orders o WHERE o.object_type = 'snapshot' AND o.object_id = s.id) ORDER BY s.id"
     );
     found.extend(c.rows(&snapshots, &params, |row| {

@@ -15,6 +15,8 @@ pub const SNAPSHOT: &str = "Snapshot";
 pub const GROUP: &str = "Group";
 /// The table's word for a group snapshot.
 pub const GROUP_SNAPSHOT: &str = "GroupSnapshot";
+/// The table's word for a backup.
+pub const BACKUP: &str = "Backup";
 
 /// Where the objects with this id are that are in the hands of a service: `host@backend` of each, or `None` where it was not
 /// placed; only those of one type where one is named.

@@ -1,9 +1,8 @@
 //! Taking orders: which of those that wait can be begun, and by which worker. Orders of one volume keep their order; all
 //! others are carried out side by side, as many as there are workers. Not here: carrying them out (`work/`).
 
-use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Shared, placement, work};
@@ -11,6 +10,7 @@ use crate::block_storage::model::work::Order;
 use crate::block_storage::store::orders::{self, Held, Waiting};
 use crate::error::Result;
 use crate::gateway::running;
+use crate::service::crew::Crew;
 use crate::service::fault;
 
 /// How many of the oldest orders one look considers.
@@ -19,29 +19,12 @@ const LOOK: u32 = 1000;
 /// The orders of this process.
 pub(super) struct Dispatcher {
     shared: Arc<Shared>,
-    state: Mutex<State>,
-    /// There is an order to begin, or the end has come.
-    given: Condvar,
-    /// A thread has come to its end, or an order.
-    ended: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    /// Taken and not begun.
-    waiting: VecDeque<Held>,
-    /// Begun and not ended.
-    running: HashSet<i64>,
-    stopped: bool,
+    pub(super) crew: Crew<Held>,
 }
 
 impl Dispatcher {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, state: Mutex::default(), given: Condvar::new(), ended: Condvar::new() }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        Self { shared, crew: Crew::new(|order| order.id) }
     }
 
     /// Takes orders until the service stops.
@@ -49,13 +32,13 @@ impl Dispatcher {
         let shared = &self.shared;
         let renewal = Duration::from_secs(u64::try_from(shared.settings.lease_seconds).unwrap_or(3)) / 3;
         let mut renewed = Instant::now();
-        while !shared.is_stopping() {
-            shared.wait_for_call(shared.settings.poll_interval.min(renewal));
+        while !shared.calls.is_stopping() {
+            shared.calls.wait_for_call(shared.settings.poll_interval.min(renewal));
             if renewed.elapsed() >= renewal {
                 self.renew();
                 renewed = Instant::now();
             }
-            if !shared.is_stopping()
+            if !shared.calls.is_stopping()
                 && let Err(error) = self.look()
             {
                 log::error!("orders can not be taken: {error}");
@@ -63,15 +46,15 @@ impl Dispatcher {
         }
         self.give_back();
         // Those that were begun are kept until they end, or until the process does.
-        while !self.state().running.is_empty() {
-            self.wait_for_end(renewal);
+        while self.crew.is_at_work() {
+            self.crew.wait_for_end(renewal);
             self.renew();
         }
     }
 
     /// Carries out orders until the service stops.
     pub(super) fn work(&self) {
-        while let Some(order) = self.next() {
+        while let Some(order) = self.crew.next() {
             let id = order.id;
             // The log's lines tell the request that the work is for.
             running::set_request_id(&order.requester.request_id);
@@ -84,37 +67,11 @@ impl Dispatcher {
                 }
                 Err(_) => log::error!("order {id} ({}) has met a defect and will be taken again", order.work.kind()),
             }
-            self.state().running.remove(&id);
-            self.ended.notify_all();
+            self.crew.done(id);
             // What had to wait for this order can begin.
-            self.shared.call();
+            self.shared.calls.call();
         }
-        self.ended.notify_all();
-    }
-
-    /// Lets the workers end when they have ended what they do.
-    pub(super) fn stop(&self) {
-        self.state().stopped = true;
-        self.given.notify_all();
-    }
-
-    /// Waits until an order or a thread ends, at most `timeout`.
-    pub(super) fn wait_for_end(&self, timeout: Duration) {
-        drop(self.ended.wait_timeout(self.state(), timeout));
-    }
-
-    fn next(&self) -> Option<Held> {
-        let mut state = self.state();
-        loop {
-            if state.stopped {
-                return None;
-            }
-            if let Some(order) = state.waiting.pop_front() {
-                state.running.insert(order.id);
-                return Some(order);
-            }
-            state = self.given.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
+        self.crew.leave();
     }
 
     /// Takes every order that can be begun now, as far as there are workers.
@@ -122,13 +79,8 @@ impl Dispatcher {
         let shared = &self.shared;
         let ready: Vec<&str> =
             shared.backends.iter().filter(|backend| backend.state().is_ready()).map(|backend| &*backend.host).collect();
-        let (mine, room) = {
-            let state = self.state();
-            let mine: HashSet<i64> =
-                state.running.iter().copied().chain(state.waiting.iter().map(|order| order.id)).collect();
-            let room = shared.settings.workers.saturating_sub(mine.len());
-            (mine, room)
-        };
+        let mine = self.crew.all();
+        let room = shared.settings.workers.saturating_sub(mine.len());
         if room == 0 {
             return Ok(());
         }
@@ -152,8 +104,7 @@ impl Dispatcher {
         let taken = taken?;
         if !taken.is_empty() {
             fault::point("order.after_take");
-            self.state().waiting.extend(taken);
-            self.given.notify_all();
+            self.crew.give(taken);
         }
         Ok(())
     }
@@ -176,11 +127,7 @@ impl Dispatcher {
 
     fn renew(&self) {
         let shared = &self.shared;
-        let any = {
-            let state = self.state();
-            !state.running.is_empty() || !state.waiting.is_empty()
-        };
-        if any
+        if !self.crew.all().is_empty()
             && let Err(error) =
                 shared.database.write(|tx| orders::renew(tx, &shared.owner, shared.settings.lease_seconds))
         {
@@ -190,7 +137,7 @@ impl Dispatcher {
 
     /// Gives back what was taken and not begun.
     fn give_back(&self) {
-        let waiting: Vec<Held> = self.state().waiting.drain(..).collect();
+        let waiting = self.crew.take_back();
         if waiting.is_empty() {
             return;
         }

@@ -16,8 +16,7 @@ mod report;
 mod settings;
 mod work;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -25,10 +24,12 @@ use crate::block_storage::rpc::{Doorbell, Ears};
 use crate::config::Config;
 use crate::database::Database;
 use crate::error::{Error, Result};
+use crate::service::calls::Calls;
 
 use backends::Backend;
 use dispatch::Dispatcher;
 use settings::{Names, Settings};
+pub(super) use work::format_of;
 
 /// What all threads of one volume service share.
 struct Shared {
@@ -37,44 +38,8 @@ struct Shared {
     backends: Vec<Backend>,
     /// The name under which this process has orders.
     owner: String,
-    stopping: AtomicBool,
-    /// Whether there may be orders.
-    calls: Mutex<bool>,
     /// There may be orders, or the service stops.
-    called: Condvar,
-}
-
-impl Shared {
-    /// Makes the dispatcher look for orders.
-    fn call(&self) {
-        *self.calls.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.called.notify_all();
-    }
-
-    /// Waits until somebody calls, at most `timeout`.
-    fn wait_for_call(&self, timeout: Duration) {
-        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.called.wait_timeout_while(calls, timeout, |called| !*called);
-        let (mut calls, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        *calls = false;
-    }
-
-    /// Waits until the service stops, at most `timeout`.
-    fn wait_for_stop(&self, timeout: Duration) {
-        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.called.wait_timeout_while(calls, timeout, |_| !self.is_stopping()));
-    }
-
-    fn stop(&self) {
-        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        self.stopping.store(true, Ordering::Release);
-        *calls = true;
-        self.called.notify_all();
-    }
-
-    fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Acquire)
-    }
+    calls: Calls,
 }
 
 /// A backend of this host as an operator's command sees it: not taken, only looked at.
@@ -135,9 +100,7 @@ pub fn start(config: Arc<Config>, database: Database) -> Result<RunningRole> {
         settings: Settings::read(&config),
         backends: backends::open(&config)?,
         owner: format!("{}-{}", std::process::id(), uuid::Uuid::new_v4()),
-        stopping: AtomicBool::new(false),
-        calls: Mutex::new(true),
-        called: Condvar::new(),
+        calls: Calls::default(),
     });
     report::round(&shared, true);
     let dispatcher = Arc::new(Dispatcher::new(shared.clone()));
@@ -167,8 +130,8 @@ pub fn start(config: Arc<Config>, database: Database) -> Result<RunningRole> {
 impl RunningRole {
     /// Begins the end: no order is taken any more, those that were taken and not begun are given back.
     pub fn stop(&self) {
-        self.shared.stop();
-        self.dispatcher.stop();
+        self.shared.calls.stop();
+        self.dispatcher.crew.stop();
         if let Some(ears) = &self.ears {
             ears.ring_own();
         }
@@ -179,14 +142,14 @@ impl RunningRole {
     pub fn wait(self) {
         let mut since = None;
         while self.threads.iter().any(|thread| !thread.is_finished()) {
-            if self.shared.is_stopping() {
+            if self.shared.calls.is_stopping() {
                 let since = since.get_or_insert_with(Instant::now);
                 if since.elapsed() > self.shared.settings.stop_timeout {
                     log::warn!("the volume service ends before its work: what is left is done after the next start");
                     return;
                 }
             }
-            self.dispatcher.wait_for_end(Duration::from_millis(100));
+            self.dispatcher.crew.wait_for_end(Duration::from_millis(100));
         }
         for thread in self.threads {
             // A thread that panicked has told so.
@@ -201,9 +164,9 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 }
 
 fn listen(shared: &Shared, ears: &Ears) {
-    while !shared.is_stopping() {
+    while !shared.calls.is_stopping() {
         match ears.wait() {
-            Ok(()) => shared.call(),
+            Ok(()) => shared.calls.call(),
             Err(error) => {
                 log::warn!("the doorbell fails, orders wait for the next look: {error}");
                 return;

@@ -98,6 +98,10 @@ fn settle(tx: &mut Transaction<'_>, shared: &Shared, backend: &Backend, object: 
             orders::place(tx, &order(work, false)).map(|_| ())
         }
         (stranded::SNAPSHOT, "deleting") => orders::place(tx, &order(Work::DeleteSnapshot, true)).map(|_| ()),
+        (stranded::SNAPSHOT, "restoring") => {
+            snapshots::finish(tx, &object.id, &snapshot::RESTORE, Outcome::Failed, &[])?;
+            volumes::finish(tx, &object.volume_id, &volume::REVERT, Outcome::Failed, &[]).map(|_| ())
+        }
         _ => Ok(()),
     }
 }

@@ -13,8 +13,8 @@ use crate::error::Result;
 pub(super) fn run(shared: &Shared) {
     let (mut pools_at, mut messages_at) = (Instant::now(), None::<Instant>);
     loop {
-        shared.wait_for_stop(shared.settings.report_interval);
-        if shared.is_stopping() {
+        shared.calls.wait_for_stop(shared.settings.report_interval);
+        if shared.calls.is_stopping() {
             return;
         }
         let pools = pools_at.elapsed() >= shared.settings.stats_interval;
@@ -63,7 +63,7 @@ pub(super) fn round(shared: &Shared, pools: bool) {
         log::error!("the volume service can not report that it is up: {error}");
     }
     if called {
-        shared.call();
+        shared.calls.call();
     }
 }
 

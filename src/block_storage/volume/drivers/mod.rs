@@ -1,8 +1,10 @@
 //! What a volume service asks of storage. Each driver does single steps that are atomic and may be repeated: after a
 //! crash at any point, the same step is asked for again. Not here: states, quotas and the database (`volume/work/`).
 
+pub mod content;
 pub mod file;
 
+use std::fs::File;
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
@@ -10,6 +12,8 @@ use serde_json::{Map, Value as Json};
 use crate::block_storage::model::pool::{Capability, Space};
 use crate::config::Config;
 use crate::error::{Error, Result};
+
+pub use content::Content;
 
 /// The format of a volume's bytes on its backend. It is recorded where the volume is made and never guessed from the
 /// bytes, which belong to the user.
@@ -121,6 +125,18 @@ pub trait Driver: Send + Sync {
     /// Makes a volume unreachable for the host that `connector` describes; one that is not reachable is no error. `last`
     /// says that no other connection is left. Without a connector, every connection that is not kept in an attachment ends.
     fn disconnect(&self, name: &str, connector: Option<&Json>, last: bool) -> Result<()>;
+
+    /// The content of a volume or a snapshot. Of one that is attached it is that of one moment, or the content tells
+    /// afterwards that it was not. Needs no possession of the backend.
+    fn read_content(&self, stored: Stored<'_>) -> Result<Content>;
+
+    /// Gives a volume that nobody uses new content: `fill` writes its first `length` bytes into a raw file that holds
+    /// zeros; what the volume held beyond them it keeps. Until everything is written it keeps its old content. Needs no
+    /// possession of the backend.
+    fn write_content(&self, volume: Stored<'_>, length: u64, fill: &dyn Fn(&File) -> Result<()>) -> Result<()>;
+
+    /// Removes what an attempt to write content into a volume left that nobody repeats.
+    fn forget_content(&self, name: &str) -> Result<()>;
 
     /// What there is room for.
     fn capacity(&self) -> Result<Capacity>;

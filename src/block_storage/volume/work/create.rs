@@ -3,10 +3,10 @@
 use super::super::placement;
 use super::{FORMAT, Job, events, format_of, is_attached};
 use crate::block_storage::model::pool::service_host;
-use crate::block_storage::model::volume::{CREATE, Status, Volume};
+use crate::block_storage::model::volume::{CREATE, RESTORE_BACKUP, Status, Volume};
 use crate::block_storage::model::work::{Order, Work};
 use crate::block_storage::store::metadata::{self, Table};
-use crate::block_storage::store::{Outcome, orders, snapshots, volumes};
+use crate::block_storage::store::{Outcome, backups, orders, snapshots, volumes};
 use crate::block_storage::volume::drivers::{Format, Stored};
 use crate::database::{Connection, Transaction};
 use crate::error::{Error, Result};
@@ -99,7 +99,12 @@ fn finish(tx: &mut Transaction<'_>, job: &Job<'_>, volume: &Volume, format: Form
         // An operator has reset its status meanwhile. The disk is there, and goes with the volume.
         return Ok(());
     }
-    metadata::merge(tx, Table::VolumeAdmin, &volume.id, &[(FORMAT.to_owned(), format.name().to_owned())])
+    metadata::merge(tx, Table::VolumeAdmin, &volume.id, &[(FORMAT.to_owned(), format.name().to_owned())])?;
+    if backups::restored_into(tx, &volume.id)?.is_some() {
+        // A backup is to be written into it: nobody else gets it before.
+        volumes::begin(tx, &volume.id, &RESTORE_BACKUP, &[])?;
+    }
+    Ok(())
 }
 
 /// Lets another pool try.

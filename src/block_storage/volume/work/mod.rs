@@ -178,7 +178,10 @@ impl Job<'_> {
 }
 
 /// The format of a volume that exists. Volumes of which nothing was recorded are raw, as those of Cinder's drivers.
-fn format_of(c: &mut Connection, volume: &Volume) -> Result<Format> {
+///
+/// # Errors
+/// As all statements.
+pub(in super::super) fn format_of(c: &mut Connection, volume: &Volume) -> Result<Format> {
     let pairs = metadata::of(c, Table::VolumeAdmin, &volume.id)?;
     let recorded = pairs.iter().find(|(key, _)| key == FORMAT).and_then(|(_, value)| Format::parse(value));
     Ok(recorded.unwrap_or(Format::Raw))

@@ -24,20 +24,34 @@ const AT_ONCE: u64 = 64 << 20;
 
 /// Makes the empty file `to` equal to `from`.
 pub(super) fn copy(from: &File, to: &File) -> Result<Way> {
-    threads::about_to_wait();
-    match ioctl_ficlone(to, from) {
-        Ok(()) => return Ok(Way::Shared),
-        Err(Errno::OPNOTSUPP | Errno::NOTTY | Errno::INVAL | Errno::XDEV | Errno::NOSYS | Errno::PERM) => {}
-        Err(error) => return Err(failed(&error.into())),
+    if share(from, to)? {
+        return Ok(Way::Shared);
     }
-    copy_data(from, to).map_err(|error| failed(&error))?;
+    let length = from.metadata().map_err(|error| failed(&error))?.len();
+    to.set_len(length).map_err(|error| failed(&error))?;
+    copy_data(from, to, 0, length).map_err(|error| failed(&error))?;
     Ok(Way::Bytes)
 }
 
-fn copy_data(from: &File, to: &File) -> io::Result<()> {
-    let length = from.metadata()?.len();
-    to.set_len(length)?;
-    let mut position = 0;
+/// Lets the empty file `to` share all blocks of `from`, where the file system can.
+pub(super) fn share(from: &File, to: &File) -> Result<bool> {
+    threads::about_to_wait();
+    match ioctl_ficlone(to, from) {
+        Ok(()) => Ok(true),
+        Err(Errno::OPNOTSUPP | Errno::NOTTY | Errno::INVAL | Errno::XDEV | Errno::NOSYS | Errno::PERM) => Ok(false),
+        Err(error) => Err(failed(&error.into())),
+    }
+}
+
+/// Copies the data of `from` in `start..end` to the same places of `to`, which holds only zeros there.
+pub(super) fn copy_range_of_data(from: &File, to: &File, start: u64, end: u64) -> Result<()> {
+    threads::about_to_wait();
+    let end = end.min(from.metadata().map_err(|error| failed(&error))?.len());
+    copy_data(from, to, start, end).map_err(|error| failed(&error))
+}
+
+fn copy_data(from: &File, to: &File, start: u64, length: u64) -> io::Result<()> {
+    let mut position = start;
     while position < length {
         let start = match seek(from, SeekFrom::Data(position)) {
             Ok(start) => start.min(length),

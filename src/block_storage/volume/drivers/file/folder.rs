@@ -20,6 +20,8 @@ use crate::service::fault;
 const LOCK: &str = ".hearth.lock";
 /// How the names of unfinished files end; they begin with a point.
 const UNFINISHED: &str = ".part";
+/// How the names of unfinished content end that comes from elsewhere; they begin with a point.
+const CONTENT: &str = ".content";
 
 /// The folder of one backend.
 pub(super) struct Folder {
@@ -97,8 +99,31 @@ impl Folder {
     /// Puts a new file in the place of `name`: `fill` makes its content under a hidden name, which is then flushed and
     /// renamed. If anything fails, what was there stays.
     pub(super) fn replace(&self, name: &str, fill: impl FnOnce(&Path, &File) -> Result<()>) -> Result<()> {
+        self.replace_by(self.unfinished_path(name), name, fill)
+    }
+
+    /// As [`Folder::replace`], for content that a process writes which has no possession of the folder. Its hidden name is
+    /// always the same, so that whoever tries again, or gives up, finds what an attempt left.
+    pub(super) fn replace_content(&self, name: &str, fill: impl FnOnce(&Path, &File) -> Result<()>) -> Result<()> {
+        self.forget_content(name)?;
+        self.replace_by(self.content_path(name)?, name, fill)
+    }
+
+    /// Removes what an attempt of [`Folder::replace_content`] left.
+    pub(super) fn forget_content(&self, name: &str) -> Result<()> {
+        match fs::remove_file(self.content_path(name)?) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed("remove", name, &error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn content_path(&self, name: &str) -> Result<PathBuf> {
+        self.path(name)?;
+        Ok(self.root.join(format!(".{name}{CONTENT}")))
+    }
+
+    fn replace_by(&self, from: PathBuf, name: &str, fill: impl FnOnce(&Path, &File) -> Result<()>) -> Result<()> {
         let to = self.path(name)?;
-        let from = self.unfinished_path(name);
         let done = (|| {
             let file = self.make(&from).map_err(|error| self.failed("make", name, &error))?;
             fault::point("file.after_part");

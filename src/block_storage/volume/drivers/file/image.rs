@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 use crate::block_storage::volume::drivers::Format;
 use crate::error::{Error, Result};
-use crate::service::exec::{self, Program};
+use crate::service::exec::{self, Output, Program};
 
 /// The program that makes and grows qcow2 files.
 const QEMU_IMG: &str = "qemu-img";
@@ -57,6 +57,17 @@ impl Image {
         }
     }
 
+    /// Writes the content of the image at `from` into the file at `to`, in another format.
+    pub(super) fn convert(&self, from: &Path, of: Format, to: &Path, into: Format) -> Result<()> {
+        // Who has the image open does not matter: what is read is checked by its times, or is nobody else's.
+        let mut options = vec!["convert", "-q", "-U", "-f", of.name(), "-O", into.name()];
+        if into == Format::Qcow2 {
+            options.extend(["-o", if self.thin { "preallocation=off" } else { "preallocation=falloc" }]);
+        }
+        let program = Program::new(QEMU_IMG).args(&options).arg(from).arg(to).timeout(self.timeout);
+        self.end_of(&program.run_to_end()?, &options)
+    }
+
     fn set_length(&self, path: &Path, file: &File, bytes: u64) -> Result<()> {
         if !self.thin {
             let length = file.metadata().map_err(|error| failed(path, &error))?.len();
@@ -72,7 +83,10 @@ impl Image {
 
     fn qemu_img(&self, options: &[&str], path: &Path, bytes: &str) -> Result<()> {
         let program = Program::new(QEMU_IMG).args(options).arg(path).arg(bytes).timeout(self.timeout);
-        let output = program.run_to_end()?;
+        self.end_of(&program.run_to_end()?, options)
+    }
+
+    fn end_of(&self, output: &Output, options: &[&str]) -> Result<()> {
         if output.code == Some(0) {
             return Ok(());
         }

@@ -2,17 +2,19 @@
 //! the architecture: a step writes a hidden file, flushes it and renames it into place, so that a name is either whole
 //! or not there. Not here: how bytes are copied (`copy.rs`), what the formats ask of QEMU (`image.rs`).
 
+mod content;
 mod copy;
 mod folder;
 mod image;
 
+use std::fs::File;
 use std::path::PathBuf;
 
 use rustix::fs::statvfs;
 use serde_json::{Map, Value as Json, json};
 
 use self::folder::Folder;
-use super::{Capacity, Connection, Driver, Format, Inventory, Stored, Traits};
+use super::{Capacity, Connection, Content, Driver, Format, Inventory, Stored, Traits};
 use crate::block_storage::model::pool::{Capability, Space};
 use crate::config::{Config, backend, default};
 use crate::error::{Error, Result};
@@ -159,6 +161,30 @@ impl Driver for FileDriver {
     fn disconnect(&self, _: &str, _: Option<&Json>, _: bool) -> Result<()> {
         // Who reaches a file is the file system's affair.
         Ok(())
+    }
+
+    fn read_content(&self, stored: Stored<'_>) -> Result<Content> {
+        let file = self.folder.open(stored.name)?;
+        content::read(file, stored, self.folder.root(), &self.image(stored.format))
+    }
+
+    fn write_content(&self, volume: Stored<'_>, length: u64, fill: &dyn Fn(&File) -> Result<()>) -> Result<()> {
+        let (image, size) = (self.image(volume.format), bytes(volume.size_gib)?);
+        // What lies beyond the new content stays.
+        let old = if length < size { Some(self.read_content(Stored { attached: false, ..volume })?) } else { None };
+        self.folder.replace_content(volume.name, |path, file| {
+            content::write((path, file), size, self.folder.root(), &image, &|raw| {
+                fill(raw)?;
+                match &old {
+                    Some(old) => copy::copy_range_of_data(&old.file, raw, length, size),
+                    None => Ok(()),
+                }
+            })
+        })
+    }
+
+    fn forget_content(&self, name: &str) -> Result<()> {
+        self.folder.forget_content(name)
     }
 
     fn capacity(&self) -> Result<Capacity> {

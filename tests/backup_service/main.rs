@@ -1,0 +1,13 @@
+//! The backup service with real files, the real `qemu-img`, the real volume service and the API in front of both: what comes
+//! back from a backup, and what is left when the service is killed at any point.
+
+#[path = "../support/servers.rs"]
+mod servers;
+#[allow(dead_code, reason = "the suite of the volume service uses the rest")]
+#[path = "../volume_service/world.rs"]
+mod world;
+
+mod cloud;
+mod crash;
+mod round_trips;
+mod trouble;
