@@ -50,8 +50,8 @@ static CREATE: Schema = Schema::open(&[Input::new(
     "cgsnapshot",
     Check::Object(&Schema::open(&[
         Input::new("consistencygroup_id", Check::Text(0, 65_535)).required(),
-        Input::new("name", Check::Text(0, 255)),
-        Input::new("description", Check::Text(0, 255)),
+        Input::new("name", Check::Text(0, 255)).nullable(),
+        Input::new("description", Check::Text(0, 255)).nullable(),
     ])),
 )
 .required()]);
