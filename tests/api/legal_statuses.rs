@@ -31,6 +31,8 @@ fn ask(cloud: &Cloud, operation: &str, id: &str) -> u16 {
         "snapshot_3.65" => snapshot("3.65", json!({"snapshot": {"volume_id": id}})),
         "snapshot_forced_3.65" => snapshot("3.65", json!({"snapshot": {"volume_id": id, "force": true}})),
         "snapshot_3.66" => snapshot("3.66", json!({"snapshot": {"volume_id": id}})),
+        "transfer" => cloud.post(Admin, "/volume-transfers", json!({"transfer": {"volume_id": id}})).status,
+        "attachment" => cloud.post(Admin, "/attachments", json!({"attachment": {"volume_uuid": id}})).status,
         "clone" => cloud.post(Admin, "/volumes", json!({"volume": {"source_volid": id}})).status,
         "reset_status" => action("3.71", json!({"os-reset_status": {"status": "error"}})),
         other => panic!("{other} is no operation"),
@@ -60,7 +62,7 @@ fn every_operation_is_carried_out_from_exactly_the_observed_statuses() {
             let answer = ask(&cloud, operation, &id);
             let expected = if !legal(statuses, *from) {
                 400
-            } else if matches!(operation, "update" | "set_bootable" | "metadata") {
+            } else if matches!(operation, "update" | "set_bootable" | "metadata" | "attachment") {
                 200
             } else {
                 202
