@@ -33,7 +33,7 @@ pub struct Options {
     pub mysql_sql_mode: String,
     /// SQLite only: what an acknowledged commit survives.
     pub synchronous: Synchronous,
-    /// SQLite only: memory for pages, in KiB a connection.
+    /// SQLite only: memory for pages, in KiB a connection. The system keeps pages too, and shares them among connections.
     pub sqlite_cache_kib: u32,
     /// Prepared statements that one connection keeps.
     pub statements_kept: u16,
@@ -53,7 +53,7 @@ impl Default for Options {
             retry_for: Duration::from_secs(60),
             mysql_sql_mode: "TRADITIONAL".to_owned(),
             synchronous: Synchronous::Full,
-            sqlite_cache_kib: 1024,
+            sqlite_cache_kib: 256,
             statements_kept: 128,
             create: false,
         }

@@ -72,7 +72,9 @@ thread_local! {
 }
 
 /// Memory that a thread keeps for the next answer, in bytes.
-const SCRATCH_KEPT: usize = 256 * 1024;
+const SCRATCH_KEPT: usize = 64 * 1024;
+/// Bytes of an answer that may always wait for a slow client.
+const SMALL: usize = 256 * 1024;
 
 impl Exchange {
     pub(super) fn new(connection: Arc<Connection>, wire: Wire, keep: bool) -> Self {
@@ -213,12 +215,14 @@ impl Exchange {
                     drop(body);
                     self.ending();
                     // A client that went away was logged where it was found.
-                    let _ = if out.len() <= SCRATCH_KEPT || self.connection.may_keep(out.len()) {
+                    let _ = if out.len() <= SMALL || self.connection.may_keep(out.len()) {
                         self.connection.send(out)
                     } else {
                         self.connection.send_waiting(out, Some(0), send_timeout)
                     };
                     self.done();
+                    // What it holds would count: nothing shrinks below its length.
+                    out.clear();
                     out.shrink_to(SCRATCH_KEPT);
                 });
             }

@@ -1,5 +1,6 @@
 //! The watch: a thread that looks at all others every few milliseconds while something runs, and sleeps otherwise. It
-//! takes the polling from a thread whose handler takes long, and reports and answers requests past their time.
+//! takes the polling from a thread whose handler takes long, and reports and answers requests past their time. Before it
+//! sleeps it returns free memory to the system.
 
 use std::sync::Arc;
 use std::sync::PoisonError;
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::link::overloaded;
 use super::reply;
 use super::workers::{Engine, PATIENCE};
+use crate::sys::memory;
 
 /// The time without a request after which the watch sleeps until the next one.
 const QUIET: Duration = Duration::from_secs(1);
@@ -24,7 +26,7 @@ impl Engine {
     pub(super) fn keep_watch(&self) {
         let mut aged = Instant::now();
         let (mut served, mut changed) = (0, None::<Instant>);
-        let mut pace = PATIENCE;
+        let (mut pace, mut gave_back) = (PATIENCE, false);
         loop {
             let now = Instant::now();
             let requests = self.counters.requests.load(Ordering::Relaxed);
@@ -39,6 +41,13 @@ impl Engine {
             let running = self.is_anything_running();
             pace = if running { PATIENCE } else { (pace * 2).min(SELDOM) };
             let quiet = !recent && !running;
+            if quiet && !gave_back {
+                // What the last requests took lies in the allocator; nobody waits for it now.
+                drop(state);
+                memory::give_back();
+                gave_back = true;
+                continue;
+            }
             let wait = if quiet {
                 // Set under the lock that a worker takes before it looks: it can not miss it.
                 self.watch_sleeps.store(true, Ordering::Relaxed);
@@ -50,6 +59,7 @@ impl Engine {
             if quiet {
                 self.watch_sleeps.store(false, Ordering::Relaxed);
                 changed = Some(Instant::now());
+                gave_back = false;
                 continue;
             }
             self.offer_overdue();

@@ -21,9 +21,11 @@ use crate::gateway::running;
 use crate::service::log;
 use crate::service::sd_notify;
 use crate::service::signals::{self, Order};
+use crate::sys::memory;
 
 /// Runs the executable as it was started.
 pub fn main() -> ExitCode {
+    memory::keep_little();
     let bare = std::env::args_os().len() <= 1;
     let outcome = match launch::detect() {
         // A web server starts programs without arguments; arguments are an operator's.

@@ -23,6 +23,10 @@ use crate::{Error, Result};
 /// Instructions of SQLite's machine between two looks at the clock: some tenths of a millisecond.
 const INSTRUCTIONS_A_LOOK: i32 = 10_000;
 
+/// Pages that a transaction may change before they are written ahead of its commit, above the memory for pages: what was
+/// changed goes back to the system after the commit, while memory for pages is kept by every connection.
+const PAGES_UNSPILT: u32 = 2_048;
+
 /// The longest sleep between two tries for a lock.
 const LONGEST_SLEEP_MICROS: u64 = 8_000;
 
@@ -96,7 +100,7 @@ impl Session {
         // No mapping of the file into memory: its pages would count as resident.
         self.connection.execute_batch(&format!(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; \
-             PRAGMA cache_size = -{}; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; \
+             PRAGMA cache_size = -{}; PRAGMA cache_spill = {PAGES_UNSPILT}; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; \
              PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF",
             options.sqlite_cache_kib
         ))
