@@ -1,6 +1,6 @@
 //! What the database layer costs beside the bare drivers, on each engine: 1,000 rows of 12 cells each through `Row`; the
 //! way from nothing to the first row, as CGI goes it; and a page of a project with 1,000 and with 1,000,000 volumes.
-//! Prints tables; each pair is measured in turns, so that other load falls on both.
+//! Prints tables and writes `target/bench/database.json`; each pair is measured in turns, so that other load falls on both.
 
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,7 @@ fn main() {
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
+    let mut figures = serde_json::Map::new();
     println!("1,000 rows of 12 cells, medians of {ROUNDS} in turns\n");
     println!("{:<20} {:>14} {:>14} {:>8}", "", "bare, µs", "Row, µs", "ratio");
     for engine in servers::ENGINES {
@@ -32,6 +33,7 @@ fn main() {
             Engine::Postgres => in_turns(&mut postgresql(&url), &mut || rows(&database)),
         };
         show(engine.name(), bare, ours);
+        figures.insert(format!("rows, {}", engine.name()), pair(bare, ours));
     }
     println!("\nFrom nothing to the first row of an existing file of SQLite\n");
     let url = servers::empty_database(Engine::Sqlite);
@@ -49,6 +51,7 @@ fn main() {
     };
     let (bare, ours) = in_turns(&mut bare, &mut ours);
     show("SQLite", bare, ours);
+    figures.insert("first row, SQLite".to_owned(), pair(bare, ours));
     println!("\nA page of 100 of one project, newest first, beginning in the middle\n");
     println!("{:<20} {:>14} {:>14} {:>8}", "", "of 1,000, µs", "of 1 M, µs", "ratio");
     let [small, large] = [1_000, 1_000_000].map(|volumes| {
@@ -58,6 +61,13 @@ fn main() {
     let (mut small, mut large) = (small, large);
     let (small, large) = in_turns(&mut small, &mut large);
     show("SQLite", small, large);
+    figures.insert("page of 1,000 and of 1,000,000, SQLite".to_owned(), pair(small, large));
+    std::fs::create_dir_all("target/bench").unwrap();
+    std::fs::write("target/bench/database.json", serde_json::to_string_pretty(&figures).unwrap()).unwrap();
+}
+
+fn pair(one: Duration, other: Duration) -> serde_json::Value {
+    serde_json::json!({"first_us": one.as_secs_f64() * 1e6, "second_us": other.as_secs_f64() * 1e6})
 }
 
 fn show(name: &str, one: Duration, other: Duration) {

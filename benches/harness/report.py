@@ -24,6 +24,7 @@ AIMS = (
 )  # fmt: skip
 RESIDENT_LIMIT_KIB = 15 * 1024
 START_LIMIT_MS = 10
+LIST_LIMIT = 2.0
 
 
 def _row(result):
@@ -77,7 +78,7 @@ def _find(sections, key, name):
     return None
 
 
-def aims(sections, start):
+def aims(sections, start, inside):
     """Each aim with its figure and whether it was met; those without figures in this run are left out."""
     found = []
     for text, key, name, measure, peer_name, limit, sign in AIMS:
@@ -104,6 +105,10 @@ def aims(sections, start):
         extra = max(row["beyond_empty_ms"] for row in start)
         found.append(_aim("start to answer of CGI, beyond an empty program's", f"within {START_LIMIT_MS} ms",
                           f"{extra:.1f} ms", extra <= START_LIMIT_MS))  # fmt: skip
+    if "lists" in inside:
+        ratio = inside["lists"]["full list against the bare driver"]
+        found.append(_aim("full list of 1,000 volumes against the bare driver", f"at most {LIST_LIMIT:g}",
+                          f"{ratio:.2f}", ratio <= LIST_LIMIT))  # fmt: skip
     return found
 
 
