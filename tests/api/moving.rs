@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::fixture::Cloud;
-use crate::fixture::Persona::{Member, Reader};
+use crate::fixture::Persona::{Admin, Member, Reader};
 use crate::people;
 
 #[test]
@@ -40,4 +40,48 @@ fn a_volume_goes_back_to_its_newest_snapshot_alone_and_both_are_busy_meanwhile()
         "Can't revert volume {volume} to its latest snapshot {newer}. The volume size must be equal to the snapshot size."
     );
     cloud.post(Member, &path, revert(&newer)).refuse(400, &larger);
+}
+
+#[test]
+fn a_file_that_is_taken_over_is_counted_only_when_its_size_is_known() {
+    let cloud = Cloud::new();
+    people::volume(&cloud, Member, "v");
+    let used = people::used(&cloud, crate::fixture::PROJECT, "volumes");
+    cloud.sql(
+        "INSERT INTO services (deleted, host, \"binary\", topic, report_count, disabled, availability_zone, frozen, updated_at, \
+         uuid) VALUES (false, 'node@file', 'cinder-volume', 'cinder-volume', 1, false, 'nova', false, '2999-01-01 00:00:00', 'u')",
+        &[],
+    );
+    let body = |host: &str| json!({"volume": {"host": host, "ref": {"source-name": "disk"}, "name": " x "}});
+    let made = cloud.post(Admin, "/manageable_volumes", body("node@file")).expect(202)["volume"].clone();
+    assert_eq!((&made["status"], &made["size"], &made["name"]), (&json!("creating"), &json!(0), &json!("x")));
+    assert_eq!(made.get("group_id"), None, "the answer has the fields of the first version");
+    assert_eq!(people::used(&cloud, crate::fixture::PROJECT, "volumes"), used);
+    assert_eq!(cloud.numbers("SELECT COUNT(*) FROM hearth_orders WHERE kind = 'manage_volume'", &[]), [1]);
+    cloud.post(Admin, "/manageable_volumes", body("nobody")).refuse(400, "Host 'nobody' not found");
+    cloud
+        .post(Member, "/manageable_volumes", body("node@file"))
+        .refuse(403, "Policy doesn't allow volume_extension:volume_manage to be performed.");
+    let neither = "Invalid input received: One and only one of cluster and host must be set.";
+    cloud.get(Admin, "/manageable_volumes").refuse(400, neither);
+    cloud.sql("UPDATE services SET disabled = true", &[]);
+    cloud.post(Admin, "/manageable_volumes", body("node@file")).refuse(400, "Service is unavailable at this time.");
+}
+
+#[test]
+fn a_volume_with_snapshots_is_not_given_up_and_one_is_given_up_once() {
+    let cloud = Cloud::new();
+    let volume = people::volume(&cloud, Member, "v");
+    let snapshot = people::snapshot(&cloud, Member, &volume, "s");
+    let (path, own) = (format!("/volumes/{volume}/action"), format!("/snapshots/{snapshot}/action"));
+    let body = json!({"os-unmanage": {}});
+    assert_eq!(cloud.post(Admin, &path, body.clone()).status, 400);
+    cloud.post(Admin, &own, body.clone()).expect(202);
+    let twice = "Invalid snapshot: Snapshot status must be available or error and must not be part of a group.";
+    cloud.post(Admin, &own, body.clone()).refuse(400, twice);
+    cloud.sql("UPDATE snapshots SET deleted = true", &[]);
+    cloud.post(Admin, &path, body.clone()).expect(202);
+    assert_eq!(cloud.post(Admin, &path, body).status, 400);
+    let sql = "SELECT COUNT(*) FROM hearth_orders WHERE kind IN ('unmanage_volume', 'unmanage_snapshot')";
+    assert_eq!(cloud.numbers(sql, &[]), [2]);
 }

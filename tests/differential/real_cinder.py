@@ -21,7 +21,7 @@ from cinder import exception, i18n  # noqa: E402
 i18n.enable_lazy()
 from cinder import context, coordination, objects, rpc, service, version  # noqa: E402
 from cinder.common import config, constants  # noqa: E402
-from cinder.volume import driver  # noqa: E402
+from cinder.volume import driver, volume_utils  # noqa: E402
 from oslo_service import wsgi  # noqa: E402
 
 CONF = cfg.CONF
@@ -94,17 +94,37 @@ class SparseFileDriver(driver.VolumeDriver):
             raise exception.ManageExistingInvalidReference(existing_ref=reference, reason="Specified file does not exist.")
         return name
 
-    def manage_existing_get_size(self, volume, reference):
-        return self.size_of(self.found(reference))
+    def listed(self, known, prefix, page):
+        ids = {item["id"] for item in known}
+        entries = []
+        for place in self.folder.iterdir():
+            if place.name.startswith("snapshot-") != (prefix == "snapshot-"):
+                continue
+            own = place.name.removeprefix(prefix)
+            of = {"source_reference": {"source-name": None}} if prefix == "snapshot-" else {}
+            entries.append({
+                **of, "reference": {"source-name": place.name}, "size": self.size_of(place.name), "safe_to_manage": own not in ids,
+                "reason_not_safe": "already managed" if own in ids else None, "cinder_id": own if own in ids else None,
+                "extra_info": None})
+        return volume_utils.paginate_entries_list(entries, *page)
 
-    def manage_existing(self, volume, reference):
-        self.place(self.found(reference)).rename(self.place(volume.name))
+    def get_manageable_volumes(self, known, *page):
+        return self.listed(known, "volume-", page)
 
-    def manage_existing_snapshot_get_size(self, snapshot, reference):
-        return self.size_of(self.found(reference))
+    def get_manageable_snapshots(self, known, *page):
+        return self.listed(known, "snapshot-", page)
 
-    def manage_existing_snapshot(self, snapshot, reference):
-        self.place(self.found(reference)).rename(self.place(snapshot.name))
+    def manage_existing_get_size(self, volume, existing_ref):
+        return self.size_of(self.found(existing_ref))
+
+    def manage_existing(self, volume, existing_ref):
+        self.place(self.found(existing_ref)).rename(self.place(volume.name))
+
+    def manage_existing_snapshot_get_size(self, snapshot, existing_ref):
+        return self.size_of(self.found(existing_ref))
+
+    def manage_existing_snapshot(self, snapshot, existing_ref):
+        self.place(self.found(existing_ref)).rename(self.place(snapshot.name))
 
     def unmanage(self, volume):
         pass

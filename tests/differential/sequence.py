@@ -6,6 +6,7 @@ A line of a sequence is one of
                                                 and NAME_key for its auth_key
     version VERSION                             the microversion of the requests that follow; `-` sends no header
     as PROJECT                                  the project that asks from here on (a word; its id is made from it)
+    file NAME BYTES                             a file of zeroes that nobody manages, on the backend `file` of both sides
     await PATH STATUS                           until the resource has this status, or is gone
     header NAME: VALUE                          sent with the next request only
     # ...                                       said to the reader
@@ -159,6 +160,11 @@ def play(name, cinder, hearth):
             cinder.version = hearth.version = rest
         elif word == "as":
             cinder.project = hearth.project = project_id(f"{name} {rest}")
+        elif word == "file":
+            name_of_file, _, size = rest.partition(" ")
+            for side in (cinder, hearth):
+                with open(side.volumes / name_of_file, "wb") as file:
+                    file.truncate(int(size))
         elif word == "header":
             key, _, value = rest.partition(": ")
             for side in (cinder, hearth):

@@ -23,6 +23,8 @@ const TAKING: [&str; 2] = ["order.before_take", "order.after_take"];
 const MAKING: [&str; 3] = ["file.after_part", "file.after_fill", "file.after_rename"];
 /// The points of a step that removes one.
 const REMOVING: [&str; 1] = ["file.after_remove"];
+/// The points of a step that takes over a file as a volume.
+const MANAGING: [&str; 2] = ["manage.after_charge", "file.after_adopt"];
 
 /// One operation: what there is before, what is asked for, and what there must be in the end.
 struct Operation {
@@ -138,6 +140,64 @@ const OPERATIONS: &[Operation] = &[
         },
     },
     Operation {
+        kind: "manage_volume",
+        file_points: &MANAGING,
+        run: |scene| {
+            let file = scene.path("stranger");
+            fs::File::create(&file).unwrap().set_len(GIB + 5).unwrap();
+            write(&file, "raw");
+            scene.world.manage("stranger")
+        },
+        check: |scene, id| {
+            let volume = scene.world.volume(id).unwrap();
+            // A started GiB counts whole.
+            assert_eq!((volume.status, volume.size_gib), (Status::Available, 2));
+            assert_eq!(volume.host.as_deref(), Some("node1@file#file"));
+            let file = scene.path(&format!("volume-{id}"));
+            assert!(holds(&file, "raw") && fs::metadata(file).unwrap().len() == 2 * GIB);
+            assert_eq!(scene.world.usage(), [2, 1, 4]);
+        },
+    },
+    Operation {
+        kind: "unmanage_volume",
+        file_points: &[],
+        run: |scene| {
+            scene.world.unmanage(&scene.volume);
+            scene.volume.clone()
+        },
+        check: |scene, id| {
+            assert!(scene.world.volume(id).is_none());
+            assert_eq!(scene.world.usage(), [0, 0, 0]);
+            scene.assert_data(&format!("volume-{id}"));
+            fs::remove_file(scene.path(&format!("volume-{id}"))).unwrap();
+        },
+    },
+    Operation {
+        kind: "manage_snapshot",
+        file_points: &["file.after_adopt"],
+        run: |scene| {
+            fs::File::create(scene.path("stranger")).unwrap().set_len(GIB).unwrap();
+            scene.world.manage_snapshot(&scene.volume, "stranger")
+        },
+        check: |scene, id| {
+            assert_eq!(scene.world.snapshot(id).unwrap().status, snapshot::Status::Available);
+            assert_eq!(scene.world.usage(), [1, 2, 3]);
+        },
+    },
+    Operation {
+        kind: "unmanage_snapshot",
+        file_points: &[],
+        run: |scene| {
+            scene.world.unmanage_snapshot(&scene.snapshot);
+            scene.snapshot.clone()
+        },
+        check: |scene, id| {
+            assert!(scene.world.snapshot(id).is_none());
+            scene.assert_data(&format!("snapshot-{id}"));
+            fs::remove_file(scene.path(&format!("snapshot-{id}"))).unwrap();
+        },
+    },
+    Operation {
         kind: "connect",
         file_points: &[],
         run: |scene| {
@@ -186,7 +246,9 @@ fn whatever_is_killed_is_finished_after_the_next_start_with_qcow2_files() {
 }
 
 fn kill_everywhere(operation: &Operation, format: &str) {
-    let own: Vec<String> = STEPS.iter().map(|step| format!("{}.{step}", operation.kind)).collect();
+    // Giving up a snapshot asks nothing of the driver.
+    let steps = STEPS.iter().filter(|step| operation.kind != "unmanage_snapshot" || **step != "after_step");
+    let own: Vec<String> = steps.map(|step| format!("{}.{step}", operation.kind)).collect();
     let points = TAKING.iter().chain(operation.file_points).copied().chain(own.iter().map(String::as_str));
     for point in points {
         let name = format!("{} of {format} killed at {point}", operation.kind);
@@ -194,6 +256,9 @@ fn kill_everywhere(operation: &Operation, format: &str) {
         let option = if format == "qcow2" { "nfs_qcow2_volumes = true" } else { "" };
         let world = World::with("enabled_backends = file", &format!("[file]\n{option}"));
         let scene = set(&world, format);
+        if operation.kind == "unmanage_volume" {
+            without_snapshot(&scene);
+        }
         let doomed = world.spawn(Some(point));
         world.wait_for_service("node1@file");
         let id = (operation.run)(&scene);
@@ -216,6 +281,14 @@ fn set<'a>(world: &'a World, format: &'a str) -> Scene<'a> {
     world.settle();
     drop(service);
     Scene { world, format, volume, snapshot }
+}
+
+/// Takes the snapshot out of the scene: a volume that is given up may have none.
+fn without_snapshot(scene: &Scene<'_>) {
+    let service = scene.world.start();
+    scene.world.delete_snapshot(&scene.snapshot);
+    scene.world.settle();
+    drop(service);
 }
 
 fn write(path: &Path, format: &str) {
@@ -260,7 +333,7 @@ fn a_volume_that_kills_its_service_again_and_again_is_given_up() {
 
 #[test]
 fn every_point_in_the_source_is_killed_at_in_these_tests() {
-    let known: BTreeSet<&str> = STEPS.into_iter().chain(TAKING).chain(MAKING).chain(REMOVING).collect();
+    let known: BTreeSet<&str> = STEPS.into_iter().chain(TAKING).chain(MAKING).chain(REMOVING).chain(MANAGING).collect();
     let mut found = BTreeSet::new();
     let mut folders = vec![std::path::PathBuf::from("src/block_storage/volume")];
     let mut texts = Vec::new();

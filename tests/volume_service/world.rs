@@ -194,6 +194,50 @@ impl World {
         self.doorbell.ring();
     }
 
+    /// Orders that a file of the backend becomes a volume.
+    pub(super) fn manage(&self, file: &str) -> String {
+        let new = new_volume(0, Of::Nothing, None);
+        let done = self.database.write(|tx| {
+            let volume_type_id = default_type(tx)?;
+            let host = Some("node1@file".to_owned());
+            let volume = Volume { volume_type_id, status: volume::Status::Managing, host, ..new.clone() };
+            volumes::insert(tx, &volume)?;
+            rpc::manage_volume(tx, &requester(), &volume, file)
+        });
+        done.unwrap();
+        self.doorbell.ring();
+        new.id
+    }
+
+    pub(super) fn unmanage(&self, id: &str) {
+        let done = self.database.write(|tx| {
+            assert!(volumes::begin(tx, id, &volume::UNMANAGE, &[])?, "{id} can not be given up now");
+            let volume = volumes::by_id(tx, id)?.unwrap();
+            rpc::unmanage_volume(tx, &requester(), &volume)
+        });
+        done.unwrap();
+        self.doorbell.ring();
+    }
+
+    /// Orders that a file of the backend becomes a snapshot of a volume.
+    pub(super) fn manage_snapshot(&self, volume_id: &str, file: &str) -> String {
+        let id = uuid::Uuid::new_v4().to_string();
+        let done = self.database.write(|tx| {
+            let volume = volumes::by_id(tx, volume_id)?.unwrap();
+            let snapshot = new_snapshot(&id, &volume);
+            charge(tx, &Charge { snapshots: 1, gigabytes: volume.size_gib, ..charge_of(&volume) }, &limits())?;
+            snapshots::insert(tx, &snapshot)?;
+            rpc::manage_snapshot(tx, &requester(), &volume, &snapshot, file)
+        });
+        done.unwrap();
+        self.doorbell.ring();
+        id
+    }
+
+    pub(super) fn unmanage_snapshot(&self, id: &str) {
+        self.move_snapshot(id, &snapshot::UNMANAGE, rpc::unmanage_snapshot);
+    }
+
     pub(super) fn create_snapshot(&self, volume_id: &str) -> String {
         let id = uuid::Uuid::new_v4().to_string();
         let done = self.database.write(|tx| {

@@ -20,6 +20,7 @@ pub mod groups;
 pub mod hosts;
 mod list_filters;
 pub mod log_levels;
+pub mod manage;
 pub mod messages;
 pub mod metadata;
 pub mod pools;
@@ -70,6 +71,7 @@ pub const ROUTES: &[&[Route<BlockStorage>]] = &[
     transfers::ROUTES,
     backups::ROUTES,
     messages::ROUTES,
+    manage::ROUTES,
     types::ROUTES,
     type_encryption::ROUTES,
     type_extra_specs::ROUTES,

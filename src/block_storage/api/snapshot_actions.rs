@@ -25,6 +25,9 @@ pub const ROUTES: &[Route<BlockStorage>] = &[
     Route::action(PATH, "os-force_delete", force_delete)
         .rules(&[&rules::GET, &rules::FORCE_DELETE, &rules::DELETE])
         .about("Delete a snapshot in any status"),
+    Route::action(PATH, "os-unmanage", unmanage)
+        .rules(&[&rules::GET, &rules::UNMANAGE, &rules::DELETE])
+        .about("Forget a snapshot and leave it on its backend"),
 ];
 
 fn update_status(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
@@ -45,6 +48,14 @@ fn reset_status(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     let id = call.path.value("snapshot_id");
     let snapshot = Authorized::<Snapshot>::load_unseen(&caller, id, &rules::RESET_STATUS)?;
     control::reset_status(&caller, &snapshot, status)?;
+    Ok(call.done())
+}
+
+fn unmanage(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
+    let caller = caller(call);
+    let rules = [&rules::UNMANAGE, &rules::DELETE];
+    let snapshot = Authorized::<Snapshot>::load(&caller, call.path.value("snapshot_id"), &rules)?;
+    snapshots::unmanage(&caller, &snapshot)?;
     Ok(call.done())
 }
 

@@ -114,7 +114,7 @@ fn reset_status(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
 
 fn force_delete(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     let volume = load(call, &[&rules::FORCE_DELETE, &volume_rules::DELETE])?;
-    volume_delete::delete(&caller(call), &volume, How { cascade: false, force: true })?;
+    volume_delete::delete(&caller(call), &volume, How { force: true, ..How::default() })?;
     Ok(call.done())
 }
 

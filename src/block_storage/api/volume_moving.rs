@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::caller;
 use crate::block_storage::BlockStorage;
+use crate::block_storage::control::volume_delete::{self, How};
 use crate::block_storage::control::{Authorized, volume_moving as control};
 use crate::block_storage::model::volume::Volume;
 use crate::block_storage::policies::{volume_actions as rules, volumes as volume_rules};
@@ -15,11 +16,16 @@ use crate::rest::{Call, Reply, Route};
 const PATH: &str = "/volumes/{volume_id}/action";
 
 /// The rows.
-pub const ROUTES: &[Route<BlockStorage>] = &[Route::action(PATH, "revert", revert)
-    .rules(&[&volume_rules::GET, &rules::REVERT_TO_SNAPSHOT])
-    .body(&REVERT)
-    .since(40)
-    .about("Give a volume the content of its newest snapshot again")];
+pub const ROUTES: &[Route<BlockStorage>] = &[
+    Route::action(PATH, "revert", revert)
+        .rules(&[&volume_rules::GET, &rules::REVERT_TO_SNAPSHOT])
+        .body(&REVERT)
+        .since(40)
+        .about("Give a volume the content of its newest snapshot again"),
+    Route::action(PATH, "os-unmanage", unmanage)
+        .rules(&[&volume_rules::GET, &volume_rules::UNMANAGE, &volume_rules::DELETE])
+        .about("Forget a volume and leave it on its backend"),
+];
 
 static REVERT: Schema = Schema::strict(&[Input::new(
     "revert",
@@ -29,6 +35,13 @@ static REVERT: Schema = Schema::strict(&[Input::new(
 
 fn load(call: &Call<'_, BlockStorage>) -> Result<Authorized<Volume>> {
     Authorized::<Volume>::load(&caller(call), call.path.value("volume_id"), &[])
+}
+
+fn unmanage(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
+    let (caller, id) = (caller(call), call.path.value("volume_id"));
+    let volume = Authorized::<Volume>::load(&caller, id, &[&volume_rules::UNMANAGE, &volume_rules::DELETE])?;
+    volume_delete::delete(&caller, &volume, How { unmanage: true, ..How::default() })?;
+    Ok(call.done())
 }
 
 fn revert(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {

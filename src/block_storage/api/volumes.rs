@@ -122,7 +122,7 @@ fn shown(caller: &Caller<'_>) -> u32 {
 }
 
 /// What of volumes the caller sees in the answer to a change.
-fn shown_after_change(caller: &Caller<'_>) -> u32 {
+pub(super) fn shown_after_change(caller: &Caller<'_>) -> u32 {
     let admin = caller.context.is_admin;
     let hosts = admin || caller.context.has_role("service");
     (if admin { views::ADMIN } else { 0 }) | (if hosts { views::ATTACHED_HOST } else { 0 })
@@ -198,7 +198,8 @@ fn update(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
 }
 
 fn delete(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
-    let how = How { cascade: flag(call, "cascade")?, force: call.at_least(23) && flag(call, "force")? };
+    let how =
+        How { cascade: flag(call, "cascade")?, force: call.at_least(23) && flag(call, "force")?, unmanage: false };
     let rules: &[_] = if how.force { &[&rules::FORCE_DELETE, &rules::DELETE] } else { &[&rules::DELETE] };
     let caller = caller(call);
     let volume = Authorized::<Volume>::load(&caller, call.path.value("volume_id"), rules)?;

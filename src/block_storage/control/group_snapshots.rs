@@ -80,7 +80,7 @@ fn write(tx: &mut Transaction<'_>, caller: &Caller<'_>, new: &GroupSnapshot, ask
         ..NewSnapshot::default()
     };
     for volume in &members {
-        place(tx, caller, volume, &part, &SNAPSHOT_IN_USE)?;
+        place(tx, caller, volume, &part, &SNAPSHOT_IN_USE, None)?;
     }
     let volumes = members.into_iter().map(|volume| volume.id).collect();
     rpc::create_group_snapshot(tx, &caller.requester(), &group, &new.id, volumes)

@@ -21,6 +21,7 @@ pub mod hosts;
 pub mod keys;
 pub mod limits;
 pub mod log_levels;
+pub mod manage;
 pub mod messages;
 pub mod pools;
 pub mod qos_specs;

@@ -4,7 +4,7 @@ use super::authorized::no_volume;
 use super::refusals::{invalid_snapshot, invalid_volume};
 use super::{Authorized, Caller, limits, volumes};
 use crate::block_storage::model::selection::Selection;
-use crate::block_storage::model::snapshot::{DELETE, FORCE_DELETE, Snapshot, SnapshotDetails, Status};
+use crate::block_storage::model::snapshot::{DELETE, FORCE_DELETE, Snapshot, SnapshotDetails, Status, UNMANAGE};
 use crate::block_storage::model::status::{From, Status as _};
 use crate::block_storage::model::volume::{self, Move, Volume};
 use crate::block_storage::policies::snapshots as rules;
@@ -62,7 +62,24 @@ pub fn create(caller: &Caller<'_>, volume: &Authorized<Volume>, new: &NewSnapsho
     volumes::refuse_frozen(caller, volume.host.as_deref())?;
     volume.check(caller, &rules::CREATE)?;
     let rule = if new.in_use { &volume::SNAPSHOT_IN_USE } else { &volume::SNAPSHOT };
-    let details = caller.database.write(|tx| place(tx, caller, volume, new, rule))?;
+    let details = caller.database.write(|tx| place(tx, caller, volume, new, rule, None))?;
+    caller.doorbell.ring();
+    Ok(details)
+}
+
+/// Makes a snapshot of the file `name` that lies on the volume's backend.
+///
+/// # Errors
+/// As [`create`].
+pub fn manage(
+    caller: &Caller<'_>,
+    volume: &Authorized<Volume>,
+    new: &NewSnapshot,
+    name: &str,
+) -> Result<SnapshotDetails> {
+    volume.check(caller, &rules::CREATE)?;
+    let rule = &volume::SNAPSHOT_IN_USE;
+    let details = caller.database.write(|tx| place(tx, caller, volume, new, rule, Some(name)))?;
     caller.doorbell.ring();
     Ok(details)
 }
@@ -75,6 +92,7 @@ pub(super) fn place(
     volume: &Volume,
     new: &NewSnapshot,
     rule: &Move,
+    file: Option<&str>,
 ) -> Result<SnapshotDetails> {
     let volume = store::volumes::lock(tx, &volume.id)?.ok_or_else(|| no_volume(&volume.id))?;
     refuse_unready(&volume, rule)?;
@@ -112,7 +130,10 @@ pub(super) fn place(
     if volume.bootable {
         store::metadata::copy_image_metadata_to_snapshot(tx, &volume.id, &snapshot.id)?;
     }
-    rpc::create_snapshot(tx, &caller.requester(), &volume, &snapshot)?;
+    match file {
+        Some(name) => rpc::manage_snapshot(tx, &caller.requester(), &volume, &snapshot, name)?,
+        None => rpc::create_snapshot(tx, &caller.requester(), &volume, &snapshot)?,
+    }
     Ok(SnapshotDetails { snapshot, metadata: new.metadata.clone() })
 }
 
@@ -190,6 +211,24 @@ pub fn delete(caller: &Caller<'_>, snapshot: &Authorized<Snapshot>, force: bool)
         }
         let status = rule.target(now.status).unwrap_or(now.status);
         rpc::delete_snapshot(tx, &caller.requester(), &volume, &Snapshot { status, ..now })
+    })?;
+    caller.doorbell.ring();
+    Ok(())
+}
+
+/// Orders that a snapshot is forgotten; its content stays on the backend.
+///
+/// # Errors
+/// [`crate::Kind::InvalidState`], those of the database.
+pub fn unmanage(caller: &Caller<'_>, snapshot: &Authorized<Snapshot>) -> Result<()> {
+    let id = &snapshot.id;
+    caller.database.write(|tx| {
+        let now = store::snapshots::lock(tx, id)?.ok_or_else(|| super::authorized::no_snapshot(id))?;
+        let volume = store::volumes::by_id(tx, &now.volume_id)?.ok_or_else(|| no_volume(&now.volume_id))?;
+        if !store::snapshots::begin(tx, id, &UNMANAGE, &[])? {
+            return Err(refused(false));
+        }
+        rpc::unmanage_snapshot(tx, &caller.requester(), &volume, &Snapshot { status: Status::Unmanaging, ..now })
     })?;
     caller.doorbell.ring();
     Ok(())

@@ -18,6 +18,8 @@ pub struct How {
     pub cascade: bool,
     /// Whatever its status.
     pub force: bool,
+    /// It is only forgotten, and stays on its backend.
+    pub unmanage: bool,
 }
 
 /// Deletes a volume, or orders it. Whether the caller may force has been asked before.
@@ -28,7 +30,13 @@ pub fn delete(caller: &Caller<'_>, volume: &Authorized<Volume>, how: How) -> Res
     if volume.host.is_none() && caller.database.write(|tx| delete_at_once(tx, caller, &volume.id))? {
         return Ok(());
     }
-    volumes::refuse_frozen(caller, volume.host.as_deref())?;
+    if how.unmanage {
+        if volume.encryption_key_id.is_some() {
+            return Err(invalid_volume("Unmanaging encrypted volumes is not supported."));
+        }
+    } else {
+        volumes::refuse_frozen(caller, volume.host.as_deref())?;
+    }
     caller.database.write(|tx| order(tx, caller, &volume.id, how))?;
     caller.doorbell.ring();
     Ok(())
@@ -75,11 +83,18 @@ fn order(tx: &mut Transaction<'_>, caller: &Caller<'_>, id: &str, how: How) -> R
         }
     }
     let status = rule.target(volume.status).unwrap_or(volume.status);
-    rpc::delete_volume(tx, &caller.requester(), &Volume { status, ..volume }, how.cascade)
+    let volume = Volume { status, ..volume };
+    if how.unmanage {
+        return rpc::unmanage_volume(tx, &caller.requester(), &volume);
+    }
+    rpc::delete_volume(tx, &caller.requester(), &volume, how.cascade)
 }
 
 /// The move of this way to end.
 fn rule(how: How, by_admin: bool) -> &'static Move {
+    if how.unmanage {
+        return &volume::UNMANAGE;
+    }
     match (how.force, how.cascade, by_admin) {
         (false, false, _) => &volume::DELETE,
         (false, true, false) => &volume::DELETE_CASCADE,

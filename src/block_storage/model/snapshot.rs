@@ -57,6 +57,9 @@ pub const DELETE: Move = Transition::to("delete", From::Only(&[Status::Available
     .ends(None, Status::ErrorDeleting)
     .guarded(&[Guard::NoGroupSnapshot]);
 
+/// Given out of management: its content stays on the backend.
+pub const UNMANAGE: Move = Transition { name: "unmanage", to: Some(Status::Unmanaging), ..DELETE };
+
 /// Removed by an operator from any status.
 pub const FORCE_DELETE: Move = Transition { name: "force_delete", from: From::Any, ..DELETE };
 
@@ -95,6 +98,7 @@ pub const RESET_STATUS: Move = Transition::check("reset_status", From::Any);
 /// Every move, for `docs/states.md`.
 pub const MOVES: &[&Move] = &[
     &DELETE,
+    &UNMANAGE,
     &FORCE_DELETE,
     &DELETE_WITH_VOLUME,
     &DELETE_WITH_GROUP_SNAPSHOT,

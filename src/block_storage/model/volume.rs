@@ -206,6 +206,13 @@ pub const DELETE_CASCADE_BY_ADMIN: Move = Transition {
     ..DELETE
 };
 
+/// Taken over from a backend.
+pub const MANAGE: Move =
+    Transition::to("manage", From::Only(&[]), Status::Managing).ends(Some(Status::Available), Status::ErrorManaging);
+
+/// Given out of management: the disk stays.
+pub const UNMANAGE: Move = Transition { name: "unmanage", to: Some(Status::Unmanaging), ..DELETE };
+
 /// Removed by an operator from any status.
 pub const FORCE_DELETE: Move = Transition { name: "force_delete", from: From::Any, ..DELETE };
 
@@ -302,6 +309,7 @@ pub const MOVES: &[&Move] = &[
     &DELETE,
     &DELETE_CASCADE,
     &DELETE_CASCADE_BY_ADMIN,
+    &UNMANAGE,
     &FORCE_DELETE,
     &FORCE_DELETE_CASCADE,
     &DELETE_WITH_GROUP,

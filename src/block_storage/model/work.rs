@@ -56,6 +56,25 @@ pub enum Work {
     DeleteSnapshot,
     /// Gives a volume the content of its latest snapshot again.
     RevertToSnapshot,
+    /// Takes over a file of the backend as a volume, whose size nobody knows yet.
+    ManageVolume {
+        /// Its name on the backend.
+        name: String,
+    },
+    /// Forgets a volume and leaves it on the backend.
+    UnmanageVolume,
+    /// Takes over a file of the backend as a snapshot.
+    ManageSnapshot {
+        /// Its name on the backend.
+        name: String,
+    },
+    /// Forgets a snapshot and leaves it on the backend.
+    UnmanageSnapshot,
+    /// Tells what lies on the backend. Somebody waits for the answer.
+    ListManageable {
+        /// Snapshots, and not volumes.
+        snapshots: bool,
+    },
     /// Places a group where it has no host yet, and makes it.
     CreateGroup,
     /// Makes a group of these volumes, each of which has an order of its own.
@@ -100,6 +119,11 @@ impl Work {
             Self::CreateSnapshot => "create_snapshot",
             Self::DeleteSnapshot => "delete_snapshot",
             Self::RevertToSnapshot => "revert_to_snapshot",
+            Self::ManageVolume { .. } => "manage_volume",
+            Self::UnmanageVolume => "unmanage_volume",
+            Self::ManageSnapshot { .. } => "manage_snapshot",
+            Self::UnmanageSnapshot => "unmanage_snapshot",
+            Self::ListManageable { .. } => "list_manageable",
             Self::CreateGroup => "create_group",
             Self::CreateGroupFromSource { .. } => "create_group_from_src",
             Self::UpdateGroup { .. } => "update_group",

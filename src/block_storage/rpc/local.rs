@@ -21,8 +21,12 @@ pub(super) fn place(
 ) -> Result<i64> {
     // What begins a move says so itself; what is new has made no move.
     match (&work, snapshot) {
-        (Work::CreateVolume { .. }, _) => workers::begin(tx, workers::VOLUME, &volume.id, volume.status.name())?,
-        (Work::CreateSnapshot, Some(new)) => workers::begin(tx, workers::SNAPSHOT, &new.id, new.status.name())?,
+        (Work::CreateVolume { .. } | Work::ManageVolume { .. }, _) => {
+            workers::begin(tx, workers::VOLUME, &volume.id, volume.status.name())?
+        }
+        (Work::CreateSnapshot | Work::ManageSnapshot { .. }, Some(new)) => {
+            workers::begin(tx, workers::SNAPSHOT, &new.id, new.status.name())?
+        }
         _ => {}
     }
     let order = Order {
@@ -31,6 +35,22 @@ pub(super) fn place(
         volume_id: volume.id.clone(),
         snapshot_id: snapshot.map(|snapshot| snapshot.id.clone()),
         source_volume_id: source.map(|source| source.id.clone()),
+        work,
+        requester: requester.clone(),
+        attempts: 0,
+    };
+    orders::place(tx, &order)
+}
+
+/// Puts a question to a backend into the caller's transaction; its number.
+pub(super) fn ask(tx: &mut Transaction<'_>, requester: &Requester, backend: &str, work: Work) -> Result<i64> {
+    let order = Order {
+        id: 0,
+        backend: Some(backend.to_owned()),
+        // About no volume: it waits for no other order, and none waits for it.
+        volume_id: uuid::Uuid::new_v4().to_string(),
+        snapshot_id: None,
+        source_volume_id: None,
         work,
         requester: requester.clone(),
         attempts: 0,

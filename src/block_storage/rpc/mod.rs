@@ -85,6 +85,50 @@ pub fn revert_to_snapshot(
     local::place(tx, requester, volume, Some(snapshot), None, Work::RevertToSnapshot).map(|_| ())
 }
 
+/// Orders that the file `name` of the backend becomes the volume whose row is in status `managing` and has no size. The
+/// project is charged when the size is known.
+pub fn manage_volume(tx: &mut Transaction<'_>, requester: &Requester, volume: &Volume, name: &str) -> Result<()> {
+    let work = Work::ManageVolume { name: name.to_owned() };
+    local::place(tx, requester, volume, None, None, work).map(|_| ())
+}
+
+/// Orders that a volume whose row is in status `unmanaging`, or `error_managing_deleting`, is forgotten.
+pub fn unmanage_volume(tx: &mut Transaction<'_>, requester: &Requester, volume: &Volume) -> Result<()> {
+    local::place(tx, requester, volume, None, None, Work::UnmanageVolume).map(|_| ())
+}
+
+/// Orders that the file `name` of the backend becomes the snapshot whose row is in status `creating`.
+pub fn manage_snapshot(
+    tx: &mut Transaction<'_>,
+    requester: &Requester,
+    volume: &Volume,
+    snapshot: &Snapshot,
+    name: &str,
+) -> Result<()> {
+    let work = Work::ManageSnapshot { name: name.to_owned() };
+    local::place(tx, requester, volume, Some(snapshot), None, work).map(|_| ())
+}
+
+/// Orders that a snapshot whose row is in status `unmanaging` is forgotten.
+pub fn unmanage_snapshot(
+    tx: &mut Transaction<'_>,
+    requester: &Requester,
+    volume: &Volume,
+    snapshot: &Snapshot,
+) -> Result<()> {
+    local::place(tx, requester, volume, Some(snapshot), None, Work::UnmanageSnapshot).map(|_| ())
+}
+
+/// Asks the backend `host@backend` what lies on it, for which the caller then [waits](wait).
+pub fn list_manageable(
+    tx: &mut Transaction<'_>,
+    requester: &Requester,
+    backend: &str,
+    snapshots: bool,
+) -> Result<Ticket> {
+    local::ask(tx, requester, backend, Work::ListManageable { snapshots }).map(Ticket)
+}
+
 /// Orders that a volume becomes reachable for a host, for which the caller then [waits](wait). With an attachment, the
 /// connection is kept in it, and the answer is null; without, it is the answer. `alone`: not while another attachment of
 /// a volume that allows one is connected.

@@ -200,7 +200,14 @@ fn payload(order: &Order) -> Json {
         Work::Disconnect { attachment_id, connector } => {
             json!({"attachment_id": attachment_id, "connector": connector})
         }
-        Work::CreateSnapshot | Work::DeleteSnapshot | Work::RevertToSnapshot | Work::CreateGroup => json!({}),
+        Work::ManageVolume { name } | Work::ManageSnapshot { name } => json!({ "name": name }),
+        Work::ListManageable { snapshots } => json!({ "snapshots": snapshots }),
+        Work::CreateSnapshot
+        | Work::DeleteSnapshot
+        | Work::RevertToSnapshot
+        | Work::UnmanageVolume
+        | Work::UnmanageSnapshot
+        | Work::CreateGroup => json!({}),
     };
     put("work", work);
     Json::Object(json)
@@ -254,6 +261,11 @@ fn work(kind: &str, json: &Json) -> Option<Work> {
         "create_snapshot" => Work::CreateSnapshot,
         "delete_snapshot" => Work::DeleteSnapshot,
         "revert_to_snapshot" => Work::RevertToSnapshot,
+        "manage_volume" => Work::ManageVolume { name: text("name")? },
+        "unmanage_volume" => Work::UnmanageVolume,
+        "manage_snapshot" => Work::ManageSnapshot { name: text("name")? },
+        "unmanage_snapshot" => Work::UnmanageSnapshot,
+        "list_manageable" => Work::ListManageable { snapshots: json.get("snapshots")?.as_bool()? },
         "create_group" => Work::CreateGroup,
         "create_group_from_src" => Work::CreateGroupFromSource { volumes: list("volumes")? },
         "update_group" => Work::UpdateGroup { leaving: list("leaving")? },
@@ -303,6 +315,11 @@ mod tests {
             (Work::CreateSnapshot, Some("h@b")),
             (Work::DeleteSnapshot, Some("h@b")),
             (Work::RevertToSnapshot, Some("h@b")),
+            (Work::ManageVolume { name: "disk".to_owned() }, Some("h@b")),
+            (Work::UnmanageVolume, Some("h@b")),
+            (Work::ManageSnapshot { name: "disk".to_owned() }, Some("h@b")),
+            (Work::UnmanageSnapshot, Some("h@b")),
+            (Work::ListManageable { snapshots: true }, Some("h@b")),
         ] {
             let order = Order {
                 id: 7,

@@ -56,13 +56,13 @@ fn find(c: &mut Connection, backend: Option<&str>) -> Result<Vec<Stranded>> {
     }
     let volumes = format!(
         "SELECT v.id, v.project_id, v.status, v.host, v.updated_at, v.created_at FROM volumes v WHERE v.deleted = ? AND \
-         v.status IN ('creating', 'deleting', 'extending', 'error_managing_deleting'){place} AND NOT EXISTS \
+         v.status IN ('creating', 'deleting', 'extending', 'error_managing_deleting', 'managing', 'unmanaging'){place} AND NOT EXISTS \
          (SELECT 1 FROM hearth_orders o WHERE o.object_type = 'volume' AND o.object_id = v.id) ORDER BY v.id"
     );
     let mut found = c.rows(&volumes, &params, |row| whole(VOLUME, row))?;
     let snapshots = format!(
         "SELECT s.id, s.volume_id, s.project_id, s.status, v.host, s.updated_at, s.created_at FROM snapshots s \
-         JOIN volumes v ON v.id = s.volume_id WHERE s.deleted = ?{place} AND s.status IN ('creating', 'deleting', 'restoring') AND \
+         JOIN volumes v ON v.id = s.volume_id WHERE s.deleted = ?{place} AND s.status IN ('creating', 'deleting', 'restoring', 'unmanaging') AND \
          v.status <> 'deleting' AND NOT EXISTS (SELECT 1 FROM hearth_orders o WHERE o.object_type = 'snapshot' AND o.object_id = s.id) ORDER BY s.id"
     );
     found.extend(c.rows(&snapshots, &params, |row| {

@@ -74,6 +74,12 @@ fn settle(tx: &mut Transaction<'_>, shared: &Shared, backend: &Backend, object: 
         (stranded::VOLUME, "deleting" | "error_managing_deleting") => {
             orders::place(tx, &order(Work::DeleteVolume { cascade: true }, false)).map(|_| ())
         }
+        // Nobody knows of which file.
+        (stranded::VOLUME, "managing") => {
+            volumes::finish(tx, &object.id, &volume::MANAGE, Outcome::Failed, &[]).map(|_| ())
+        }
+        (stranded::VOLUME, "unmanaging") => orders::place(tx, &order(Work::UnmanageVolume, false)).map(|_| ()),
+        (stranded::SNAPSHOT, "unmanaging") => orders::place(tx, &order(Work::UnmanageSnapshot, true)).map(|_| ()),
         (stranded::SNAPSHOT, "creating") => {
             snapshots::finish(tx, &object.id, &snapshot::CREATE, Outcome::Failed, &[])?;
             messages::create(tx, &requester, &object.id, events::SNAPSHOT_FAILED, ttl)

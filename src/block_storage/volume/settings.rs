@@ -54,6 +54,13 @@ impl Names {
         })
     }
 
+    /// The id in the name of a snapshot; `None` where it is none.
+    pub(super) fn snapshot_id<'a>(&self, name: &'a str) -> Option<&'a str> {
+        let (before, after) = self.snapshot.split_once("%s").unwrap_or((&self.snapshot, ""));
+        let id = name.strip_prefix(before)?.strip_suffix(after)?;
+        uuid::Uuid::try_parse(id).is_ok().then_some(id)
+    }
+
     /// The name of a snapshot.
     pub(super) fn snapshot(&self, id: &str) -> String {
         self.snapshot.replace("%s", id)
@@ -84,9 +91,13 @@ impl Settings {
     }
 }
 
-/// What the stores have to know to give back usage.
+/// What the stores have to know to charge for what is taken over, and to give back usage.
 fn limits(config: &Config) -> Limits {
     Limits {
+        volumes: config.integer(&quota::QUOTA_VOLUMES),
+        gigabytes: config.integer(&quota::QUOTA_GIGABYTES),
+        per_volume_gigabytes: config.integer(&quota::PER_VOLUME_SIZE_LIMIT),
+        default_class: config.boolean(&quota::USE_DEFAULT_QUOTA_CLASS),
         snapshots_without_gigabytes: config.boolean(&quota::NO_SNAPSHOT_GB_QUOTA),
         until_refresh: config.integer(&quota::UNTIL_REFRESH),
         max_age_seconds: whole(config.seconds(&quota::MAX_AGE)),

@@ -138,6 +138,19 @@ pub trait Driver: Send + Sync {
     /// Removes what an attempt to write content into a volume left that nobody repeats.
     fn forget_content(&self, name: &str) -> Result<()>;
 
+    /// Everything that lies on the backend and could be a volume or a snapshot.
+    fn found(&self) -> Result<Vec<Found>>;
+
+    /// The bytes of what lies on the backend under `name`.
+    ///
+    /// # Errors
+    /// `Invalid` where `name` leads elsewhere, or where that is nothing that can be taken over.
+    fn examine(&self, name: &str) -> Result<u64>;
+
+    /// Takes over what lies under `from` as `to`, as raw bytes, at least of this size. Where it lies under `to` already, it
+    /// was done before.
+    fn adopt(&self, from: &str, to: &str, size_gib: i64) -> Result<Format>;
+
     /// What there is room for.
     fn capacity(&self) -> Result<Capacity>;
 
@@ -146,6 +159,15 @@ pub trait Driver: Send + Sync {
 
     /// The names of all volumes and snapshots on the backend, and of what crashed steps left behind.
     fn inventory(&self) -> Result<Inventory>;
+}
+
+/// One thing that lies on a backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its name.
+    pub name: String,
+    /// Its length in bytes.
+    pub bytes: u64,
 }
 
 /// What lies on a backend.

@@ -7,6 +7,7 @@ mod delete;
 mod extend;
 mod group_snapshots;
 mod groups;
+mod manage;
 mod service;
 mod snapshots;
 
@@ -55,6 +56,11 @@ pub(super) fn run(shared: &Shared, order: &Held) -> Result<()> {
         Work::CreateSnapshot => snapshots::create(&job),
         Work::DeleteSnapshot => snapshots::delete(&job),
         Work::RevertToSnapshot => snapshots::revert(&job),
+        Work::ManageVolume { name } => manage::volume(&job, name),
+        Work::UnmanageVolume => manage::give_up_volume(&job),
+        Work::ManageSnapshot { name } => manage::snapshot(&job, name),
+        Work::UnmanageSnapshot => manage::give_up_snapshot(&job),
+        Work::ListManageable { snapshots } => manage::list(&job, *snapshots),
         Work::CreateGroup => groups::create(&job, &[]),
         Work::CreateGroupFromSource { volumes } => groups::create(&job, volumes),
         Work::UpdateGroup { leaving } => groups::update(&job, leaving),

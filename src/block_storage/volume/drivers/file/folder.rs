@@ -141,6 +141,36 @@ impl Folder {
         done
     }
 
+    /// The length of the plain file `name`.
+    ///
+    /// # Errors
+    /// `Invalid` where the name leads elsewhere, where nothing has it, or where that is no plain file: a link, a folder, a
+    /// device.
+    pub(super) fn length(&self, name: &str) -> Result<u64> {
+        let path = self.path(name).map_err(|_| Error::invalid(format!("{name:?} is no name of a file.")))?;
+        match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_file() => Ok(found.len()),
+            Ok(_) => Err(Error::invalid(format!("{name} is no plain file."))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(Error::invalid(format!("{name} is not on the backend.")))
+            }
+            Err(error) => Err(self.failed("examine", name, &error)),
+        }
+    }
+
+    /// Gives the plain file `from` the name `to`; where `to` is there, that was done before.
+    pub(super) fn adopt(&self, from: &str, to: &str) -> Result<()> {
+        if self.length(to).is_ok() {
+            return Ok(());
+        }
+        self.length(from)?;
+        let done = self.path(from).and_then(|from| Ok((from, self.path(to)?)));
+        let (source, target) = done?;
+        fs::rename(source, target).map_err(|error| self.failed("rename", from, &error))?;
+        fault::point("file.after_adopt");
+        self.flush().map_err(|error| self.failed("flush", to, &error))
+    }
+
     /// Removes `name`, if it is there.
     pub(super) fn remove(&self, name: &str) -> Result<()> {
         match fs::remove_file(self.path(name)?) {

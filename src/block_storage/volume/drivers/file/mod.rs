@@ -8,17 +8,20 @@ mod folder;
 mod image;
 
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use rustix::fs::statvfs;
 use serde_json::{Map, Value as Json, json};
 
 use self::folder::Folder;
-use super::{Capacity, Connection, Content, Driver, Format, Inventory, Stored, Traits};
+use super::{Capacity, Connection, Content, Driver, Format, Found, Inventory, Stored, Traits};
 use crate::block_storage::model::pool::{Capability, Space};
 use crate::config::{Config, backend, default};
 use crate::error::{Error, Result};
 
+/// How a qcow2 image begins.
+const QCOW2: [u8; 4] = *b"QFI\xfb";
 /// Bytes in one GiB.
 const GIB: u64 = 1 << 30;
 
@@ -185,6 +188,32 @@ impl Driver for FileDriver {
 
     fn forget_content(&self, name: &str) -> Result<()> {
         self.folder.forget_content(name)
+    }
+
+    fn found(&self) -> Result<Vec<Found>> {
+        let names = self.folder.inventory()?.names;
+        // What has gone meanwhile, and what is no plain file, could not be taken over.
+        let found = |name: String| self.folder.length(&name).ok().map(|bytes| Found { name, bytes });
+        Ok(names.into_iter().filter_map(found).collect())
+    }
+
+    fn examine(&self, name: &str) -> Result<u64> {
+        let bytes = self.folder.length(name)?;
+        let mut start = [0; 4];
+        let file = self.folder.open(name)?;
+        if file.read_exact_at(&mut start, 0).is_ok() && start == QCOW2 {
+            // Its header could name any other file of this machine.
+            return Err(Error::invalid(format!("{name} is a qcow2 image: convert it to raw first.")));
+        }
+        Ok(bytes)
+    }
+
+    fn adopt(&self, from: &str, to: &str, size_gib: i64) -> Result<Format> {
+        self.folder.adopt(from, to)?;
+        let file = self.folder.open(to)?;
+        self.image(Format::Raw).grow(&self.folder.path(to)?, &file, bytes(size_gib)?)?;
+        file.sync_all().map_err(|error| self.folder.failed("flush", to, &error))?;
+        Ok(Format::Raw)
     }
 
     fn capacity(&self) -> Result<Capacity> {
