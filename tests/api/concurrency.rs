@@ -171,3 +171,26 @@ fn a_group_is_either_deleted_or_gets_a_volume() {
         assert_eq!(cloud.numbers(left, &[(&id).into()]), [0], "{statuses:?}");
     }
 }
+
+#[test]
+fn a_group_snapshot_is_either_deleted_or_copied() {
+    for _ in 0..3 {
+        let cloud = Cloud::new();
+        crate::people::backend(&cloud);
+        let id = group(&cloud, Member, "g");
+        member(&cloud, Member, &id);
+        let snap = crate::group_snapshots::group_snapshot(&cloud, &id, "s");
+        let statuses = at_once(|caller| {
+            if caller % 2 == 0 {
+                cloud.delete(Member, &format!("/group_snapshots/{snap}")).status
+            } else {
+                let body = json!({"create-from-src": {"group_snapshot_id": snap}});
+                cloud.post(Member, "/groups/action", body).status
+            }
+        });
+        let copies = cloud.numbers("SELECT COUNT(*) FROM \"groups\" WHERE group_snapshot_id = ?", &[(&snap).into()])[0];
+        let leaving = cloud.numbers("SELECT COUNT(*) FROM group_snapshots WHERE status = 'deleting'", &[])[0];
+        assert!(leaving == 0 || copies == 0, "{statuses:?}: {copies} copies of a group snapshot that is leaving");
+        assert_eq!(leaving + copies.min(1), 1, "somebody was served: {statuses:?}");
+    }
+}

@@ -17,12 +17,17 @@ macro_rules! on_every_server {
 
 on_every_server! {
     every_operation_leaves_rows_files_and_usage_in_agreement,
+    every_operation_on_a_group_leaves_rows_files_and_usage_in_agreement,
     several_hosts_share_the_work_and_nothing_is_done_twice,
     a_database_that_goes_away_costs_time_and_nothing_else,
 }
 
 fn every_operation_leaves_rows_files_and_usage_in_agreement(engine: Engine) {
     every_operation(&World::on(&empty_database(engine)));
+}
+
+fn every_operation_on_a_group_leaves_rows_files_and_usage_in_agreement(engine: Engine) {
+    super::groups::every_operation(|| World::on(&empty_database(engine)));
 }
 
 #[test]

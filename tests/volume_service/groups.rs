@@ -307,8 +307,13 @@ const OPERATIONS: [Operation; 6] = [
 
 #[test]
 fn what_is_done_with_a_group_ends_whole() {
+    every_operation(World::new);
+}
+
+/// Each operation once, each in a world of its own.
+pub(super) fn every_operation(world: impl Fn() -> World) {
     for operation in &OPERATIONS {
-        let world = World::new();
+        let world = world();
         let scene = set(&world);
         let _service = world.start();
         let id = (operation.run)(&scene);
