@@ -7,6 +7,7 @@ mod servers;
 
 mod attachments;
 mod child;
+mod clusters;
 mod contention;
 mod crash;
 mod encryption;
