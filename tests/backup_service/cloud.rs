@@ -180,11 +180,36 @@ impl Cloud {
         raw
     }
 
-    /// Fails unless two raw files hold the same `bytes` bytes.
-    pub(super) fn assert_same(&self, one: &std::path::Path, other: &std::path::Path, bytes: u64) {
+    /// Keeps the content of a volume as it is now, for a comparison.
+    pub(super) fn keep(&self, volume: &str, name: &str) -> PathBuf {
+        let kept = self.world.folder.join(name);
+        let done = Command::new("cp").arg("--sparse=always").arg(self.raw(volume)).arg(&kept).status().unwrap();
+        assert!(done.success());
+        kept
+    }
+
+    /// What a raw volume holds at a place.
+    pub(super) fn read(&self, volume: &str, at: u64, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        fs::File::open(self.path(volume)).unwrap().read_exact_at(&mut bytes, at).unwrap();
+        bytes
+    }
+
+    /// Fails unless two raw files hold the same in their first GiB.
+    pub(super) fn assert_same(&self, one: &std::path::Path, other: &std::path::Path) {
+        self.assert_same_within(one, other, 0..GIB);
+    }
+
+    /// Fails unless two raw files hold the same in `range`.
+    pub(super) fn assert_same_within(
+        &self,
+        one: &std::path::Path,
+        other: &std::path::Path,
+        range: std::ops::Range<u64>,
+    ) {
         let (one, other) = (fs::File::open(one).unwrap(), fs::File::open(other).unwrap());
         let (mut a, mut b) = (vec![0; 1 << 22], vec![0; 1 << 22]);
-        for at in (0..bytes).step_by(1 << 22) {
+        for at in range.step_by(1 << 22) {
             one.read_exact_at(&mut a, at).unwrap();
             other.read_exact_at(&mut b, at).unwrap();
             assert!(a == b, "they differ after {at}");

@@ -21,8 +21,8 @@ const REPLACING: [&str; 3] = ["file.after_part", "file.after_fill", "file.after_
 /// One operation: what is asked for, and what there must be in the end.
 struct Operation {
     kind: &'static str,
+    /// Points of its own; with a number, the pass at which to kill.
     points: &'static [&'static str],
-    /// Points that are passed more than once, and at which of the passes to kill.
     run: fn(&Scene<'_>) -> String,
     check: fn(&Scene<'_>, &str),
 }
@@ -81,7 +81,7 @@ const OPERATIONS: &[Operation] = &[
 impl Scene<'_> {
     fn assert_volume(&self, id: &str, expected: &std::path::Path) {
         assert_eq!(self.cloud.status(id), "available");
-        self.cloud.assert_same(&self.cloud.raw(id), expected, GIB);
+        self.cloud.assert_same(&self.cloud.raw(id), expected);
     }
 
     fn assert_restores(&self, backup: &str, expected: &std::path::Path) {
@@ -92,12 +92,19 @@ impl Scene<'_> {
     }
 }
 
+/// Two or three points of each operation, other ones of each; with `HEARTH_CRASH=all` every point, with the name of an
+/// operation every point of that one.
 #[test]
 fn whatever_is_killed_is_finished_after_the_next_start() {
-    for operation in OPERATIONS {
+    let wanted = std::env::var("HEARTH_CRASH").unwrap_or_default();
+    for (place, operation) in OPERATIONS.iter().enumerate() {
         let own: Vec<String> = STEPS.iter().map(|step| format!("{}.{step}", operation.kind)).collect();
         let points = TAKING.iter().chain(operation.points).copied().chain(own.iter().map(String::as_str));
         for (number, point) in points.enumerate() {
+            let whole = wanted == "all" || wanted == operation.kind;
+            if !whole && (!wanted.is_empty() || number % 5 != (place + 2) % 5) {
+                continue;
+            }
             // One in four of the volumes is a qcow2 file: the points are the same, the steps take longer.
             let cloud = Cloud::with("backup_sha_block_size_bytes = 65536", number % 4 == 3);
             println!("{} killed at {point}", operation.kind);
@@ -120,8 +127,7 @@ fn set(cloud: &Cloud) -> Scene<'_> {
     let service = cloud.start();
     let volume = cloud.volume(1);
     cloud.write(&volume, &[(GIB / 2, b"what the user wrote"), (0, b"at the beginning")]);
-    let backed_up = cloud.world.folder.join("expected");
-    fs::copy(cloud.raw(&volume), &backed_up).unwrap();
+    let backed_up = cloud.keep(&volume, "expected");
     let backup = cloud.backed_up(&volume, json!({}));
     cloud.write(&volume, &[(GIB / 4, b"later")]);
     drop(service);

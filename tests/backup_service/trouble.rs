@@ -60,8 +60,7 @@ fn a_missing_or_damaged_object_fails_the_restore_and_the_old_content_of_the_volu
         cloud.world.settle();
         assert_eq!(cloud.status(&volume), "error_restoring");
         assert_eq!(cloud.backup(&backup)["status"], "available");
-        let found = fs::read(cloud.path(&volume)).unwrap();
-        assert_eq!(&found[4096..4099], b"new");
+        assert_eq!(cloud.read(&volume, 4096, 3), b"new");
         cloud.assert_whole();
         let reset = json!({"os-reset_status": {"status": "available"}});
         cloud.expect(202, "POST", &format!("/volumes/{volume}/action"), Some(reset));
@@ -70,7 +69,7 @@ fn a_missing_or_damaged_object_fails_the_restore_and_the_old_content_of_the_volu
     fs::write(&object, whole).unwrap();
     cloud.restore(&backup, Some(&volume));
     cloud.world.settle();
-    assert_eq!(&fs::read(cloud.path(&volume)).unwrap()[4096..4099], b"old");
+    assert_eq!(cloud.read(&volume, 4096, 3), b"old");
 }
 
 #[test]
@@ -194,7 +193,7 @@ fn a_record_brings_a_backup_back_that_the_database_has_lost() {
     assert_eq!(after, before);
     let restored = cloud.restore(&backup, None);
     cloud.world.settle();
-    assert_eq!(&fs::read(cloud.path(&restored)).unwrap()[12_345..12_353], b"precious");
+    assert_eq!(cloud.read(&restored, 12_345, 8), b"precious");
     cloud.assert_whole();
     // One that was deleted can be imported too; its objects are gone, and the restore says so.
     cloud.delete(&backup);

@@ -117,12 +117,13 @@ impl Writer<'_> {
             if self.zeros.as_ref().is_some_and(|(known, ..)| *known == length) {
                 return self.zeros_again(piece.start);
             }
-            let name = self.object(piece.clone(), &mut |_| {})?;
+            let name = self.object(piece.clone(), &mut |_, _| {})?;
             return self.remember_zeros(&name, length);
         }
         let block_bytes = usize::try_from(self.copy.block_bytes).unwrap_or(usize::MAX);
-        self.object(piece, &mut |bytes| {
-            bytes.chunks(block_bytes).for_each(|block| hashes.push(Sha256::digest(block).into()));
+        let empty = hash_zeros(self.copy.block_bytes);
+        self.object(piece, &mut |bytes, hole| {
+            hash_blocks(bytes, block_bytes, hole.then_some(&empty), |_, hash| hashes.push(hash));
         })?;
         hashes.iter().for_each(|hash| self.hashes.push(*hash));
         Ok(())
@@ -134,8 +135,9 @@ impl Writer<'_> {
         let mut runs: Vec<Range<u64>> = Vec::new();
         let (mut at, mut new) = (piece.start, Vec::new());
         let block = usize::try_from(block_bytes).unwrap_or(usize::MAX);
-        self.read(piece.clone(), &mut |bytes| {
-            new.extend(bytes.chunks(block).map(|block| (block.len() as u64, Hash::from(Sha256::digest(block)))));
+        let empty = hash_zeros(block_bytes);
+        self.read(piece.clone(), &mut |bytes, hole| {
+            hash_blocks(bytes, block, hole.then_some(&empty), |length, hash| new.push((length, hash)));
             Ok(())
         })?;
         for (length, hash) in new {
@@ -150,21 +152,22 @@ impl Writer<'_> {
             at += length;
         }
         for run in runs {
-            self.object(run, &mut |_| {})?;
+            self.object(run, &mut |_, _| {})?;
         }
         Ok(())
     }
 
-    /// Writes one object of data; `look` sees all its bytes, in parts that are multiples of a block. Answers its name.
-    fn object(&mut self, range: Range<u64>, look: &mut dyn FnMut(&[u8])) -> Result<String> {
+    /// Writes one object of data; `look` sees all its bytes, as [`Writer::read`] reads
+    /// them. Answers its name.
+    fn object(&mut self, range: Range<u64>, look: &mut dyn FnMut(&[u8], bool)) -> Result<String> {
         let name = self.next_name();
         let (algorithm, length) = (self.copy.algorithm, range.end - range.start);
         let mut md5 = Md5::new();
         self.folder.put(self.container, &name, |out| {
             let mut encoder = algorithm.encoder(out, length).map_err(|error| failed("compress", &error))?;
-            self.read(range.clone(), &mut |bytes| {
+            self.read(range.clone(), &mut |bytes, hole| {
                 md5.update(bytes);
-                look(bytes);
+                look(bytes, hole);
                 encoder.write(bytes).map_err(|error| failed("write", &error))
             })?;
             encoder.finish().map_err(|error| failed("write", &error))
@@ -206,8 +209,9 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Reads a part of the volume; `take` gets it in multiples of a block, but for the last. Holes are not read.
-    fn read(&self, range: Range<u64>, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    /// Reads a part of the volume; `take` gets it in multiples of a block, but for the last, each with whether it lies in a
+    /// hole. Holes are not read.
+    fn read(&self, range: Range<u64>, take: &mut dyn FnMut(&[u8], bool) -> Result<()>) -> Result<()> {
         let file = self.copy.file;
         let most = BUFFER.next_multiple_of(self.copy.block_bytes);
         let mut buffer = vec![0; usize::try_from(most).unwrap_or(usize::MAX)];
@@ -223,11 +227,11 @@ impl Writer<'_> {
             }
             let length = usize::try_from(length).unwrap_or(usize::MAX);
             if at + (length as u64) <= hole_end {
-                take(zeros.get(..length).unwrap_or_default())?;
+                take(zeros.get(..length).unwrap_or_default(), true)?;
             } else {
                 let part = buffer.get_mut(..length).unwrap_or_default();
                 file.read_exact_at(part, at).map_err(|error| failed("read the volume", &error))?;
-                take(part)?;
+                take(part, false)?;
             }
             at += length as u64;
         }
@@ -242,6 +246,14 @@ fn hole_at(file: &File, at: u64) -> Option<u64> {
         // Only a hole is left.
         Err(Errno::NXIO) => Some(u64::MAX),
         _ => None,
+    }
+}
+
+/// The length and the hash of each block; `empty` is the hash of a block of zeros, where all of them are.
+fn hash_blocks(bytes: &[u8], block: usize, empty: Option<&Hash>, mut each: impl FnMut(u64, Hash)) {
+    for part in bytes.chunks(block) {
+        let known = empty.filter(|_| part.len() == block);
+        each(part.len() as u64, known.copied().unwrap_or_else(|| Sha256::digest(part).into()));
     }
 }
 
