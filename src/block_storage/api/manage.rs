@@ -14,12 +14,12 @@ use crate::block_storage::BlockStorage;
 use crate::block_storage::control::manage::{self as control, NewManaged, Where};
 use crate::block_storage::control::snapshots::NewSnapshot;
 use crate::block_storage::control::{Authorized, refusals::invalid_input};
-use crate::block_storage::dialect;
 use crate::block_storage::model::volume::Volume as VolumeRow;
 use crate::block_storage::policies::{snapshots as snapshot_rules, volumes as rules};
 use crate::config::default::OSAPI_MAX_LIMIT;
 use crate::error::{Error, Result};
 use crate::identity::policy::Rule;
+use crate::rest::microversion::Microversion;
 use crate::rest::schema::{self, Check, Input, Schema};
 use crate::rest::view::Viewer;
 use crate::rest::{Answer, Call, Page, Parameter, Reply, Route, python};
@@ -70,6 +70,9 @@ pub const ROUTES: &[Route<BlockStorage>] = &[
     snapshots("/manageable_snapshots/detail", list_snapshots_detailed).since(8),
     manage_a_snapshot("/manageable_snapshots").since(8),
 ];
+
+/// The version whose fields the answer to taking something over has.
+const FIRST: Microversion = Microversion::new(3, 0);
 
 const PARAMETERS: &[Parameter] = &[
     Parameter::new("host", "The backend: host@backend"),
@@ -218,7 +221,7 @@ fn manage_volume(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     };
     let made = control::volume(&caller, &new)?;
     // This answer and that of snapshots have had the fields of the first version at every version since.
-    let viewer = Viewer { version: dialect::MIN, allowed: shown_after_change(&caller), links: &call.links };
+    let viewer = Viewer { version: FIRST, allowed: shown_after_change(&caller), links: &call.links };
     Ok(call.json(|json| json.object(|json| VOLUME.object(&made, &viewer, json.key("volume")))))
 }
 
@@ -236,6 +239,6 @@ fn manage_snapshot(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
         ..NewSnapshot::default()
     };
     let made = control::snapshot(&caller, &volume, &new, &file(&body["ref"]))?;
-    let viewer = Viewer { version: dialect::MIN, allowed: 0, links: &call.links };
+    let viewer = Viewer { version: FIRST, allowed: 0, links: &call.links };
     Ok(call.json(|json| json.object(|json| SNAPSHOT.object(&made, &viewer, json.key("snapshot")))))
 }
