@@ -203,9 +203,6 @@ fn file(reference: &Value) -> String {
     reference.get("source-name").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-/// The first version of the API.
-const FIRST: crate::rest::Microversion = crate::rest::Microversion::new(3, 0);
-
 fn manage_volume(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     let caller = caller(call);
     caller.enforce(&rules::MANAGE)?;
