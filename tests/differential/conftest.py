@@ -45,7 +45,7 @@ def cinder():
         wait_until(lambda: process.poll() is not None or b"serving" in output.read_bytes(), "the real Cinder", 120)
         assert process.poll() is None, output.read_text()
         side = Side(f"http://127.0.0.1:{port}")
-        side.volumes = folder / "file"
+        side.folder, side.volumes = folder, folder / "file"
         yield side
     finally:
         process.kill()
@@ -59,5 +59,5 @@ def hearth(tmp_path_factory):
     second = tmp_path_factory.mktemp("second")
     with Stack("nginx", config="host = peer\nenabled_backends = file,second", sections=SECOND.format(folder=second)) as stack:
         side = Side(f"{stack.base}/volume")
-        side.volumes = stack.folder / "volumes"
+        side.folder, side.volumes = stack.folder, stack.folder / "volumes"
         yield side
