@@ -24,6 +24,7 @@ mod pools;
 mod qos_specs;
 mod quotas;
 mod replication;
+mod route_table;
 mod services;
 mod snapshots;
 mod transfers;
