@@ -131,8 +131,10 @@ fn a_service_registers_once_and_is_up_when_it_reports(database: &Database) {
     assert!(find().is_up(Timestamp::now(), 60) && find().report_count == 1);
     assert!(!find().is_up(Timestamp::now().plus_seconds(100), 60));
     assert!(database.write(|tx| services::set_disabled(tx, first.id, true, Some("repairs"))).unwrap());
+    assert_eq!((find().disabled, find().disabled_reason.as_deref()), (true, Some("repairs")));
+    // Freezing disables too, and says so itself.
     assert!(database.write(|tx| services::set_frozen(tx, first.id, true)).unwrap());
-    assert_eq!((find().disabled, find().disabled_reason.as_deref(), find().frozen), (true, Some("repairs"), true));
+    assert_eq!((find().disabled, find().disabled_reason.as_deref(), find().frozen), (true, Some("frozen"), true));
     let node = host.split('@').next().unwrap();
     let list = |host: &str| database.read(|c| services::list(c, Some(host), Some(VOLUME))).unwrap().len();
     // The underscore is no wildcard.
