@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use hearth::block_storage::volume::RunningRole;
+use hearth::block_storage::rpc::server::RunningRole;
 use hearth::block_storage::{self, policies};
 use hearth::config::Config;
 use hearth::database::{Database, Options, Value, migrate, orders};

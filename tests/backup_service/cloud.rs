@@ -7,7 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hearth::block_storage::backup::{self, RunningRole};
+use hearth::block_storage::backup;
+use hearth::block_storage::rpc::server::RunningRole;
 use hearth::block_storage::{self, policies};
 use hearth::gateway::{Body, Params, Request, ResponseBody};
 use hearth::rest::pipeline::{App, Mount};

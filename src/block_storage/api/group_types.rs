@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::short_lists::ShortList;
 use super::types::{extra_specs, is_public};
 use super::{caller, type_bodies};
 use crate::block_storage::BlockStorage;
@@ -11,7 +12,6 @@ use crate::block_storage::model::group_type::GroupType;
 use crate::block_storage::policies::group_types as rules;
 use crate::config::default::OSAPI_MAX_LIMIT;
 use crate::error::{Error, Result};
-use crate::rest::page::Full;
 use crate::rest::schema::{Check, Input, PRINTABLE, Schema};
 use crate::rest::view::{Field, Shape, View};
 use crate::rest::{Answer, Call, Page, Parameter, Reply, Route, schema};
@@ -117,6 +117,9 @@ fn one(call: &Call<'_, BlockStorage>, item: &GroupType) -> Reply {
     call.one("group_type", &TYPE, item, allowed(&caller(call)))
 }
 
+static LIST: ShortList<GroupType> =
+    ShortList { envelope: "group_types", links: "group_type", path: "group_types", view: &TYPE, id: |item| &item.id };
+
 fn list(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     let caller = caller(call);
     let page = Page::read(&call.query, call.platform.config.integer(&OSAPI_MAX_LIMIT))?;
@@ -126,15 +129,7 @@ fn list(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     };
     let unknown = |id: &str| Error::not_found(format!("Group type {id} could not be found."));
     let found = page.cut(control::list(&caller, public)?, |item| &item.id, compare, unknown)?;
-    let viewer = call.viewer(allowed(&caller));
-    Ok(call.json(|json| {
-        json.object(|json| {
-            json.key("group_types").array(|json| found.iter().for_each(|item| TYPE.object(item, &viewer, json)));
-            let items = i64::try_from(found.len()).unwrap_or(i64::MAX);
-            let full = Full { items, total: None, last: found.last().map(|item| item.id.as_str()) };
-            page.write_next("group_type", "group_types", &call.query, &full, &call.links, json);
-        });
-    }))
+    Ok(LIST.reply(call, &page, &found, allowed(&caller)))
 }
 
 fn compare(a: &GroupType, b: &GroupType, key: &str) -> Option<Ordering> {

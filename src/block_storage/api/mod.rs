@@ -30,6 +30,7 @@ pub mod replication;
 pub mod resource_filters;
 mod selections;
 pub mod services;
+mod short_lists;
 pub mod snapshot_actions;
 pub mod snapshot_bodies;
 pub mod snapshot_metadata;

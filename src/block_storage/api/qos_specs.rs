@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
+use super::short_lists::ShortList;
 use super::type_bodies::NULLABLE_SPECS;
 use super::type_views::write_specs;
 use super::types::extra_specs;
@@ -15,7 +16,6 @@ use crate::block_storage::model::qos_specs::QosSpecs;
 use crate::block_storage::policies::qos_specs as rules;
 use crate::config::default::OSAPI_MAX_LIMIT;
 use crate::error::{Error, Result};
-use crate::rest::page::Full;
 use crate::rest::view::{Field, Shape, View};
 use crate::rest::{Answer, Call, Check, Input, Page, Parameter, Reply, Route, Schema};
 
@@ -119,20 +119,15 @@ static ASSOCIATION: View<Association> = View {
     ],
 };
 
+static LIST: ShortList<QosSpecs> =
+    ShortList { envelope: "qos_specs", links: "qos_specs", path: "qos-specs", view: &QOS_SPECS, id: |item| &item.id };
+
 fn list(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     let page = Page::read(&call.query, call.platform.config.integer(&OSAPI_MAX_LIMIT))?;
     let filters = list_filters::read(call, "qos_specs", 0, &["id", "name", "consumer"], &[])?;
     let found = control::list(&caller(call), &filters)?;
     let found = page.cut(found, |item| &item.id, compare, control::not_found)?;
-    let viewer = call.viewer(0);
-    Ok(call.json(|json| {
-        json.object(|json| {
-            json.key("qos_specs").array(|json| found.iter().for_each(|item| QOS_SPECS.object(item, &viewer, json)));
-            let items = i64::try_from(found.len()).unwrap_or(i64::MAX);
-            let full = Full { items, total: None, last: found.last().map(|item| item.id.as_str()) };
-            page.write_next("qos_specs", "qos-specs", &call.query, &full, &call.links, json);
-        });
-    }))
+    Ok(LIST.reply(call, &page, &found, 0))
 }
 
 fn compare(a: &QosSpecs, b: &QosSpecs, key: &str) -> Option<Ordering> {

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
+use super::short_lists::ShortList;
 use super::type_bodies as bodies;
 use super::type_views::{self as views, ACCESS, ACCESS_ITEM, ALL_EXTRA_SPECS, EXTRA_SPECS, QOS_SPECS, TYPE};
 use super::{caller, list_filters};
@@ -14,7 +15,6 @@ use crate::block_storage::model::volume_type::VolumeType;
 use crate::block_storage::policies::types as rules;
 use crate::config::default::OSAPI_MAX_LIMIT;
 use crate::error::{Error, Result};
-use crate::rest::page::Full;
 use crate::rest::{Answer, Call, Page, Parameter, Reply, Route, python, query, schema};
 
 /// The rows.
@@ -97,6 +97,9 @@ fn one_without(call: &Call<'_, BlockStorage>, item: &VolumeType, hidden: u32) ->
     call.one("volume_type", &TYPE, item, allowed(&caller(call)) & !hidden)
 }
 
+static LIST: ShortList<VolumeType> =
+    ShortList { envelope: "volume_types", links: "volume_type", path: "types", view: &TYPE, id: |item| &item.id };
+
 fn list(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     let caller = caller(call);
     let page = Page::read(&call.query, call.platform.config.integer(&OSAPI_MAX_LIMIT))?;
@@ -107,15 +110,7 @@ fn list(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
         compare,
         |id| Error::not_found(format!("Volume type {id} could not be found.")),
     )?;
-    let viewer = call.viewer(allowed(&caller));
-    Ok(call.json(|json| {
-        json.object(|json| {
-            json.key("volume_types").array(|json| found.iter().for_each(|item| TYPE.object(item, &viewer, json)));
-            let items = i64::try_from(found.len()).unwrap_or(i64::MAX);
-            let full = Full { items, total: None, last: found.last().map(|item| item.id.as_str()) };
-            page.write_next("volume_type", "types", &call.query, &full, &call.links, json);
-        });
-    }))
+    Ok(LIST.reply(call, &page, &found, allowed(&caller)))
 }
 
 fn compare(a: &VolumeType, b: &VolumeType, key: &str) -> Option<Ordering> {

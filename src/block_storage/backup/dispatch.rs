@@ -6,14 +6,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Shared, work};
+use super::{Shared, report, work};
 use crate::block_storage::model::backup_work::Work;
 use crate::block_storage::model::volume::Status;
+use crate::block_storage::rpc::server::Duties;
 use crate::block_storage::store::backup_orders::{self as orders, Held, Waiting};
 use crate::block_storage::store::{backups, volumes};
 use crate::database::Connection;
 use crate::error::Result;
 use crate::gateway::running;
+use crate::service::calls::Calls;
 use crate::service::crew::Crew;
 use crate::service::fault;
 
@@ -23,61 +25,12 @@ const LOOK: u32 = 1000;
 /// The orders of this process.
 pub(super) struct Dispatcher {
     shared: Arc<Shared>,
-    pub(super) crew: Crew<Held>,
+    crew: Crew<Held>,
 }
 
 impl Dispatcher {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self { shared, crew: Crew::new(Held::id) }
-    }
-
-    /// Takes orders until the service stops.
-    pub(super) fn run(&self) {
-        let shared = &self.shared;
-        let renewal = Duration::from_secs(u64::try_from(shared.settings.lease_seconds).unwrap_or(3)) / 3;
-        let mut renewed = Instant::now();
-        while !shared.calls.is_stopping() {
-            shared.calls.wait_for_call(shared.settings.poll_interval.min(renewal));
-            if renewed.elapsed() >= renewal {
-                self.renew();
-                renewed = Instant::now();
-            }
-            if !shared.calls.is_stopping()
-                && shared.state.is_ready()
-                && let Err(error) = self.look()
-            {
-                log::error!("orders can not be taken: {error}");
-            }
-        }
-        let waiting = self.crew.take_back();
-        let given = shared.database.write(|tx| waiting.iter().try_for_each(|order| orders::give_back(tx, order)));
-        if let Err(error) = given {
-            log::warn!("orders are not given back and wait for the end of their lease: {error}");
-        }
-        // Those that were begun are kept until they end, or until the process does.
-        while self.crew.is_at_work() {
-            self.crew.wait_for_end(renewal);
-            self.renew();
-        }
-    }
-
-    /// Carries out orders until the service stops.
-    pub(super) fn work(&self) {
-        while let Some(order) = self.crew.next() {
-            // The log's lines tell the request that the work is for.
-            running::set_request_id(&order.requester.request_id);
-            running::set_project(&order.requester.project_id);
-            let (id, kind) = (order.id(), order.work.kind());
-            match catch_unwind(AssertUnwindSafe(|| work::run(&self.shared, &order))) {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => log::error!("order {id} ({kind}) is not finished and will be taken again: {error}"),
-                Err(_) => log::error!("order {id} ({kind}) has met a defect and will be taken again"),
-            }
-            self.crew.done(id);
-            // What had to wait for this order can begin.
-            self.shared.calls.call();
-        }
-        self.crew.leave();
     }
 
     /// Takes every order that can be begun now, as far as there are workers.
@@ -116,6 +69,71 @@ impl Dispatcher {
         {
             log::error!("orders can not be kept: {error}");
         }
+    }
+}
+
+impl Duties for Dispatcher {
+    fn take(&self) {
+        let shared = &self.shared;
+        let renewal = Duration::from_secs(u64::try_from(shared.settings.lease_seconds).unwrap_or(3)) / 3;
+        let mut renewed = Instant::now();
+        while !shared.calls.is_stopping() {
+            shared.calls.wait_for_call(shared.settings.poll_interval.min(renewal));
+            if renewed.elapsed() >= renewal {
+                self.renew();
+                renewed = Instant::now();
+            }
+            if !shared.calls.is_stopping()
+                && shared.state.is_ready()
+                && let Err(error) = self.look()
+            {
+                log::error!("orders can not be taken: {error}");
+            }
+        }
+        let waiting = self.crew.take_back();
+        let given = shared.database.write(|tx| waiting.iter().try_for_each(|order| orders::give_back(tx, order)));
+        if let Err(error) = given {
+            log::warn!("orders are not given back and wait for the end of their lease: {error}");
+        }
+        // Those that were begun are kept until they end, or until the process does.
+        while self.crew.is_at_work() {
+            self.crew.wait_for_end(renewal);
+            self.renew();
+        }
+    }
+
+    fn work(&self) {
+        while let Some(order) = self.crew.next() {
+            // The log's lines tell the request that the work is for.
+            running::set_request_id(&order.requester.request_id);
+            running::set_project(&order.requester.project_id);
+            let (id, kind) = (order.id(), order.work.kind());
+            match catch_unwind(AssertUnwindSafe(|| work::run(&self.shared, &order))) {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => log::error!("order {id} ({kind}) is not finished and will be taken again: {error}"),
+                Err(_) => log::error!("order {id} ({kind}) has met a defect and will be taken again"),
+            }
+            self.crew.done(id);
+            // What had to wait for this order can begin.
+            self.shared.calls.call();
+        }
+        self.crew.leave();
+    }
+
+    fn report(&self) {
+        report::run(&self.shared);
+    }
+
+    fn calls(&self) -> &Calls {
+        &self.shared.calls
+    }
+
+    fn stop(&self) {
+        self.crew.stop();
+    }
+
+    fn wait_for_end(&self, timeout: Duration) {
+        self.crew.wait_for_end(timeout);
     }
 }
 

@@ -8,6 +8,7 @@ mod awaited;
 mod backups;
 mod doorbell;
 mod local;
+pub mod server;
 pub mod services;
 
 pub use awaited::{Ticket, wait};

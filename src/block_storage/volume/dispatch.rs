@@ -5,11 +5,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Shared, placement, work};
+use super::{Shared, placement, report, work};
 use crate::block_storage::model::work::Order;
+use crate::block_storage::rpc::server::Duties;
 use crate::block_storage::store::orders::{self, Held, Waiting};
 use crate::error::Result;
 use crate::gateway::running;
+use crate::service::calls::Calls;
 use crate::service::crew::Crew;
 use crate::service::fault;
 
@@ -19,59 +21,12 @@ const LOOK: u32 = 1000;
 /// The orders of this process.
 pub(super) struct Dispatcher {
     shared: Arc<Shared>,
-    pub(super) crew: Crew<Held>,
+    crew: Crew<Held>,
 }
 
 impl Dispatcher {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self { shared, crew: Crew::new(|order| order.id) }
-    }
-
-    /// Takes orders until the service stops.
-    pub(super) fn run(&self) {
-        let shared = &self.shared;
-        let renewal = Duration::from_secs(u64::try_from(shared.settings.lease_seconds).unwrap_or(3)) / 3;
-        let mut renewed = Instant::now();
-        while !shared.calls.is_stopping() {
-            shared.calls.wait_for_call(shared.settings.poll_interval.min(renewal));
-            if renewed.elapsed() >= renewal {
-                self.renew();
-                renewed = Instant::now();
-            }
-            if !shared.calls.is_stopping()
-                && let Err(error) = self.look()
-            {
-                log::error!("orders can not be taken: {error}");
-            }
-        }
-        self.give_back();
-        // Those that were begun are kept until they end, or until the process does.
-        while self.crew.is_at_work() {
-            self.crew.wait_for_end(renewal);
-            self.renew();
-        }
-    }
-
-    /// Carries out orders until the service stops.
-    pub(super) fn work(&self) {
-        while let Some(order) = self.crew.next() {
-            let id = order.id;
-            // The log's lines tell the request that the work is for.
-            running::set_request_id(&order.requester.request_id);
-            running::set_project(&order.requester.project_id);
-            let done = catch_unwind(AssertUnwindSafe(|| work::run(&self.shared, &order)));
-            match done {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    log::error!("order {id} ({}) is not finished and will be taken again: {error}", order.work.kind());
-                }
-                Err(_) => log::error!("order {id} ({}) has met a defect and will be taken again", order.work.kind()),
-            }
-            self.crew.done(id);
-            // What had to wait for this order can begin.
-            self.shared.calls.call();
-        }
-        self.crew.leave();
     }
 
     /// Takes every order that can be begun now, as far as there are workers.
@@ -89,10 +44,10 @@ impl Dispatcher {
         if chosen.is_empty() {
             return Ok(());
         }
-        let mut taken = self.take(&chosen);
+        let mut taken = self.take_all(&chosen);
         if taken.is_err() && chosen.len() > 1 {
             // One order that can not be taken must not keep the others waiting.
-            let each = chosen.iter().filter_map(|waiting| match self.take(&[waiting]) {
+            let each = chosen.iter().filter_map(|waiting| match self.take_all(&[waiting]) {
                 Ok(orders) => Some(orders),
                 Err(error) => {
                     log::error!("order {} can not be taken: {error}", waiting.order.id);
@@ -110,7 +65,7 @@ impl Dispatcher {
     }
 
     /// Takes orders in one transaction, and places those that have no backend; answers those that this process has then.
-    fn take(&self, chosen: &[&Waiting]) -> Result<Vec<Held>> {
+    fn take_all(&self, chosen: &[&Waiting]) -> Result<Vec<Held>> {
         let shared = &self.shared;
         shared.database.write(|tx| {
             let mut taken = Vec::new();
@@ -146,6 +101,69 @@ impl Dispatcher {
         if let Err(error) = given {
             log::warn!("orders are not given back and wait for the end of their lease: {error}");
         }
+    }
+}
+
+impl Duties for Dispatcher {
+    fn take(&self) {
+        let shared = &self.shared;
+        let renewal = Duration::from_secs(u64::try_from(shared.settings.lease_seconds).unwrap_or(3)) / 3;
+        let mut renewed = Instant::now();
+        while !shared.calls.is_stopping() {
+            shared.calls.wait_for_call(shared.settings.poll_interval.min(renewal));
+            if renewed.elapsed() >= renewal {
+                self.renew();
+                renewed = Instant::now();
+            }
+            if !shared.calls.is_stopping()
+                && let Err(error) = self.look()
+            {
+                log::error!("orders can not be taken: {error}");
+            }
+        }
+        self.give_back();
+        // Those that were begun are kept until they end, or until the process does.
+        while self.crew.is_at_work() {
+            self.crew.wait_for_end(renewal);
+            self.renew();
+        }
+    }
+
+    fn work(&self) {
+        while let Some(order) = self.crew.next() {
+            let id = order.id;
+            // The log's lines tell the request that the work is for.
+            running::set_request_id(&order.requester.request_id);
+            running::set_project(&order.requester.project_id);
+            let done = catch_unwind(AssertUnwindSafe(|| work::run(&self.shared, &order)));
+            match done {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    log::error!("order {id} ({}) is not finished and will be taken again: {error}", order.work.kind());
+                }
+                Err(_) => log::error!("order {id} ({}) has met a defect and will be taken again", order.work.kind()),
+            }
+            self.crew.done(id);
+            // What had to wait for this order can begin.
+            self.shared.calls.call();
+        }
+        self.crew.leave();
+    }
+
+    fn report(&self) {
+        report::run(&self.shared);
+    }
+
+    fn calls(&self) -> &Calls {
+        &self.shared.calls
+    }
+
+    fn stop(&self) {
+        self.crew.stop();
+    }
+
+    fn wait_for_end(&self, timeout: Duration) {
+        self.crew.wait_for_end(timeout);
     }
 }
 

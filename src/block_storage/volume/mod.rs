@@ -17,13 +17,11 @@ mod settings;
 mod work;
 
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
 
-use crate::block_storage::rpc::{Doorbell, Ears};
+use crate::block_storage::rpc::server::RunningRole;
 use crate::config::Config;
 use crate::database::Database;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::service::calls::Calls;
 
 use backends::Backend;
@@ -77,14 +75,6 @@ pub fn places(config: &Config) -> Result<Vec<Place>> {
     Ok(backends::open(config)?.into_iter().map(place).collect())
 }
 
-/// A volume service that runs in this process.
-pub struct RunningRole {
-    shared: Arc<Shared>,
-    dispatcher: Arc<Dispatcher>,
-    ears: Option<Arc<Ears>>,
-    threads: Vec<JoinHandle<()>>,
-}
-
 /// Starts the volume service: every backend that the configuration enables, on threads of this process. When it returns,
 /// each backend that works has said so.
 ///
@@ -104,73 +94,6 @@ pub fn start(config: Arc<Config>, database: Database) -> Result<RunningRole> {
     });
     report::round(&shared, true);
     let dispatcher = Arc::new(Dispatcher::new(shared.clone()));
-    let mut threads = Vec::new();
-    for number in 1..=shared.settings.workers {
-        let dispatcher = dispatcher.clone();
-        threads.push(spawn(&format!("volume-worker-{number}"), move || dispatcher.work())?);
-    }
-    let taking = dispatcher.clone();
-    threads.push(spawn("volume-dispatch", move || taking.run())?);
-    let reporting = shared.clone();
-    threads.push(spawn("volume-report", move || report::run(&reporting))?);
-    let ears = match Doorbell::new(&config).listen() {
-        Ok(ears) => Some(Arc::new(ears)),
-        Err(error) => {
-            log::warn!("the doorbell can not be heard, orders wait for the next look: {error}");
-            None
-        }
-    };
-    if let Some(ears) = ears.clone() {
-        let shared = shared.clone();
-        threads.push(spawn("volume-ear", move || listen(&shared, &ears))?);
-    }
-    Ok(RunningRole { shared, dispatcher, ears, threads })
-}
-
-impl RunningRole {
-    /// Begins the end: no order is taken any more, those that were taken and not begun are given back.
-    pub fn stop(&self) {
-        self.shared.calls.stop();
-        self.dispatcher.crew.stop();
-        if let Some(ears) = &self.ears {
-            ears.ring_own();
-        }
-    }
-
-    /// Waits for the end of the orders that were begun, after [`RunningRole::stop`] for at most the configured time.
-    /// What is not done by then is taken up again after the next start.
-    pub fn wait(self) {
-        let mut since = None;
-        while self.threads.iter().any(|thread| !thread.is_finished()) {
-            if self.shared.calls.is_stopping() {
-                let since = since.get_or_insert_with(Instant::now);
-                if since.elapsed() > self.shared.settings.stop_timeout {
-                    log::warn!("the volume service ends before its work: what is left is done after the next start");
-                    return;
-                }
-            }
-            self.dispatcher.crew.wait_for_end(Duration::from_millis(100));
-        }
-        for thread in self.threads {
-            // A thread that panicked has told so.
-            let _ = thread.join();
-        }
-    }
-}
-
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
-    let thread = thread::Builder::new().name(name.to_owned()).spawn(body);
-    thread.map_err(|error| Error::internal(format!("thread {name}: {error}")))
-}
-
-fn listen(shared: &Shared, ears: &Ears) {
-    while !shared.calls.is_stopping() {
-        match ears.wait() {
-            Ok(()) => shared.calls.call(),
-            Err(error) => {
-                log::warn!("the doorbell fails, orders wait for the next look: {error}");
-                return;
-            }
-        }
-    }
+    let (workers, stop_timeout) = (shared.settings.workers, shared.settings.stop_timeout);
+    RunningRole::start("volume", dispatcher, workers, stop_timeout, &config)
 }
