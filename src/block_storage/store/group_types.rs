@@ -3,12 +3,14 @@
 
 use std::collections::HashMap;
 
-use super::volume_types::{Change, Eyes};
+use super::type_rows::{Change, NewType, TypeTable};
+use super::volume_types::Eyes;
 use crate::block_storage::model::group_type::{CONSISTENCY_GROUPS, GroupType};
 use crate::database::{Connection, Row, Transaction, Value};
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
+const ROWS: TypeTable = TypeTable { table: "group_types", called: "Group Type" };
 const COLUMNS: &str = "t.id, t.name, t.description, t.is_public, t.created_at, t.updated_at";
 
 /// The condition of a type that a project may use; its mark is the project.
@@ -105,7 +107,7 @@ pub fn all(c: &mut Connection, eyes: Eyes<'_>) -> Result<Vec<GroupType>> {
 
 /// Makes this transaction the only one that adds, renames or removes types until it ends: names are unique by no index.
 pub fn lock(tx: &mut Transaction<'_>) -> Result<()> {
-    tx.query("SELECT id FROM group_types WHERE deleted = false ORDER BY id FOR UPDATE", &[], |_| Ok(()))
+    ROWS.lock(tx)
 }
 
 /// Adds a type. The transaction holds the [`lock`].
@@ -113,11 +115,14 @@ pub fn lock(tx: &mut Transaction<'_>) -> Result<()> {
 /// # Errors
 /// [`crate::Kind::Conflict`] where the name is taken.
 pub fn insert(tx: &mut Transaction<'_>, new: &GroupType) -> Result<()> {
-    refuse_taken_name(tx, &new.name, &new.id)?;
-    tx.execute(
-        "INSERT INTO group_types (created_at, deleted, id, name, description, is_public) VALUES (?, false, ?, ?, ?, ?)",
-        &[new.created_at.into(), (&new.id).into(), (&new.name).into(), (&new.description).into(), new.is_public.into()],
-    )?;
+    let row = NewType {
+        id: &new.id,
+        name: &new.name,
+        description: new.description.as_deref(),
+        is_public: new.is_public,
+        created_at: new.created_at,
+    };
+    ROWS.insert(tx, &row)?;
     put_group_specs(tx, &new.id, &new.group_specs)
 }
 
@@ -126,28 +131,7 @@ pub fn insert(tx: &mut Transaction<'_>, new: &GroupType) -> Result<()> {
 /// # Errors
 /// [`crate::Kind::Conflict`] where the name is taken, [`crate::Kind::NotFound`] where there is no such type.
 pub fn update(tx: &mut Transaction<'_>, id: &str, change: Change<'_>) -> Result<()> {
-    if let Some(name) = change.name {
-        refuse_taken_name(tx, name, id)?;
-    }
-    let sets = [
-        change.name.map(|name| ("name = ?, ", Value::from(name))),
-        change.description.map(|text| ("description = ?, ", Value::from(text))),
-        change.is_public.map(|value| ("is_public = ?, ", Value::from(value))),
-    ];
-    let sets: Vec<(&str, Value<'_>)> = sets.into_iter().flatten().collect();
-    let columns: String = sets.iter().map(|(column, _)| *column).collect();
-    let sql = format!("UPDATE group_types SET {columns}updated_at = ? WHERE id = ? AND deleted = false");
-    let values = sets.into_iter().map(|(_, value)| value);
-    let params: Vec<Value<'_>> = values.chain([Timestamp::now().into(), id.into()]).collect();
-    if tx.execute(&sql, &params)? == 0 { Err(not_found(id)) } else { Ok(()) }
-}
-
-fn refuse_taken_name(tx: &mut Transaction<'_>, name: &str, own_id: &str) -> Result<()> {
-    let sql = "SELECT 1 FROM group_types WHERE name = ? AND deleted = false AND id <> ?";
-    match tx.row(sql, &[name.into(), own_id.into()], |_| Ok(()))? {
-        Some(()) => Err(Error::conflict(format!("Group Type {name} already exists."))),
-        None => Ok(()),
-    }
+    if ROWS.update(tx, id, change)? { Ok(()) } else { Err(not_found(id)) }
 }
 
 /// Keeps a type as it is until the transaction ends; `false` where there is none.

@@ -33,6 +33,7 @@ pub mod stranded;
 pub mod tables;
 pub mod transfers;
 mod transitions;
+mod type_rows;
 pub mod volume_lists;
 pub mod volume_types;
 pub mod volumes;

@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+pub use super::type_rows::Change;
+use super::type_rows::{NewType, TypeTable};
 use crate::block_storage::model::volume_type::VolumeType;
 use crate::database::{Connection, Row, Transaction, Value};
 use crate::time::Timestamp;
@@ -17,6 +19,7 @@ pub enum Eyes<'a> {
     Project(&'a str),
 }
 
+const ROWS: TypeTable = TypeTable { table: "volume_types", called: "Volume Type" };
 const COLUMNS: &str = "t.id, t.name, t.description, t.is_public, t.qos_specs_id, t.created_at, t.updated_at, t.deleted";
 
 /// The condition of a type that a project may use; its mark is the project.
@@ -138,7 +141,7 @@ pub fn names(c: &mut Connection) -> Result<Vec<String>> {
 /// # Errors
 /// The database's.
 pub fn lock(tx: &mut Transaction<'_>) -> Result<()> {
-    tx.query("SELECT id FROM volume_types WHERE deleted = false ORDER BY id FOR UPDATE", &[], |_| Ok(()))
+    ROWS.lock(tx)
 }
 
 /// Adds a type. The transaction holds the [`lock`].
@@ -146,31 +149,17 @@ pub fn lock(tx: &mut Transaction<'_>) -> Result<()> {
 /// # Errors
 /// [`Kind::Conflict`] where the name is taken.
 pub fn insert(tx: &mut Transaction<'_>, new: &VolumeType) -> Result<()> {
-    refuse_taken_name(tx, &new.name, &new.id)?;
-    tx.execute(
-        "INSERT INTO volume_types (created_at, deleted, id, name, description, is_public) VALUES (?, false, ?, ?, ?, ?)",
-        &[
-            new.created_at.into(),
-            (&new.id).into(),
-            (&new.name).into(),
-            (&new.description).into(),
-            new.is_public.into(),
-        ],
-    )?;
+    let row = NewType {
+        id: &new.id,
+        name: &new.name,
+        description: new.description.as_deref(),
+        is_public: new.is_public,
+        created_at: new.created_at,
+    };
+    ROWS.insert(tx, &row)?;
     let specs: Vec<(&str, Option<&str>)> =
         new.extra_specs.iter().map(|(key, value)| (key.as_str(), value.as_deref())).collect();
     put_extra_specs(tx, &new.id, &specs)
-}
-
-/// What of a type changes; `None` leaves it as it is.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Change<'a> {
-    /// The name.
-    pub name: Option<&'a str>,
-    /// The description.
-    pub description: Option<&'a str>,
-    /// Whether every project may use it.
-    pub is_public: Option<bool>,
 }
 
 /// Changes a type. The transaction holds the [`lock`] where the name changes.
@@ -178,28 +167,7 @@ pub struct Change<'a> {
 /// # Errors
 /// [`Kind::Conflict`] where the name is taken, [`Kind::NotFound`] where there is no such type.
 pub fn update(tx: &mut Transaction<'_>, id: &str, change: Change<'_>) -> Result<()> {
-    if let Some(name) = change.name {
-        refuse_taken_name(tx, name, id)?;
-    }
-    let sets = [
-        change.name.map(|name| ("name = ?, ", Value::from(name))),
-        change.description.map(|text| ("description = ?, ", Value::from(text))),
-        change.is_public.map(|value| ("is_public = ?, ", Value::from(value))),
-    ];
-    let sets: Vec<(&str, Value<'_>)> = sets.into_iter().flatten().collect();
-    let columns: String = sets.iter().map(|(column, _)| *column).collect();
-    let sql = format!("UPDATE volume_types SET {columns}updated_at = ? WHERE id = ? AND deleted = false");
-    let values = sets.into_iter().map(|(_, value)| value);
-    let params: Vec<Value<'_>> = values.chain([Timestamp::now().into(), id.into()]).collect();
-    if tx.execute(&sql, &params)? == 0 { Err(not_found(id)) } else { Ok(()) }
-}
-
-fn refuse_taken_name(tx: &mut Transaction<'_>, name: &str, own_id: &str) -> Result<()> {
-    let sql = "SELECT 1 FROM volume_types WHERE name = ? AND deleted = false AND id <> ?";
-    match tx.row(sql, &[name.into(), own_id.into()], |_| Ok(()))? {
-        Some(()) => Err(Error::conflict(format!("Volume Type {name} already exists."))),
-        None => Ok(()),
-    }
+    if ROWS.update(tx, id, change)? { Ok(()) } else { Err(not_found(id)) }
 }
 
 /// Whether any volume, group or consistency group has the type.
