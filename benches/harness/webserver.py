@@ -42,9 +42,11 @@ MaxSpareThreads 64
 MaxConnectionsPerChild 0
 KeepAlive On
 MaxKeepAliveRequests 0
+# As apache/hearth-*.conf has it: else Apache throws the length of every answer away, and sends it in chunks.
+SetEnv ap_trust_cgilike_cl 1
 """
 
-APACHE_MODULES = "mpm_event authz_core proxy proxy_fcgi fcgid"
+APACHE_MODULES = "mpm_event authz_core env proxy proxy_fcgi fcgid"
 APACHE_MODULE_FOLDERS = ("/usr/lib/apache2/modules", "/usr/lib64/httpd/modules")
 
 

@@ -166,7 +166,7 @@ class Stack:
 
     def start_mod_proxy_fcgi(self):
         self.start_responders()
-        self.start_apache(("proxy", "proxy_fcgi"), f"Include {SOURCES}/apache/hearth-mod_proxy_fcgi.conf")
+        self.start_apache(("env", "proxy", "proxy_fcgi"), f"Include {SOURCES}/apache/hearth-mod_proxy_fcgi.conf")
 
     def start_cgi(self):
         site = f"ScriptSock {self.folder}/run/cgisock\nInclude {SOURCES}/apache/hearth-cgi.conf"

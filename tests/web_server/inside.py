@@ -174,7 +174,7 @@ def case_mod_fcgid(_):
 
 def case_mod_proxy_fcgi(_):
     responders()
-    apache(("proxy", "proxy_fcgi"), "hearth-mod_proxy_fcgi.conf")
+    apache(("env", "proxy", "proxy_fcgi"), "hearth-mod_proxy_fcgi.conf")
     expect_all_services()
 
 
@@ -189,7 +189,7 @@ def case_systemd(_):
     spawn("systemd-socket-activate", "-l", "/run/hearth/hearth.sock", "--setenv=HEARTH_CONFIG=/etc/hearth/hearth.conf", HEARTH, "api")
     wait_until(pathlib.Path("/run/hearth/hearth.sock").exists, "the socket")
     os.chmod("/run/hearth/hearth.sock", 0o666)
-    apache(("proxy", "proxy_fcgi"), "hearth-mod_proxy_fcgi.conf")
+    apache(("env", "proxy", "proxy_fcgi"), "hearth-mod_proxy_fcgi.conf")
     expect_all_services()
 
 
