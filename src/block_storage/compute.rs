@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
+use super::catalog;
 use crate::config::{Config, keystone_authtoken, nova};
 use crate::error::{Error, Result};
 use crate::identity::Context;
@@ -66,23 +67,8 @@ fn endpoint(config: &Config, asking: &Asking<'_>) -> Result<String> {
     let url = url.ok_or_else(|| unavailable("nobody says where Keystone is"))?.trim_end_matches('/');
     let url = format!("{}/v3/auth/catalog", url.trim_end_matches("/v3"));
     let catalog = asking.get(&url)?.unwrap_or_default();
-    find(&catalog, config.text(&nova::INTERFACE), config.opt_text(&nova::REGION_NAME))
+    catalog::endpoint(&catalog, "compute", config.text(&nova::INTERFACE), config.opt_text(&nova::REGION_NAME))
         .ok_or_else(|| unavailable("there is none in the caller's catalogue"))
-}
-
-/// The address of the Compute service in a catalogue.
-fn find(catalog: &Json, interface: &str, region: Option<&str>) -> Option<String> {
-    let services = catalog.get("catalog")?.as_array()?.iter();
-    let compute = services.filter(|service| service.get("type").and_then(Json::as_str) == Some("compute"));
-    let mut endpoints = compute.filter_map(|service| service.get("endpoints")?.as_array()).flatten();
-    let text = |endpoint: &Json, key: &str| endpoint.get(key).and_then(Json::as_str).map(str::to_owned);
-    let fits = |endpoint: &&Json| {
-        let here = region.is_none_or(|region| {
-            ["region_id", "region"].iter().any(|key| text(endpoint, key).as_deref() == Some(region))
-        });
-        here && text(endpoint, "interface").as_deref() == Some(interface)
-    };
-    text(endpoints.find(fits)?, "url")
 }
 
 fn agent(config: &Config) -> Result<ureq::Agent> {
@@ -112,24 +98,4 @@ fn agent(config: &Config) -> Result<ureq::Agent> {
 
 fn unavailable(cause: impl std::fmt::Display) -> Error {
     Error::unavailable(UNAVAILABLE, format!("the Compute service can not be asked: {cause}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::find;
-    use serde_json::json;
-
-    #[test]
-    fn the_address_is_that_of_the_region_and_the_interface() {
-        let endpoint = |interface: &str, region: &str, url: &str| json!({"interface": interface, "region_id": region, "region": region, "url": url});
-        let catalog = json!({"catalog": [
-            {"type": "volumev3", "endpoints": [endpoint("public", "one", "no")]},
-            {"type": "compute", "endpoints": [endpoint("public", "one", "a"), endpoint("internal", "two", "b"), endpoint("public", "two", "c")]},
-        ]});
-        assert_eq!(find(&catalog, "public", None).as_deref(), Some("a"));
-        assert_eq!(find(&catalog, "public", Some("two")).as_deref(), Some("c"));
-        assert_eq!(find(&catalog, "internal", None).as_deref(), Some("b"));
-        assert_eq!(find(&catalog, "admin", None), None);
-        assert_eq!(find(&json!({"catalog": []}), "public", None), None);
-    }
 }

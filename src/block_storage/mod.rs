@@ -3,9 +3,11 @@
 
 pub mod api;
 pub mod backup;
+pub mod catalog;
 pub mod compute;
 pub mod control;
 pub mod dialect;
+pub mod key_store;
 pub mod model;
 pub mod policies;
 pub mod rpc;

@@ -13,6 +13,7 @@ mod value;
 
 pub mod backend;
 pub mod backup;
+pub mod barbican;
 pub mod database;
 pub mod default;
 pub mod gateway;
@@ -46,6 +47,7 @@ pub const ALL: &[&[Opt]] = &[
     backup::ROWS,
     database::ROWS,
     key_manager::ROWS,
+    barbican::ROWS,
     keystone_authtoken::ROWS,
     nova::ROWS,
     oslo_policy::ROWS,
@@ -71,6 +73,7 @@ mod tests {
             (include_str!("backup.rs"), backup::ROWS),
             (include_str!("database.rs"), database::ROWS),
             (include_str!("key_manager.rs"), key_manager::ROWS),
+            (include_str!("barbican.rs"), barbican::ROWS),
             (include_str!("keystone_authtoken.rs"), keystone_authtoken::ROWS),
             (include_str!("nova.rs"), nova::ROWS),
             (include_str!("oslo_policy.rs"), oslo_policy::ROWS),

@@ -6,11 +6,13 @@ use std::fmt;
 use std::io::Write;
 use std::process::ExitCode;
 
+use crate::block_storage::key_store::KeyStore;
 use crate::block_storage::model::pool::Space;
 use crate::block_storage::model::service::{Service, VOLUME};
 use crate::block_storage::store::census::{self, Resident};
-use crate::block_storage::store::{orders, pools, services, stranded, tables};
+use crate::block_storage::store::{keys, orders, pools, services, stranded, tables};
 use crate::block_storage::volume::{Place, places};
+use crate::config::key_manager::BACKEND;
 use crate::config::{Config, default};
 use crate::database::migrate::{self, Wanted};
 use crate::database::{Database, orders as platform_orders};
@@ -19,6 +21,8 @@ use crate::time::Timestamp;
 
 /// Seconds after which an order that nobody has taken is worth a word.
 const PATIENCE: i64 = 60;
+/// Seconds after which a key that is still to be removed is worth a word.
+const LATE_KEYS: i64 = 86_400;
 /// The most orders that are looked at.
 const ORDERS: u32 = 10_000;
 /// The share of free space below which a pool is worth a word.
@@ -107,13 +111,14 @@ pub fn examine(config: &Config, database: &Database) -> Vec<Finding> {
         );
         return findings.0;
     }
-    let parts: [(&str, Part); 6] = [
+    let parts: [(&str, Part); 7] = [
         ("services", of_services),
         ("pools", of_pools),
         ("orders", of_orders),
         ("statuses", of_statuses),
         ("objects under way", of_stranded),
         ("files", of_files),
+        ("keys", of_keys),
     ];
     for (name, part) in parts {
         if let Err(error) = part(config, database, &mut findings) {
@@ -239,6 +244,23 @@ fn of_statuses(_: &Config, database: &Database, findings: &mut Findings) -> Resu
             ),
         };
         findings.add(Severity::Notice, format!("{count} {noun} are in status {status}"), todo);
+    }
+    Ok(())
+}
+
+fn of_keys(config: &Config, database: &Database, findings: &mut Findings) -> Result<()> {
+    let overdue = database.read(|c| keys::overdue(c, LATE_KEYS))?;
+    if overdue > 0 {
+        let what = format!("{overdue} keys of volumes and backups that are gone could not be removed for a day");
+        let todo = "see the log of hearth volume; for Barbican, give the user of [keystone_authtoken] the role admin";
+        findings.add(Severity::Warning, what, todo);
+    }
+    // The default is Barbican, which is asked with the token of who needs a key.
+    if config.text(&BACKEND) == "local"
+        && let Err(error) = KeyStore::open(config, database)
+    {
+        let todo = "put the file in its place (hearth key master FILE makes a new one, which opens no old volume)";
+        findings.add(Severity::Error, format!("no key can be had: {}", error.cause().unwrap_or_default()), todo);
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod config;
 pub mod db;
 pub mod doctor;
+pub mod key;
 pub mod openapi;
 pub mod policy;
 pub mod quota;

@@ -118,6 +118,9 @@ pub enum Command {
     /// Compare quota usage with the rows that it counts
     #[command(subcommand)]
     Quota(QuotaCommand),
+    /// Make a master key, or show a key that it seals ([key_manager] backend = local)
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Print the routes of a service as tab-separated values
     Routes {
         /// The service
@@ -179,6 +182,21 @@ pub enum PolicyCommand {
     Sample,
     /// Print which persona each rule allows
     Matrix,
+}
+
+/// `hearth key`.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make the file of a master key, which its owner alone may read
+    Master {
+        /// The file, which must not be there
+        file: std::path::PathBuf,
+    },
+    /// Print the key of a volume in hexadecimal digits, for who attaches it by hand
+    Show {
+        /// The key's id (encryption_key_id)
+        key_id: String,
+    },
 }
 
 /// `hearth quota`.

@@ -3,11 +3,11 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use super::cli::{Cli, Command, ConfigCommand, DbCommand, PolicyCommand, QuotaCommand};
+use super::cli::{Cli, Command, ConfigCommand, DbCommand, KeyCommand, PolicyCommand, QuotaCommand};
 use super::{api, assemble, backup, serve, volume};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::operate::{bench, config, db, doctor, openapi, policy, quota, routes};
+use crate::operate::{bench, config, db, doctor, key, openapi, policy, quota, routes};
 
 /// Runs a command.
 ///
@@ -44,6 +44,12 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
                 QuotaCommand::Sync { project_id } => (project_id.as_deref(), true),
             };
             quota::run(&config, &database, project, repair, out).map(|wrong| code(repair || !wrong))
+        }
+        Command::Key(KeyCommand::Master { file }) => key::make_master(&file, out).map(|()| ExitCode::SUCCESS),
+        Command::Key(KeyCommand::Show { key_id }) => {
+            let config = Config::load(&sources)?;
+            let database = assemble::block_storage_database(&config, 1, false)?;
+            key::show(&config, &database, &key_id, out).map(|()| ExitCode::SUCCESS)
         }
         Command::Routes { service } => print(out, &routes::table(service.word())?),
         Command::Openapi { service, microversion } => {

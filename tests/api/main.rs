@@ -15,6 +15,7 @@ mod fixture;
 mod group_snapshots;
 mod group_types;
 mod groups;
+mod keys;
 mod legal_statuses;
 mod log_levels;
 mod messages;

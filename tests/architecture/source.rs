@@ -30,7 +30,20 @@ const LAYERS: &[Layer] = &[
     Layer { name: "block_storage", may: PLATFORM },
     Layer { name: "block_storage::model", may: &[] },
     Layer { name: "block_storage::policies", may: &["identity::policy"] },
-    Layer { name: "block_storage::compute", may: &["config", "identity", "service"] },
+    Layer { name: "block_storage::catalog", may: &[] },
+    Layer { name: "block_storage::compute", may: &["block_storage::catalog", "config", "identity", "service"] },
+    Layer {
+        name: "block_storage::key_store",
+        may: &[
+            "block_storage::catalog",
+            "block_storage::model",
+            "block_storage::store",
+            "identity",
+            "database",
+            "config",
+            "service",
+        ],
+    },
     Layer {
         name: "block_storage::api",
         may: &[
@@ -54,6 +67,7 @@ const LAYERS: &[Layer] = &[
             "block_storage::policies",
             "block_storage::scheduler",
             "block_storage::compute",
+            "block_storage::key_store",
             "identity",
             "database",
             "config",
@@ -136,6 +150,8 @@ const BEHIND_BLOCK_STORAGE: &[&str] = &[
     "block_storage::model",
     "block_storage::scheduler",
     "block_storage::rpc",
+    // The volume service removes the keys of volumes that are gone.
+    "block_storage::key_store",
     "messaging",
     "service",
     "database",

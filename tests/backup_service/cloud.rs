@@ -131,6 +131,15 @@ impl Cloud {
         begun["restore"]["volume_id"].as_str().unwrap().to_owned()
     }
 
+    /// Orders a volume that is made of a backup; its id.
+    pub(super) fn create_of(&self, backup: &str, more: Value) -> String {
+        let mut body = json!({ "backup_id": backup });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let made = self.expect(202, "POST", "/volumes", Some(json!({ "volume": body })));
+        assert_eq!(made["volume"]["status"], "creating");
+        made["volume"]["id"].as_str().unwrap().to_owned()
+    }
+
     /// The status of a volume, as the API shows it.
     pub(super) fn status(&self, volume: &str) -> String {
         let shown = self.expect(200, "GET", &format!("/volumes/{volume}"), None);

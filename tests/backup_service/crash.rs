@@ -65,6 +65,15 @@ const OPERATIONS: &[Operation] = &[
         check: |scene, id| scene.assert_volume(id, &scene.backed_up),
     },
     Operation {
+        kind: "restore_backup",
+        points: &REPLACING,
+        run: |scene| scene.cloud.create_of(&scene.backup, json!({"name": "made of it"})),
+        check: |scene, id| {
+            scene.assert_volume(id, &scene.backed_up);
+            assert_eq!(scene.cloud.backup(&scene.backup)["status"], "available");
+        },
+    },
+    Operation {
         kind: "delete_backup",
         points: &["object.after_remove", "object.after_remove:3"],
         run: |scene| {

@@ -9,5 +9,6 @@ mod world;
 
 mod cloud;
 mod crash;
+mod from_backup;
 mod round_trips;
 mod trouble;

@@ -235,6 +235,7 @@ fn new_volume(call: &Call<'_, BlockStorage>) -> Result<NewVolume> {
         source_volid: text("source_volid"),
         image: text("image_id").or_else(|| text("imageRef")),
         backup_id: text("backup_id").filter(|id| call.at_least(47) && !id.is_empty()),
+        by_restore: false,
         group_id: group,
         hints: hints(call.input("OS-SCH-HNT:scheduler_hints")),
     })

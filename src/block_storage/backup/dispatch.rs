@@ -154,7 +154,7 @@ fn choose(c: &mut Connection, found: Vec<Waiting>, mine: &HashSet<i64>, room: us
 
 /// Whether the volume that a backup is to be written into is still being made.
 fn waits_for_volume(c: &mut Connection, waiting: &Waiting) -> Result<bool> {
-    if waiting.order.work != Work::Restore {
+    if !matches!(waiting.order.work, Work::Restore { .. }) {
         return Ok(false);
     }
     let backup = backups::by_id(c, &waiting.order.backup_id)?;

@@ -3,7 +3,8 @@
 use super::authorized::{no_backup, no_snapshot, no_volume};
 use super::backups::services;
 use super::refusals::{invalid_backup, invalid_input, invalid_snapshot, invalid_volume};
-use super::{Authorized, Caller, limits};
+use super::{Authorized, Caller, keys, limits};
+use crate::block_storage::key_store::NewKey;
 use crate::block_storage::model::backup::{BUILD_ON, Backup, BackupDetails, Status};
 use crate::block_storage::model::snapshot::{self, Snapshot};
 use crate::block_storage::model::volume::{self, Volume};
@@ -60,7 +61,9 @@ pub fn create(caller: &Caller<'_>, volume: &Authorized<Volume>, new: &NewBackup)
     if let Some(container) = &new.container {
         check_container(container)?;
     }
-    let backup = caller.database.write(|tx| place(tx, caller, volume, snapshot.as_deref(), new))?;
+    let key = volume.encryption_key_id.as_deref().map(|id| keys::copy(caller, id)).transpose()?;
+    let write = || caller.database.write(|tx| place(tx, caller, (volume, snapshot.as_deref()), key.as_ref(), new));
+    let backup = keys::with(caller, &key.iter().collect::<Vec<_>>(), write)?;
     caller.doorbell.ring();
     Ok(BackupDetails { backup, metadata: new.metadata.clone() })
 }
@@ -74,15 +77,21 @@ pub(super) fn check_container(name: &str) -> Result<()> {
     Err(invalid_input(format!("Invalid container name: '{name}'")))
 }
 
-/// Charges the project, moves the volume or the snapshot, writes the backup, orders the work.
+/// Charges the project, moves the volume or the snapshot, writes the backup, orders the work. The backup of an encrypted
+/// volume has a copy of its key, so that it can be read when the volume is gone.
 fn place(
     tx: &mut Transaction<'_>,
     caller: &Caller<'_>,
-    volume: &Volume,
-    snapshot: Option<&Snapshot>,
+    (volume, snapshot): (&Volume, Option<&Snapshot>),
+    key: Option<&NewKey>,
     new: &NewBackup,
 ) -> Result<Backup> {
+    let known_key = &volume.encryption_key_id;
     let volume = store::volumes::lock(tx, &volume.id)?.ok_or_else(|| no_volume(&volume.id))?;
+    if volume.encryption_key_id != *known_key {
+        return Err(Error::conflict("The key of the volume was changed meanwhile."));
+    }
+    key.map_or(Ok(()), |key| key.claim(tx))?;
     let snapshot = match snapshot {
         Some(old) => Some(store::snapshots::lock(tx, &old.id)?.ok_or_else(|| no_snapshot(&old.id))?),
         None => None,
@@ -121,7 +130,7 @@ fn place(
         snapshot_id: snapshot.as_ref().map(|snapshot| snapshot.id.clone()),
         data_timestamp: snapshot.as_ref().map_or(Some(now), |snapshot| snapshot.created_at),
         restore_volume_id: None,
-        encryption_key_id: None,
+        encryption_key_id: key.map(|key| key.id.clone()),
     };
     store::backups::insert(tx, &backup)?;
     store::metadata::merge(tx, Table::Backup, &backup.id, &new.metadata)?;

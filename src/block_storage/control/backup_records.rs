@@ -180,7 +180,7 @@ fn decode(caller: &Caller<'_>, url: &str) -> Result<(Backup, Vec<(String, String
         snapshot_id: uuid("snapshot_id"),
         data_timestamp: time("data_timestamp").or_else(|| time("created_at")),
         restore_volume_id: None,
-        encryption_key_id: None,
+        encryption_key_id: uuid("encryption_key_id"),
     };
     Ok((backup, metadata.collect()))
 }

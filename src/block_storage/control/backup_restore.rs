@@ -4,8 +4,10 @@ use super::authorized::{no_backup, no_volume};
 use super::backups::host_for;
 use super::refusals::{invalid_backup, invalid_volume};
 use super::volume_create::{self, NewVolume};
-use super::{Authorized, Caller};
+use super::{Authorized, Caller, keys};
+use crate::block_storage::key_store::NewKey;
 use crate::block_storage::model::backup::{Backup, RESTORE, Status};
+use crate::block_storage::model::backup_work::{Key, Work};
 use crate::block_storage::model::volume::{self, RESTORE_BACKUP, Volume};
 use crate::block_storage::{rpc, store};
 use crate::database::Transaction;
@@ -29,7 +31,9 @@ pub fn restore(
     let volume = match volume_id {
         Some(id) => {
             let volume = Authorized::<Volume>::load(caller, id, &[])?;
-            caller.database.write(|tx| into_existing(tx, caller, backup, &volume.id))?
+            let key = backup.encryption_key_id.as_deref().map(|id| keys::copy(caller, id)).transpose()?;
+            let write = || caller.database.write(|tx| into_existing(tx, caller, backup, &volume.id, key.as_ref()));
+            keys::with(caller, &key.iter().collect::<Vec<_>>(), write)?
         }
         None => {
             let name = name.map_or_else(|| format!("restore_backup_{}", backup.id), str::to_owned);
@@ -37,9 +41,11 @@ pub fn restore(
                 size_gib: Some(backup.size_gib),
                 name: Some(name),
                 description: Some(DESCRIPTION.to_owned()),
+                backup_id: Some(backup.id.clone()),
+                by_restore: true,
                 ..NewVolume::default()
             };
-            volume_create::create_and(caller, &new, &|tx, volume| order(tx, caller, backup, volume))?.volume
+            volume_create::create(caller, &new)?.volume
         }
     };
     caller.doorbell.ring();
@@ -53,7 +59,14 @@ fn refuse_unready(backup: &Backup) -> Result<()> {
     Err(invalid_backup("Backup status must be available"))
 }
 
-fn into_existing(tx: &mut Transaction<'_>, caller: &Caller<'_>, backup: &Backup, id: &str) -> Result<Volume> {
+/// Orders that a backup is written into a volume, which has the key `key` when that is done.
+fn into_existing(
+    tx: &mut Transaction<'_>,
+    caller: &Caller<'_>,
+    backup: &Backup,
+    id: &str,
+    key: Option<&NewKey>,
+) -> Result<Volume> {
     let volume = store::volumes::lock(tx, id)?.ok_or_else(|| no_volume(id))?;
     if !RESTORE_BACKUP.from.holds(volume.status) {
         return Err(invalid_volume("Volume to be restored to must be available"));
@@ -64,15 +77,28 @@ fn into_existing(tx: &mut Transaction<'_>, caller: &Caller<'_>, backup: &Backup,
             volume.size_gib, backup.size_gib
         )));
     }
-    order(tx, caller, backup, &volume)?;
+    key.map_or(Ok(()), |key| key.hold(tx))?;
+    let key = key.map(|key| Key { id: key.id.clone(), name: key.name.clone() });
+    order(tx, caller, backup, &volume, Work::Restore { creates: false, key })?;
     if !store::volumes::begin(tx, id, &RESTORE_BACKUP, &[])? {
         return Err(invalid_volume("Volume to be restored to must be available"));
     }
     Ok(Volume { status: volume::Status::RestoringBackup, ..volume })
 }
 
+/// Orders that a backup is written into a volume that is about to be made.
+pub(super) fn order_new(
+    tx: &mut Transaction<'_>,
+    caller: &Caller<'_>,
+    backup: &Backup,
+    volume: &Volume,
+    by_restore: bool,
+) -> Result<()> {
+    order(tx, caller, backup, volume, Work::Restore { creates: !by_restore, key: None })
+}
+
 /// Moves the backup, and orders the work.
-fn order(tx: &mut Transaction<'_>, caller: &Caller<'_>, backup: &Backup, volume: &Volume) -> Result<()> {
+fn order(tx: &mut Transaction<'_>, caller: &Caller<'_>, backup: &Backup, volume: &Volume, work: Work) -> Result<()> {
     let now = store::backups::lock(tx, &backup.id)?.ok_or_else(|| no_backup(&backup.id))?;
     refuse_unready(&now)?;
     let host = host_for(caller, tx, &now)?;
@@ -82,5 +108,5 @@ fn order(tx: &mut Transaction<'_>, caller: &Caller<'_>, backup: &Backup, volume:
     }
     let restore_volume_id = Some(volume.id.clone());
     let now = Backup { status: Status::Restoring, host: Some(host), restore_volume_id, ..now };
-    rpc::restore_backup(tx, &caller.requester(), &now)
+    rpc::restore_backup(tx, &caller.requester(), &now, work)
 }

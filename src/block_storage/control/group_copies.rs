@@ -3,8 +3,9 @@
 
 use super::groups::{charge_one, empty};
 use super::refusals::invalid_group;
-use super::volume_create::{Content, NewVolume, place, volume};
+use super::volume_create::{Content, NewVolume, key, place, volume};
 use super::{Authorized, Caller, keys, pools, volumes};
+use crate::block_storage::key_store::NewKey;
 use crate::block_storage::model::group::{COPY, Group};
 use crate::block_storage::model::group_snapshot::GroupSnapshot;
 use crate::block_storage::model::snapshot::Snapshot;
@@ -102,31 +103,55 @@ pub fn create(
         return Err(invalid_group(format!("No valid host to create group {}.", copy.id)));
     }
     volumes::refuse_frozen(caller, Some(host))?;
-    caller.database.write(|tx| {
-        source.hold(tx)?;
-        charge_one(tx, caller, &copy)?;
-        let types = store::groups::volume_types(tx, &origin.id)?;
-        store::groups::insert(tx, &copy, &types)?;
-        let members = source.contents.iter().map(|content| member(tx, caller, &copy, content));
-        let members = members.collect::<Result<_>>()?;
-        rpc::create_group_from_source(tx, &caller.requester(), &copy, members)
-    })?;
+    let made = new_keys(caller, &source.contents)?;
+    let write = || {
+        caller.database.write(|tx| {
+            source.hold(tx)?;
+            charge_one(tx, caller, &copy)?;
+            let types = store::groups::volume_types(tx, &origin.id)?;
+            store::groups::insert(tx, &copy, &types)?;
+            let both = source.contents.iter().zip(&made);
+            let members = both.map(|(content, key)| member(tx, caller, &copy, content, key.as_ref()));
+            let members = members.collect::<Result<_>>()?;
+            rpc::create_group_from_source(tx, &caller.requester(), &copy, members)
+        })
+    };
+    keys::with(caller, &made.iter().flatten().collect::<Vec<_>>(), write)?;
     caller.doorbell.ring();
     Ok(copy)
 }
 
+/// The keys of the volumes of the new group, in their order.
+fn new_keys(caller: &Caller<'_>, contents: &[Content]) -> Result<Vec<Option<NewKey>>> {
+    let mut made: Vec<Option<NewKey>> = Vec::new();
+    for content in contents {
+        let type_id = content.type_id().unwrap_or_default();
+        let encryption = caller.database.read(|c| store::encryption::find(c, type_id));
+        match encryption.and_then(|encryption| key(caller, content, encryption.as_ref())) {
+            Ok(key) => made.push(key),
+            Err(error) => return keys::with(caller, &made.iter().flatten().collect::<Vec<_>>(), || Err(error)),
+        }
+    }
+    Ok(made)
+}
+
 /// Writes one volume of the new group; its id.
-fn member(tx: &mut Transaction<'_>, caller: &Caller<'_>, copy: &Group, content: &Content) -> Result<String> {
+fn member(
+    tx: &mut Transaction<'_>,
+    caller: &Caller<'_>,
+    copy: &Group,
+    content: &Content,
+    key: Option<&NewKey>,
+) -> Result<String> {
     let size_gib = content.size_gib().unwrap_or_default();
     let type_id = content.type_id().unwrap_or_default();
     let volume_type = store::volume_types::find(tx, type_id, Eyes::All)?;
     let volume_type = volume_type.ok_or_else(|| store::volume_types::not_found(type_id))?;
-    let encryption = store::encryption::find(tx, type_id)?;
-    let encryption_key_id = encryption.map(|encryption| keys::create(caller, &encryption)).transpose()?;
+    key.map_or(Ok(()), |key| key.claim(tx))?;
     let new = NewVolume::default();
     let made = Volume {
         group_id: Some(copy.id.clone()),
-        encryption_key_id,
+        encryption_key_id: key.map(|key| key.id.clone()),
         host: copy.host.clone(),
         cluster_name: copy.cluster_name.clone(),
         ..volume(caller, &new, content, &volume_type, size_gib, copy.availability_zone.clone())

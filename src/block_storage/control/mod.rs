@@ -34,6 +34,7 @@ pub mod snapshot_actions;
 pub mod snapshot_metadata;
 pub mod snapshots;
 mod transfer_key;
+mod transfer_passage;
 pub mod transfers;
 pub mod type_encryption;
 pub mod types;

@@ -2,6 +2,7 @@
 //! Volume, snapshots and the quota of both projects move in one transaction; of several who take it, one gets it.
 
 use super::refusals::{invalid_snapshot, invalid_volume};
+use super::transfer_passage::{Passage, Way, move_key};
 use super::{Authorized, Caller, limits, transfer_key};
 use crate::block_storage::model::selection::Selection;
 use crate::block_storage::model::snapshot::{self, Snapshot};
@@ -13,13 +14,13 @@ use crate::block_storage::store::quotas::{Charge, charge, check_volume_size};
 use crate::block_storage::store::transfers::{Lock, no_transfer};
 use crate::config::default;
 use crate::database::Transaction;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
 /// The transfers of one page.
 ///
 /// # Errors
-/// [`Kind::Forbidden`], [`Kind::NotFound`] for an unknown marker, those of the database.
+/// [`crate::Kind::Forbidden`], [`crate::Kind::NotFound`] for an unknown marker, those of the database.
 pub fn list(caller: &Caller<'_>, selection: &Selection) -> Result<Vec<Transfer>> {
     caller.enforce(&rules::GET_ALL)?;
     caller.database.read(|c| store::transfers::page(c, selection))
@@ -39,25 +40,34 @@ pub struct NewTransfer {
 /// Offers a volume; the answer holds the key, which is told once.
 ///
 /// # Errors
-/// [`Kind::InvalidState`], those of the database.
+/// [`crate::Kind::InvalidState`], those of the database.
 pub fn create(caller: &Caller<'_>, volume: &Authorized<Volume>, new: &NewTransfer) -> Result<Transfer> {
     let length = |opt| usize::try_from(caller.config.integer(opt)).unwrap_or_default();
     let (key, lock) = transfer_key::make(
         length(&default::VOLUME_TRANSFER_KEY_LENGTH),
         length(&default::VOLUME_TRANSFER_SALT_LENGTH),
     )?;
-    let transfer = caller.database.write(|tx| offer(tx, &volume.id, new, &lock))?;
+    if volume.status == Status::Available {
+        refuse_encrypted(volume, new)?;
+    }
+    let transfer = move_key(caller, volume, Way::ToService, |passage| {
+        caller.database.write(|tx| offer(tx, &volume.id, new, &lock, passage))
+    })?;
     Ok(Transfer { auth_key: Some(key), ..transfer })
 }
 
-fn offer(tx: &mut Transaction<'_>, volume_id: &str, new: &NewTransfer, lock: &Lock) -> Result<Transfer> {
+fn offer(
+    tx: &mut Transaction<'_>,
+    volume_id: &str,
+    new: &NewTransfer,
+    lock: &Lock,
+    passage: &Passage,
+) -> Result<Transfer> {
     let volume = store::volumes::lock(tx, volume_id)?.ok_or_else(|| super::authorized::no_volume(volume_id))?;
     if volume.status != Status::Available {
         return Err(invalid_volume("status must be available"));
     }
-    if volume.encryption_key_id.is_some() {
-        refuse_encrypted(new)?;
-    }
+    refuse_encrypted(&volume, new)?;
     if !new.no_snapshots {
         let own = store::snapshots::of_volume(tx, volume_id)?;
         if let Some(busy) = own.iter().find(|snapshot| snapshot.status != snapshot::Status::Available) {
@@ -70,11 +80,12 @@ fn offer(tx: &mut Transaction<'_>, volume_id: &str, new: &NewTransfer, lock: &Lo
         name: new.name.clone(),
         created_at: Some(Timestamp::now()),
         no_snapshots: new.no_snapshots,
-        source_project_id: Some(volume.project_id),
+        source_project_id: Some(volume.project_id.clone()),
         destination_project_id: None,
         accepted: false,
         auth_key: None,
     };
+    passage.write(tx, &volume)?;
     if !store::volumes::begin(tx, volume_id, &OFFER, &[])? {
         return Err(unexpected(&transfer, "available"));
     }
@@ -82,37 +93,45 @@ fn offer(tx: &mut Transaction<'_>, volume_id: &str, new: &NewTransfer, lock: &Lo
     Ok(transfer)
 }
 
-/// A key of an encrypted volume goes to the key store of its new owner, which is not built yet.
-fn refuse_encrypted(new: &NewTransfer) -> Result<()> {
+/// The key of an encrypted volume goes along, and its snapshots have the same one.
+fn refuse_encrypted(volume: &Volume, new: &NewTransfer) -> Result<()> {
+    if volume.encryption_key_id.is_none() {
+        return Ok(());
+    }
     if !new.encrypted {
         return Err(invalid_volume("transferring encrypted volume is not supported"));
     }
     if new.no_snapshots {
         return Err(invalid_volume("transferring an encrypted volume without its snapshots is not supported"));
     }
-    Err(Error::new(Kind::NotImplemented, "Transfers of encrypted volumes are not implemented."))
+    Ok(())
 }
 
 /// Takes the offer of a volume back. Where the volume has left the status of an offer, only the transfer ends.
 ///
 /// # Errors
-/// [`Kind::NotFound`] where it has ended meanwhile, those of the database.
+/// [`crate::Kind::NotFound`] where it has ended meanwhile, those of the database.
 pub fn delete(caller: &Caller<'_>, transfer: &Authorized<Transfer>) -> Result<()> {
-    caller.database.write(|tx| {
-        // The volume first, as those who take it do.
-        store::volumes::lock(tx, &transfer.volume_id)?;
-        if !store::transfers::end(tx, &transfer.id, None)? {
-            return Err(no_transfer(&transfer.id));
-        }
-        store::volumes::begin(tx, &transfer.volume_id, &WITHDRAW, &[]).map(|_| ())
+    let offered = caller.database.read(|c| store::volumes::by_id(c, &transfer.volume_id))?;
+    let offered = offered.ok_or_else(|| no_transfer(&transfer.id))?;
+    move_key(caller, &offered, Way::ToCaller, |passage| {
+        caller.database.write(|tx| {
+            // The volume first, as those who take it do.
+            let volume = store::volumes::lock(tx, &transfer.volume_id)?.ok_or_else(|| no_transfer(&transfer.id))?;
+            if !store::transfers::end(tx, &transfer.id, None)? {
+                return Err(no_transfer(&transfer.id));
+            }
+            passage.write(tx, &volume)?;
+            store::volumes::begin(tx, &transfer.volume_id, &WITHDRAW, &[]).map(|_| ())
+        })
     })
 }
 
 /// Takes a volume that somebody offers.
 ///
 /// # Errors
-/// [`Kind::Forbidden`], [`Kind::NotFound`], [`Kind::Invalid`] for a wrong key, [`Kind::InvalidState`],
-/// [`Kind::OverQuota`], those of the database.
+/// [`crate::Kind::Forbidden`], [`crate::Kind::NotFound`], [`crate::Kind::Invalid`] for a wrong key, [`crate::Kind::InvalidState`],
+/// [`crate::Kind::OverQuota`], those of the database.
 pub fn accept(caller: &Caller<'_>, id: &str, key: &str) -> Result<Transfer> {
     caller.enforce(&rules::ACCEPT)?;
     let lock = caller.database.read(|c| store::transfers::lock_of(c, id))?.ok_or_else(|| no_transfer(id))?;
@@ -120,10 +139,15 @@ pub fn accept(caller: &Caller<'_>, id: &str, key: &str) -> Result<Transfer> {
         log::warn!("transfer {id}: a wrong key was given");
         return Err(Error::invalid(format!("Invalid auth key: Attempt to transfer {id} with invalid auth key.")));
     }
-    caller.database.write(|tx| take(tx, caller, id))
+    let offered = caller.database.read(|c| {
+        let Some(transfer) = store::transfers::by_id(c, id)? else { return Ok(None) };
+        store::volumes::by_id(c, &transfer.volume_id)
+    })?;
+    let offered = offered.ok_or_else(|| no_transfer(id))?;
+    move_key(caller, &offered, Way::ToCaller, |passage| caller.database.write(|tx| take(tx, caller, id, passage)))
 }
 
-fn take(tx: &mut Transaction<'_>, caller: &Caller<'_>, id: &str) -> Result<Transfer> {
+fn take(tx: &mut Transaction<'_>, caller: &Caller<'_>, id: &str, passage: &Passage) -> Result<Transfer> {
     let transfer = store::transfers::by_id(tx, id)?.ok_or_else(|| no_transfer(id))?;
     let volume = store::volumes::lock(tx, &transfer.volume_id)?
         .ok_or_else(|| super::authorized::no_volume(&transfer.volume_id))?;
@@ -151,6 +175,7 @@ fn take(tx: &mut Transaction<'_>, caller: &Caller<'_>, id: &str) -> Result<Trans
     if !store::transfers::end(tx, id, Some(project_id))? {
         return Err(no_transfer(id));
     }
+    passage.write(tx, &volume)?;
     let owner = [("project_id", project_id.into()), ("user_id", user_id.into())];
     if !store::volumes::begin(tx, &volume.id, &ACCEPT, &owner)? {
         return Err(unexpected(&transfer, "awaiting-transfer"));

@@ -1,9 +1,12 @@
-//! A new volume: empty, from a snapshot, or from another volume. Everything that can be wrong is found before the one
+//! A new volume: empty, from a snapshot, from another volume, or from a backup. Everything that can be wrong is found before the one
 //! transaction that writes the volume, charges the project, and orders the work.
 
 use super::authorized::{no_snapshot, no_volume};
-use super::refusals::{invalid_input, invalid_snapshot, invalid_volume, list};
-use super::{Authorized, Caller, group_members, keys, limits, types};
+use super::refusals::{invalid_backup, invalid_input, invalid_snapshot, invalid_volume, list};
+use super::{Authorized, Caller, backup_restore, group_members, keys, limits, types};
+use crate::block_storage::key_store::NewKey;
+use crate::block_storage::model::backup::{Backup, RESTORE};
+use crate::block_storage::model::encryption::TypeEncryption;
 use crate::block_storage::model::group::Group;
 use crate::block_storage::model::service;
 use crate::block_storage::model::snapshot::{CREATE_VOLUME, Snapshot};
@@ -17,7 +20,7 @@ use crate::block_storage::store::volume_types::Eyes;
 use crate::block_storage::{rpc, store};
 use crate::config::{Config, default as options};
 use crate::database::Transaction;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
 /// What the caller wants.
@@ -43,6 +46,8 @@ pub struct NewVolume {
     pub image: Option<String>,
     /// The backup whose content it gets.
     pub backup_id: Option<String>,
+    /// Whether that is what a restore asks for, which leaves a volume that fails in `error_restoring`.
+    pub by_restore: bool,
     /// The group that it belongs to.
     pub group_id: Option<String>,
     /// Where it should be in terms of others.
@@ -54,13 +59,15 @@ pub(super) enum Content {
     Empty,
     Snapshot(Box<(Authorized<Snapshot>, Volume)>),
     Volume(Box<Authorized<Volume>>),
+    /// Written by a backup service, once a volume service has made the empty volume.
+    Backup(Box<Authorized<Backup>>),
 }
 
 impl Content {
     /// The volume on whose backend the content lies.
     fn volume(&self) -> Option<&Volume> {
         match self {
-            Self::Empty => None,
+            Self::Empty | Self::Backup(_) => None,
             Self::Snapshot(both) => Some(&both.1),
             Self::Volume(volume) => Some(volume.as_ref()),
         }
@@ -84,13 +91,24 @@ impl Content {
             Self::Empty => None,
             Self::Snapshot(both) => Some(both.0.volume_size_gib),
             Self::Volume(volume) => Some(volume.size_gib),
+            Self::Backup(backup) => Some(backup.size_gib),
+        }
+    }
+
+    /// The key that the content is encrypted with.
+    fn key_id(&self) -> Option<&str> {
+        match self {
+            Self::Empty => None,
+            Self::Snapshot(both) => both.0.encryption_key_id.as_deref().or(both.1.encryption_key_id.as_deref()),
+            Self::Volume(volume) => volume.encryption_key_id.as_deref(),
+            Self::Backup(backup) => backup.encryption_key_id.as_deref(),
         }
     }
 
     /// The type of the content.
     pub(super) fn type_id(&self) -> Option<&str> {
         match self {
-            Self::Empty => None,
+            Self::Empty | Self::Backup(_) => None,
             Self::Snapshot(both) => Some(&both.0.volume_type_id),
             Self::Volume(volume) => Some(&volume.volume_type_id),
         }
@@ -100,21 +118,9 @@ impl Content {
 /// Makes a volume, which then waits for a volume service.
 ///
 /// # Errors
-/// [`Kind::NotFound`] for what it is to be made of, [`Kind::Forbidden`], [`Kind::Invalid`], [`Kind::InvalidState`],
-/// [`Kind::OverQuota`], [`Kind::NotImplemented`], those of the database.
+/// [`crate::Kind::NotFound`] for what it is to be made of, [`crate::Kind::Forbidden`], [`crate::Kind::Invalid`], [`crate::Kind::InvalidState`],
+/// [`crate::Kind::OverQuota`], [`crate::Kind::NotImplemented`], those of the database.
 pub fn create(caller: &Caller<'_>, new: &NewVolume) -> Result<VolumeDetails> {
-    create_and(caller, new, &|_, _| Ok(()))
-}
-
-/// As [`create`], with something that happens to the volume in the same transaction.
-///
-/// # Errors
-/// As [`create`], and those of `also`.
-pub(super) fn create_and(
-    caller: &Caller<'_>,
-    new: &NewVolume,
-    also: &dyn Fn(&mut Transaction<'_>, &Volume) -> Result<()>,
-) -> Result<VolumeDetails> {
     let named = new.volume_type.as_deref().filter(|text| !text.is_empty());
     let named = named.map(|text| types::resolve(caller, text)).transpose()?;
     let content = content(caller, new)?;
@@ -135,61 +141,75 @@ pub(super) fn create_and(
     let wanted = group.as_ref().and_then(|group| group.availability_zone.as_deref());
     let zone = zone(caller, wanted.or(new.availability_zone.as_deref()), &content, &volume_type)?;
     let encryption = caller.database.read(|c| store::encryption::find(c, &volume_type.id))?;
-    // The key of the content would be copied; the one key that there is needs no copy.
-    let encryption_key_id = encryption.map(|encryption| keys::create(caller, &encryption)).transpose()?;
     if volume_type.is_multiattach() {
-        if encryption_key_id.is_some() {
+        if encryption.is_some() {
             return Err(invalid_volume("Multiattach cannot be used with encrypted volumes."));
         }
         caller.enforce(&rules::MULTIATTACH)?;
     }
+    let key = key(caller, &content, encryption.as_ref())?;
     let group_id = group.as_ref().map(|group| group.id.clone());
+    let encryption_key_id = key.as_ref().map(|key| key.id.clone());
     let volume = Volume { group_id, encryption_key_id, ..volume(caller, new, &content, &volume_type, size_gib, zone) };
-    let details = caller.database.write(|tx| {
-        if let Some(group) = &group {
-            group_members::hold(tx, group, content.volume())?;
-        }
-        let details = place(tx, caller, new, &content, &volume, &volume_type.name)?;
-        also(tx, &details.volume)?;
-        Ok(details)
-    })?;
+    let write = || {
+        caller.database.write(|tx| {
+            if let Some(group) = &group {
+                group_members::hold(tx, group, content.volume())?;
+            }
+            key.iter().try_for_each(|key| key.claim(tx))?;
+            place(tx, caller, new, &content, &volume, &volume_type.name)
+        })
+    };
+    let keys: Vec<&NewKey> = key.iter().collect();
+    let details = keys::with(caller, &keys, write)?;
     caller.doorbell.ring();
     Ok(details)
+}
+
+/// The key of a volume with this content, of a type that is encrypted like this. Content is encrypted already, or not:
+/// what was backed up without encryption is written back as it is.
+///
+/// # Errors
+/// [`crate::Kind::Invalid`] where the key store has none, or where encrypted content would lie in a volume without a key.
+pub(super) fn key(
+    caller: &Caller<'_>,
+    content: &Content,
+    encryption: Option<&TypeEncryption>,
+) -> Result<Option<NewKey>> {
+    match (encryption, content.key_id(), content) {
+        (Some(_), Some(id), _) => keys::copy(caller, id).map(Some),
+        (Some(_), None, Content::Backup(_)) | (None, None, _) => Ok(None),
+        (Some(encryption), None, _) => keys::create(caller, encryption).map(Some),
+        (None, Some(_), Content::Backup(_)) => {
+            Err(invalid_input("The backup is of an encrypted volume: the volume must have the same volume type."))
+        }
+        (None, Some(_), _) => Ok(None),
+    }
 }
 
 fn content(caller: &Caller<'_>, new: &NewVolume) -> Result<Content> {
     let snapshot = new.snapshot_id.as_deref().map(|id| Authorized::<Snapshot>::load(caller, id, &[])).transpose()?;
     let source = new.source_volid.as_deref().map(|id| Authorized::<Volume>::load_as_source(caller, id)).transpose()?;
-    let given = [snapshot.is_some(), source.is_some(), new.image.is_some(), new.backup_id.is_some()];
+    let backup = new.backup_id.as_deref().map(|id| Authorized::<Backup>::load(caller, id, &[])).transpose()?;
+    let given = [snapshot.is_some(), source.is_some(), new.image.is_some(), backup.is_some()];
     if given.into_iter().filter(|given| *given).count() > 1 {
         return Err(invalid_input("May specify only one of backup, imageRef, snapshot, source volume"));
     }
-    Ok(match (snapshot, source) {
-        (Some(snapshot), _) => Content::of_snapshot(caller, snapshot)?,
-        (None, Some(source)) => Content::of_volume(source),
-        (None, None) => Content::Empty,
+    Ok(match (snapshot, source, backup) {
+        (Some(snapshot), _, _) => Content::of_snapshot(caller, snapshot)?,
+        (None, Some(source), _) => Content::of_volume(source),
+        (None, None, Some(backup)) => Content::Backup(Box::new(backup)),
+        (None, None, None) => Content::Empty,
     })
 }
 
-/// Images, backups and groups can not be served yet: the caller learns what is missing.
+/// Images can not be served yet: the caller learns what is missing.
 fn refuse_what_is_not_built(caller: &Caller<'_>, new: &NewVolume) -> Result<()> {
     if new.image.is_some() {
         caller.enforce(&rules::CREATE_FROM_IMAGE)?;
         return Err(Error::invalid("Invalid image identifier or unable to access requested image."));
     }
-    if let Some(id) = &new.backup_id {
-        let there = caller.database.read(|c| store::sources::has_backup(c, id))?;
-        return Err(missing_or_not_built(there, "Backup", id));
-    }
     Ok(())
-}
-
-fn missing_or_not_built(there: bool, noun: &str, id: &str) -> Error {
-    if there {
-        Error::new(Kind::NotImplemented, format!("{noun} {id} can not be used for a new volume."))
-    } else {
-        Error::not_found(format!("{noun} {id} could not be found."))
-    }
 }
 
 /// The size that is wanted, or that of the content.
@@ -281,6 +301,16 @@ fn check_content(content: &Content, size_gib: i64) -> Result<()> {
                  original volume size."
             )))
         }
+        Content::Backup(backup) => {
+            refuse_unusable_backup(backup)?;
+            let content_gib = backup.size_gib;
+            if size_gib >= content_gib {
+                return Ok(());
+            }
+            Err(invalid_input(format!(
+                "Volume size {size_gib}GB cannot be smaller than the backup size {content_gib}GB. It must be >= backup size."
+            )))
+        }
     }
 }
 
@@ -296,6 +326,13 @@ fn refuse_unusable_volume(volume: &Volume) -> Result<()> {
         return Ok(());
     }
     Err(invalid_volume("Originating source volume status must be one of 'available, in-use' values"))
+}
+
+fn refuse_unusable_backup(backup: &Backup) -> Result<()> {
+    if RESTORE.from.holds(backup.status) {
+        return Ok(());
+    }
+    Err(invalid_backup("Originating backup status must be one of 'available' values"))
 }
 
 /// The zone of the volume; `None` where its type lets the scheduler choose among several.
@@ -418,7 +455,7 @@ pub(super) fn place(
 ) -> Result<VolumeDetails> {
     // The source is held, so that it is still there and whole when the order is.
     let source = match content {
-        Content::Empty => None,
+        Content::Empty | Content::Backup(_) => None,
         Content::Snapshot(both) => {
             let (snapshot, volume) = &**both;
             let source = store::volumes::lock(tx, &volume.id)?.ok_or_else(|| no_volume(&volume.id))?;
@@ -446,7 +483,7 @@ pub(super) fn place(
     store::metadata::merge(tx, Table::Volume, &volume.id, &new.metadata)?;
     if volume.bootable {
         match content {
-            Content::Empty => {}
+            Content::Empty | Content::Backup(_) => {}
             Content::Snapshot(both) => {
                 store::metadata::copy_image_metadata(tx, Source::Snapshot(&both.0.id), &volume.id)?;
             }
@@ -456,6 +493,9 @@ pub(super) fn place(
         }
     }
     rpc::create_volume(tx, &caller.requester(), volume, source.as_ref(), &new.hints)?;
+    if let Content::Backup(backup) = content {
+        backup_restore::order_new(tx, caller, backup, volume, new.by_restore)?;
+    }
     let details = VolumeDetails::bare(volume.clone(), Some(type_name.to_owned()));
     Ok(VolumeDetails { metadata: new.metadata.clone(), ..details })
 }

@@ -1,7 +1,7 @@
 //! The end of a volume: at once where no service has it, otherwise by order.
 
 use super::refusals::invalid_volume;
-use super::{Authorized, Caller, limits, volumes};
+use super::{Authorized, Caller, keys, limits, volumes};
 use crate::block_storage::model::snapshot;
 use crate::block_storage::model::status::{From, Status as _};
 use crate::block_storage::model::volume::{self, Move, Status, Volume};
@@ -28,6 +28,9 @@ pub struct How {
 /// [`crate::Kind::InvalidState`], [`crate::Kind::Invalid`] on a frozen backend, those of the database.
 pub fn delete(caller: &Caller<'_>, volume: &Authorized<Volume>, how: How) -> Result<()> {
     if volume.host.is_none() && caller.database.write(|tx| delete_at_once(tx, caller, &volume.id))? {
+        if volume.encryption_key_id.is_some() {
+            keys::sweep(caller);
+        }
         return Ok(());
     }
     if how.unmanage {
@@ -65,6 +68,7 @@ pub(super) fn remove_at_once(tx: &mut Transaction<'_>, caller: &Caller<'_>, volu
         };
         charge(tx, &released, &limits::configured(caller.config))?;
     }
+    store::keys::release(tx, volume.encryption_key_id.as_deref(), &volume.project_id)?;
     store::volumes::remove(tx, &volume.id).map(|_| ())
 }
 

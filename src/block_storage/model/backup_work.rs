@@ -4,12 +4,17 @@
 use super::work::Requester;
 
 /// One kind of work; the row of the backup tells the rest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Work {
     /// Copies a volume or a snapshot into a backup.
     Create,
     /// Writes a backup into the volume that its row names, as soon as that has been made.
-    Restore,
+    Restore {
+        /// Whether that ends the creation of the volume, rather than what is done to one that there is.
+        creates: bool,
+        /// The key that the volume has afterwards; `None` where it has the right one already.
+        key: Option<Key>,
+    },
     /// Removes a backup.
     Delete {
         /// Even where its objects can not be found.
@@ -17,12 +22,21 @@ pub enum Work {
     },
 }
 
+/// A key that an order holds until it ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// Its id.
+    pub id: String,
+    /// The name under which it is announced; `None` of the key that all have.
+    pub name: Option<String>,
+}
+
 impl Work {
     /// The name under which the order is kept.
-    pub fn kind(self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self {
             Self::Create => "create_backup",
-            Self::Restore => "restore_backup",
+            Self::Restore { .. } => "restore_backup",
             Self::Delete { .. } => "delete_backup",
         }
     }

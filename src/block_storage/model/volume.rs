@@ -297,6 +297,10 @@ pub const RESTORE_BACKUP: Move =
     Transition::to("restore backup", From::Only(&[Status::Available]), Status::RestoringBackup)
         .ends(Some(Status::Available), Status::ErrorRestoring);
 
+/// As [`RESTORE_BACKUP`], of a volume that is made of the backup.
+pub const RESTORE_INTO_NEW: Move =
+    Transition { name: "create, from a backup (3.47)", failed: Some(Status::Error), ..RESTORE_BACKUP };
+
 /// Gets the content of its newest snapshot again.
 pub const REVERT: Move = Transition::to("revert", From::Only(&[Status::Available]), Status::Reverting)
     .ends(Some(Status::Available), Status::Error);
@@ -321,6 +325,7 @@ pub const MOVES: &[&Move] = &[
     &BACK_UP,
     &BACK_UP_ATTACHED,
     &RESTORE_BACKUP,
+    &RESTORE_INTO_NEW,
     &REVERT,
     &UPDATE,
     &WRITE_METADATA,

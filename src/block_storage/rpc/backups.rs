@@ -20,9 +20,9 @@ pub fn create_backup(tx: &mut Transaction<'_>, requester: &Requester, backup: &B
 }
 
 /// Orders that a backup in status `restoring` is written into the volume that its row names, as soon as that has been
-/// made.
-pub fn restore_backup(tx: &mut Transaction<'_>, requester: &Requester, backup: &Backup) -> Result<()> {
-    place(tx, requester, backup, Work::Restore)
+/// made. `work` is a [`Work::Restore`].
+pub fn restore_backup(tx: &mut Transaction<'_>, requester: &Requester, backup: &Backup, work: Work) -> Result<()> {
+    place(tx, requester, backup, work)
 }
 
 /// Orders the end of a backup in status `deleting`.

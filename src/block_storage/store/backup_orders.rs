@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use serde_json::{Value as Json, json};
 
-use crate::block_storage::model::backup_work::{Order, Work};
+use crate::block_storage::model::backup_work::{Key, Order, Work};
 use crate::block_storage::model::work::Requester;
 use crate::database::orders::{self, Standing, Taken};
 use crate::database::{Connection, Transaction};
@@ -67,6 +67,11 @@ impl Deref for Held {
 pub fn place(tx: &mut Transaction<'_>, order: &Order) -> Result<()> {
     let payload = json!({
         "force": order.work == Work::Delete { force: true },
+        "creates": matches!(order.work, Work::Restore { creates: true, .. }),
+        "key": match &order.work {
+            Work::Restore { key: Some(key), .. } => json!({"id": key.id, "name": key.name}),
+            _ => Json::Null,
+        },
         "request_id": order.requester.request_id,
         "project_id": order.requester.project_id,
         "user_id": order.requester.user_id,
@@ -125,8 +130,13 @@ pub fn free(tx: &mut Transaction<'_>, host: &str) -> Result<u64> {
 fn read(standing: Standing) -> Option<Waiting> {
     let json: Json = serde_json::from_str(&standing.order.payload).ok()?;
     let text = |name: &str| json.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
-    let force = json.get("force").and_then(Json::as_bool).unwrap_or(false);
-    let work = [Work::Create, Work::Restore, Work::Delete { force }]
+    let flag = |name: &str| json.get(name).and_then(Json::as_bool).unwrap_or(false);
+    let (creates, force) = (flag("creates"), flag("force"));
+    let key = json.get("key").and_then(|key| {
+        let text = |name: &str| key.get(name).and_then(Json::as_str).map(str::to_owned);
+        Some(Key { id: text("id")?, name: text("name") })
+    });
+    let work = [Work::Create, Work::Restore { creates, key }, Work::Delete { force }]
         .into_iter()
         .find(|work| work.kind() == standing.order.kind)?;
     let order = Order {

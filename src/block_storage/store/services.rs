@@ -72,10 +72,15 @@ pub fn find(c: &mut Connection, host: &str, binary: &str) -> Result<Option<Servi
 pub fn register(tx: &mut Transaction<'_>, host: &str, binary: &str, zone: &str, enabled: bool) -> Result<Service> {
     if let Some(found) = find(tx, host, binary)? {
         tx.execute(
-            "UPDATE services SET availability_zone = ?, rpc_current_version = ?, object_current_version = ? WHERE id = ?",
+            // No driver replicates; as with Cinder, one that failed over stays so until it fails back.
+            "UPDATE services SET availability_zone = ?, rpc_current_version = ?, object_current_version = ?, \
+             replication_status = CASE WHEN replication_status = 'failed-over' THEN 'failed-over' ELSE 'disabled' END \
+             WHERE id = ?",
             &[zone.into(), rpc_version(binary).into(), OBJECT_VERSION.into(), found.id.into()],
         )?;
-        return Ok(Service { availability_zone: Some(zone.to_owned()), ..found });
+        let failed_over = found.replication_status.clone().filter(|status| status == "failed-over");
+        let replication_status = failed_over.or_else(|| Some("disabled".to_owned()));
+        return Ok(Service { availability_zone: Some(zone.to_owned()), replication_status, ..found });
     }
     let uuid = uuid::Uuid::new_v4().to_string();
     let id = tx.insert_id(

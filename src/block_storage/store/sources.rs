@@ -1,5 +1,4 @@
-//! What a new volume asks of nouns that have stores of their own elsewhere, or none yet: how two types are encrypted,
-//! backups.
+//! What a new volume asks of nouns that have stores of their own elsewhere: how two types are encrypted.
 
 use super::encryption;
 use crate::block_storage::model::encryption::TypeEncryption;
@@ -14,13 +13,4 @@ pub fn same_encryption(connection: &mut Connection, one: &str, other: &str) -> R
     let one = encryption::find(connection, one)?;
     let other = encryption::find(connection, other)?;
     Ok(one.as_ref().map(TypeEncryption::method) == other.as_ref().map(TypeEncryption::method))
-}
-
-/// Whether there is a backup with this id.
-///
-/// # Errors
-/// As all statements.
-pub fn has_backup(connection: &mut Connection, id: &str) -> Result<bool> {
-    let sql = "SELECT 1 FROM backups WHERE id = ? AND deleted = false";
-    Ok(connection.row(sql, &[id.into()], |_| Ok(()))?.is_some())
 }

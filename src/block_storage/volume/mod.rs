@@ -31,6 +31,7 @@ pub(super) use work::format_of;
 
 /// What all threads of one volume service share.
 struct Shared {
+    config: Arc<Config>,
     database: Database,
     settings: Settings,
     backends: Vec<Backend>,
@@ -86,9 +87,10 @@ pub fn places(config: &Config) -> Result<Vec<Place>> {
 /// be started.
 pub fn start(config: Arc<Config>, database: Database) -> Result<RunningRole> {
     let shared = Arc::new(Shared {
-        database,
         settings: Settings::read(&config),
         backends: backends::open(&config)?,
+        config: config.clone(),
+        database,
         owner: format!("{}-{}", std::process::id(), uuid::Uuid::new_v4()),
         calls: Calls::default(),
     });

@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use super::backends::{Backend, State, TAKEN};
 use super::{Shared, recovery};
+use crate::block_storage::key_store::{Holder, KeyStore};
 use crate::block_storage::model::service::VOLUME;
-use crate::block_storage::store::{answers, messages, pools, services};
+use crate::block_storage::store::{answers, keys, messages, pools, services};
 use crate::error::Result;
 
 /// Reports until the service stops.
@@ -22,6 +23,7 @@ pub(super) fn run(shared: &Shared) {
             pools_at = Instant::now();
         }
         round(shared, pools);
+        remove_loose_keys(shared);
         if messages_at.is_none_or(|at| at.elapsed() >= shared.settings.message_reap_interval) {
             messages_at = Some(Instant::now());
             if let Err(error) = shared.database.write(answers::remove_unfetched) {
@@ -33,6 +35,17 @@ pub(super) fn run(shared: &Shared) {
                 Err(error) => log::warn!("old messages stay: {error}"),
             }
         }
+    }
+}
+
+/// Removes the keys of volumes and backups that are gone, and those of requests that came to nothing. Where keys are not
+/// kept by this service there are none.
+fn remove_loose_keys(shared: &Shared) {
+    match shared.database.read(|c| keys::due(c, None, 1)) {
+        Ok(due) if due.is_empty() => {}
+        // A store that can not be opened has said why.
+        Ok(_) => drop(KeyStore::open(&shared.config, &shared.database).map(|store| store.sweep(Holder::Service))),
+        Err(error) => log::warn!("keys that are due are removed later: {error}"),
     }
 }
 

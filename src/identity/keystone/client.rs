@@ -135,6 +135,14 @@ impl Client {
         }
     }
 
+    /// The service's own token.
+    ///
+    /// # Errors
+    /// `Unavailable` where Keystone does not answer, or gives none.
+    pub(super) fn token(&self) -> Result<Secret> {
+        self.own_token(None).map(|own| own.text)
+    }
+
     /// The service's own token; another than `stale` where Keystone no longer takes that one.
     fn own_token(&self, stale: Option<&OwnToken>) -> Result<OwnToken> {
         let fresh = |own: &&OwnToken| {

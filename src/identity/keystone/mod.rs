@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::headers::Headers;
-use super::{Authenticate, Context};
+use super::{Authenticate, Context, Secret};
 use crate::config::{Config, keystone_authtoken as options};
 use crate::error::{Error, Kind, Result};
 use crate::gateway::Request;
@@ -36,6 +36,14 @@ pub struct Keystone {
     service_type: Option<String>,
     delay_decision: bool,
     challenge: String,
+}
+
+/// A token of the service user of `[keystone_authtoken]`, asked for anew.
+///
+/// # Errors
+/// `Invalid` where an option is missing or a file can not be read; `Unavailable` where Keystone gives none.
+pub fn own_token(config: &Config) -> Result<Secret> {
+    Client::new(config)?.token()
 }
 
 impl Keystone {

@@ -124,8 +124,9 @@ fn origin(job: &Job<'_>, backup: Backup) -> Result<Origin> {
     })?;
     let volume = volume.ok_or_else(|| missing("Volume", &backup.volume_id))?;
     let place = job.shared.place_of(&volume)?;
-    if volume.encryption_key_id.is_some() {
-        return Err(Error::unavailable("Backups of encrypted volumes need a key manager.", "none is configured"));
+    if volume.encryption_key_id.is_some() && backup.encryption_key_id.is_none() {
+        let text = "The backup of an encrypted volume needs a copy of its key.";
+        return Err(Error::unavailable(text, "another API made the backup"));
     }
     if let Some(parent) = &parent
         && volume.size_gib > parent.size_gib

@@ -3,7 +3,7 @@
 use super::{Job, events};
 use crate::block_storage::model::backup::{Backup, DELETE, Status};
 use crate::block_storage::store::quotas::{self, Charge};
-use crate::block_storage::store::{Outcome, backups};
+use crate::block_storage::store::{Outcome, backups, keys};
 use crate::error::{Error, Result};
 
 pub(super) fn run(job: &Job<'_>, force: bool) -> Result<()> {
@@ -27,6 +27,7 @@ pub(super) fn run(job: &Job<'_>, force: bool) -> Result<()> {
                 if !backups::finish(tx, &backup.id, &DELETE, Outcome::Done, &[])? {
                     return Err(Error::conflict("The backup's status was changed while it was being removed."));
                 }
+                keys::release(tx, backup.encryption_key_id.as_deref(), &backup.project_id)?;
                 match &backup.parent_id {
                     Some(parent) => backups::count_dependents(tx, parent),
                     None => Ok(()),

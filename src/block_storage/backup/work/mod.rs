@@ -12,7 +12,7 @@ use crate::block_storage::model::backup_work::{Order, Work};
 use crate::block_storage::model::service::is_folder_driver;
 use crate::block_storage::model::snapshot;
 use crate::block_storage::model::status::Status as _;
-use crate::block_storage::model::volume::{self, AttachStatus, Volume};
+use crate::block_storage::model::volume::{self, AttachStatus, RESTORE_BACKUP, RESTORE_INTO_NEW, Volume};
 use crate::block_storage::model::work::Requester;
 use crate::block_storage::store::backup_orders::{self as orders, Held};
 use crate::block_storage::store::messages::{self, Event};
@@ -32,10 +32,12 @@ const MAX_BEGINNINGS: i64 = 5;
 pub(super) fn run(shared: &Shared, order: &Held) -> Result<()> {
     let job = Job { shared, order };
     fault::point_of(order.work.kind(), "begun");
-    match order.work {
+    match &order.work {
         Work::Create => create::run(&job),
-        Work::Restore => restore::run(&job),
-        Work::Delete { force } => delete::run(&job, force),
+        Work::Restore { creates, key } => {
+            restore::run(&job, if *creates { &RESTORE_INTO_NEW } else { &RESTORE_BACKUP }, key.as_ref())
+        }
+        Work::Delete { force } => delete::run(&job, *force),
     }
 }
 
@@ -140,7 +142,7 @@ pub(super) fn settle(tx: &mut Transaction<'_>, shared: &Shared, found: &Backup) 
         Status::Restoring => {
             backups::finish(tx, &found.id, &backup::RESTORE, Outcome::Failed, &[])?;
             if let Some(id) = &found.restore_volume_id {
-                volumes::finish(tx, id, &volume::RESTORE_BACKUP, Outcome::Failed, &[])?;
+                volumes::finish(tx, id, &RESTORE_BACKUP, Outcome::Failed, &[])?;
             }
             messages::create(tx, &requester, &found.id, events::RESTORE_FAILED, ttl)
         }

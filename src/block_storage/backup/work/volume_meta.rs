@@ -64,6 +64,27 @@ pub(super) fn read(meta: &str) -> Result<Json> {
     Ok(all)
 }
 
+/// Refuses to write what was encrypted into a volume that is encrypted in another way, or not at all.
+///
+/// # Errors
+/// `Unavailable` in Cinder's words.
+pub(super) fn check_encryption(volume: &Volume, backup: &Backup, all: &Json) -> Result<()> {
+    let base = all.get(BASE);
+    let text = |key: &str| base.and_then(|base| base.get(key)).and_then(Json::as_str);
+    let (Some(_), Some(from)) = (text("encryption_key_id"), text("volume_type_id")) else { return Ok(()) };
+    if from != volume.volume_type_id {
+        let text = format!(
+            "The source volume type '{from}' is different than the destination volume type '{}'.",
+            volume.volume_type_id
+        );
+        return Err(Error::unavailable(text, "the backup is encrypted"));
+    }
+    if backup.encryption_key_id.is_none() {
+        return Err(Error::unavailable("The backup's key is not known.", "its record names none"));
+    }
+    Ok(())
+}
+
 /// Gives a volume what a backup kept: metadata, what the image said, and, where the volume was made for the restore, name
 /// and description.
 pub(super) fn restore(tx: &mut Transaction<'_>, volume: &Volume, all: &Json) -> Result<()> {

@@ -4,7 +4,7 @@ use super::Job;
 use crate::block_storage::model::snapshot::{self, Snapshot};
 use crate::block_storage::model::volume::{AttachStatus, DELETE, Status, Volume};
 use crate::block_storage::store::quotas::Charge;
-use crate::block_storage::store::{Outcome, pools, snapshots, volumes};
+use crate::block_storage::store::{Outcome, keys, pools, snapshots, volumes};
 use crate::database::Transaction;
 use crate::error::{Error, Result};
 
@@ -75,6 +75,7 @@ fn finish(tx: &mut Transaction<'_>, job: &Job<'_>, volume: &Volume, own: &[Snaps
         // Somebody has reset its status meanwhile; but its disk is gone.
         volumes::remove(tx, &volume.id)?;
     }
+    keys::release(tx, volume.encryption_key_id.as_deref(), &volume.project_id)?;
     let host = volume.host.as_deref().unwrap_or_default();
     pools::promise(tx, host, -volume.size_gib, true)?;
     pools::promise(tx, host, -own.iter().map(|snapshot| snapshot.volume_size_gib).sum::<i64>(), false)
