@@ -44,43 +44,63 @@ def _is(expected, key, length=None):
     return check
 
 
+class Side:
+    """One implementation of the API: the port of the web server, the path before its resources, and its processes."""
+
+    def __init__(self, port, base, web, app, label="", timeout_s=5):
+        self.port, self.base, self.web, self.app, self.label, self.timeout_s = port, base, web, app, label, timeout_s
+
+    def target(self, name, project, where, check, **more):
+        """A request of a project to be measured."""
+        return Target(name + self.label, self.port, check, web=self.web, app=self.app, path=self.base + where,
+                      headers=_headers(project), connections=CONNECTIONS, timeout_s=self.timeout_s, **more)  # fmt: skip
+
+
+class Rows:
+    """The volumes that are asked for: a project with few, one with many, and one to create in."""
+
+    def __init__(self, port, names):
+        self.projects, self.creating, self.one = {size: f"{size:032x}" for size in SIZES}, f"{9:032x}", ""
+        for project in (*self.projects.values(), self.creating):
+            _without_quota(port, project)
+        for size, project in self.projects.items():
+            # Show and update take a volume of the small project.
+            if size == SIZES[0] or any(name.endswith(f" of {size}") for name in names):
+                volumes = [_create(port, project, f"volume-{number}") for number in range(size)]
+                self.one = volumes[0] if size == SIZES[0] else self.one
+
+    def targets(self, side):
+        """What is measured of one side, by name."""
+        first = self.projects[SIZES[0]]
+        made = {
+            "version document": side.target("version document", first, "/", _is(200, "versions")),
+            "show": side.target("show", first, f"/volumes/{self.one}", _is(200, "volume")),
+            "update metadata": side.target("update metadata", first, f"/volumes/{self.one}/metadata", _is(200, "metadata"),
+                                           method="POST", body=BODIES["update metadata"]),
+            "create": side.target("create", self.creating, "/volumes", _is(202, "volume"), method="POST", body=BODIES["create"]),
+        }  # fmt: skip
+        for size, project in self.projects.items():
+            made[f"list of {size}"] = side.target(f"list of {size}", project, "/volumes", _is(200, "volumes", size))
+            made[f"detail of {size}"] = side.target(f"detail of {size}", project, "/volumes/detail", _is(200, "volumes", size))
+        return made
+
+
+BODIES = {
+    "update metadata": json.dumps({"metadata": {"owner": "bench"}}),
+    "create": json.dumps({"volume": {"name": "bench", "size": 1}}),
+}
+READS = [f"{kind} of {size}" for size in SIZES for kind in ("list", "detail")]
+
+
 def section(bench, wanted):
     """Requests on volumes. The volume service does not run: what is measured is the API and its database."""
-    bodies = {
-        "update metadata": ("POST", json.dumps({"metadata": {"owner": "bench"}})),
-        "create": ("POST", json.dumps({"volume": {"name": "bench", "size": 1}})),
-    }
-    reads = [f"{kind} of {size}" for size in SIZES for kind in ("list", "detail")]
-    names = [name for name in ("version document", "show", *reads, *bodies) if wanted(name)]
+    names = [name for name in ("version document", "show", *READS, *BODIES) if wanted(name)]
     if not names:
         return []
     server = Nginx(bench)
     process, path = hearth.start_responder(bench)
     port = server.hearth(path)
     server.start()
-    app = functools.partial(processes.tree, process.pid)
-
-    def target(name, project, where, check, **more):
-        return Target(name, port, check, web=server.pids, app=app, path=f"/volume/v3{where}",
-                      headers=_headers(project), connections=CONNECTIONS, **more)  # fmt: skip
-
-    projects, one, creating = {size: f"{size:032x}" for size in SIZES}, "", f"{9:032x}"
-    for project in (*projects.values(), creating):
-        _without_quota(port, project)
-    for size, project in projects.items():
-        # Show and update take a volume of the small project.
-        if size == SIZES[0] or any(name.endswith(f" of {size}") for name in names):
-            volumes = [_create(port, project, f"volume-{number}") for number in range(size)]
-            one = volumes[0] if size == SIZES[0] else one
-    first = projects[SIZES[0]]
-    made = {
-        "version document": target("version document", first, "/", _is(200, "versions")),
-        "show": target("show", first, f"/volumes/{one}", _is(200, "volume")),
-        "update metadata": target("update metadata", first, f"/volumes/{one}/metadata", _is(200, "metadata"),
-                                  method="POST", body=bodies["update metadata"][1]),
-        "create": target("create", creating, "/volumes", _is(202, "volume"), method="POST", body=bodies["create"][1]),
-    }  # fmt: skip
-    for size, project in projects.items():
-        made[f"list of {size}"] = target(f"list of {size}", project, "/volumes", _is(200, "volumes", size))
-        made[f"detail of {size}"] = target(f"detail of {size}", project, "/volumes/detail", _is(200, "volumes", size))
+    side = Side(port, "/volume/v3", server.pids, functools.partial(processes.tree, process.pid))
+    made = Rows(port, names).targets(side)
     return [made[name] for name in names]

@@ -17,8 +17,11 @@ def right_versions(status, body):
         return False
 
 
-def installed(bench):
-    """Makes configuration and database below the folder of this run. Answers the environment of every Hearth process."""
+def installed(bench, connection=None):
+    """Makes configuration and database below the folder of this run. Answers the environment of every Hearth process.
+
+    `connection` is the URL of a database that has its tables already, in place of an SQLite database of its own.
+    """
     folder = bench.folder / "hearth"
     environment = {"HEARTH_CONFIG": str(folder / "hearth.conf")}
     if folder.exists():
@@ -26,7 +29,7 @@ def installed(bench):
     (folder / "volumes").mkdir(parents=True)
     (folder / "hearth.conf").write_text(
         f"[DEFAULT]\nauth_strategy = noauth\nstate_path = {folder}\nenabled_backends = file\n"
-        f"[database]\nconnection = sqlite:///{folder}/cinder.sqlite\n"
+        f"[database]\nconnection = {connection or f'sqlite:///{folder}/cinder.sqlite'}\n"
         f"[hearth_telemetry]\nconnection = sqlite:///{folder}/telemetry.sqlite\n"
         f"[file]\nvolume_backend_name = file\nhearth_file_path = {folder}/volumes\n"
     )
@@ -37,9 +40,9 @@ def installed(bench):
     return environment
 
 
-def start_responder(bench, name="hearth"):
+def start_responder(bench, name="hearth", connection=None):
     """A FastCGI responder on a listening socket that it was handed."""
-    return bench.start_on_socket(name, [machine.hearth()], env=installed(bench))
+    return bench.start_on_socket(name, [machine.hearth()], env=installed(bench, connection))
 
 
 def start_http(bench):

@@ -14,9 +14,9 @@ SCRIPT = pathlib.Path(__file__).with_name("load.lua")
 CONNECTIONS = 32
 
 
-def ask(port, path="/", headers=None, method="GET", body=None):
+def ask(port, path="/", headers=None, method="GET", body=None, timeout_s=10):
     """One request on a connection of its own: status and body."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
     try:
         connection.request(method, path, body=body, headers=headers or {})
         answer = connection.getresponse()
@@ -29,7 +29,7 @@ def ask(port, path="/", headers=None, method="GET", body=None):
 
 def wrk(target, seconds):
     """Runs wrk once: one thread, kept connections to the web server."""
-    command = ["wrk", "-t1", f"-c{target.connections}", f"-d{seconds}s", "--timeout", "5s", "-s", str(SCRIPT)]
+    command = ["wrk", "-t1", f"-c{target.connections}", f"-d{seconds}s", "--timeout", f"{target.timeout_s}s", "-s", str(SCRIPT)]
     for name, value in target.headers.items():
         command += ["-H", f"{name}: {value}"]
     command.append(f"http://127.0.0.1:{target.port}{target.path}")
@@ -39,7 +39,7 @@ def wrk(target, seconds):
         command,
         capture_output=True,
         text=True,
-        timeout=seconds + 30,
+        timeout=seconds + target.timeout_s + 30,
         check=False,
     )
     for line in done.stdout.splitlines():
@@ -56,8 +56,8 @@ class Target:
     """
 
     def __init__(self, name, port, check, web=None, app=None, path="/", headers=None, method="GET", body=None,
-                 connections=CONNECTIONS):
-        self.name, self.port, self.check, self.path = name, port, check, path
+                 connections=CONNECTIONS, timeout_s=5):
+        self.name, self.port, self.check, self.path, self.timeout_s = name, port, check, path, timeout_s
         self.web, self.app = web or set, app or set
         self.method, self.body, self.headers = method, body, headers or {}
         self.connections = connections
@@ -66,7 +66,7 @@ class Target:
 
     def verify(self):
         """One request, whose answer has to be right."""
-        status, body = ask(self.port, self.path, self.headers, self.method, self.body)
+        status, body = ask(self.port, self.path, self.headers, self.method, self.body, self.timeout_s * 2)
         if not self.check(status, body):
             raise processes.CouldNotRun(f"{self.name}: wrong answer: {status} {body[:200]!r}")
 
@@ -125,6 +125,8 @@ def _cores():
 def interleave(targets, rounds, seconds, warm_up, say):
     """Warms each candidate up, then measures all of them in turn, `rounds` times, so that noise hits all alike.
 
+    A single request after each load waits for what that left in a queue, which else would run beside the next candidate.
+
     Answers the results, and the names and reasons of those that failed.
     """
     failed = {}
@@ -139,11 +141,9 @@ def interleave(targets, rounds, seconds, warm_up, say):
             say(f"    {target.name} FAILED: {error}")
 
     for target in targets:
-        attempt(target, lambda t: (t.verify(), wrk(t, warm_up)))
+        attempt(target, lambda t: (t.verify(), wrk(t, warm_up), t.verify()))
     for number in range(rounds):
         say(f"    round {number + 1} of {rounds}")
         for target in targets:
-            attempt(target, lambda t: t.measure(seconds))
-    for target in targets:
-        attempt(target, lambda t: t.verify())
+            attempt(target, lambda t: (t.measure(seconds), t.verify()))
     return [target.result() for target in targets if target.rounds and target.name not in failed], failed

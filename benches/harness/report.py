@@ -21,6 +21,15 @@ AIMS = (
     ("requests/s through mod_proxy_fcgi, reuse, against C libfcgi", "apache-kept", "hearth", "requests_per_second",
      "C libfcgi, 64 threads", 1.3, 1),
     ("CPU of straight HTTP against FastWSGI", "http", "hearth serve", "application_cpu_us", "fastwsgi", 1.0, -1),
+    *(
+        (f"requests/s of {name} against cinder-api", "cinder", f"{name}, hearth", "requests_per_second", f"{name}, cinder", limit, 1)
+        for name, limit in (
+            ("show", 100), ("list of 10", 100), ("detail of 10", 100), ("list of 1000", 150), ("detail of 1000", 150),
+            ("update metadata", 30), ("create", 30),
+        )
+    ),
+    ("resident memory after lists of 1,000 against a uWSGI worker's", "cinder", "detail of 1000, hearth", "resident_kib",
+     "detail of 1000, cinder", 0.1, -1),
 )  # fmt: skip
 RESIDENT_LIMIT_KIB = 15 * 1024
 START_LIMIT_MS = 10
