@@ -87,15 +87,13 @@ pub fn details(connection: &mut Connection, volumes: Vec<Volume>) -> Result<Vec<
             all.iter().enumerate().map(|(at, one)| (one.volume.id.as_str(), at)).collect();
         let ids: Vec<&str> = all.iter().map(|one| one.volume.id.as_str()).collect();
         let tables = [metadata::Table::Volume, metadata::Table::VolumeAdmin, metadata::Table::VolumeImage];
-        for table in tables {
-            metadata::of_all(connection, table, &ids, |id, key, value| {
-                let Some(&place) = places.get(id) else { return Ok(()) };
-                if table != metadata::Table::VolumeAdmin || VISIBLE.contains(&key) {
-                    hanging.push(Hanging { place, table, key: key.to_owned(), value: value.to_owned() });
-                }
-                Ok(())
-            })?;
-        }
+        metadata::of_all(connection, &tables, &ids, |table, id, key, value| {
+            let Some(&place) = places.get(id) else { return Ok(()) };
+            if table != metadata::Table::VolumeAdmin || VISIBLE.contains(&key) {
+                hanging.push(Hanging { place, table, key: key.to_owned(), value: value.to_owned() });
+            }
+            Ok(())
+        })?;
     }
     for Hanging { place, table, key, value } in hanging {
         let Some(one) = all.get_mut(place) else { continue };
