@@ -112,3 +112,15 @@ fn what_does_not_replicate_does_not_fail_over() {
     let list = cloud.get(Admin, "3.48 /os-services").expect(200);
     assert_eq!(list["services"][0]["replication_status"], "enabled");
 }
+
+#[test]
+fn a_service_that_starts_says_that_it_does_not_replicate_unless_it_has_failed_over() {
+    for (before, after) in [("enabled", "disabled"), ("failing-over", "disabled"), ("failed-over", "failed-over")] {
+        let mut cloud = Cloud::with("host = node\n");
+        service(&cloud, "node@file", "cinder-volume", "nova", 5);
+        cloud.sql("UPDATE services SET replication_status = ?", &[before.into()]);
+        cloud.serve();
+        let list = cloud.get(Admin, "3.48 /os-services").expect(200);
+        assert_eq!(list["services"][0]["replication_status"], after, "{before}");
+    }
+}

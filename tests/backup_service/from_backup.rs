@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::cloud::{Cloud, GIB};
 
 /// A cloud with a key store of its own.
-fn with_keys() -> Cloud {
+pub(super) fn with_keys() -> Cloud {
     let section = "[key_manager]\nbackend = local\n[hearth_keys]\nmaster_key_file = %F/master.key";
     let cloud = Cloud::with(section, false);
     let path = cloud.world.folder.join("master.key");
@@ -17,7 +17,7 @@ fn with_keys() -> Cloud {
     cloud
 }
 
-fn encrypted_type(cloud: &Cloud, name: &str) -> String {
+pub(super) fn encrypted_type(cloud: &Cloud, name: &str) -> String {
     let made = cloud.expect(200, "POST", "/types", Some(json!({"volume_type": {"name": name}})));
     let id = made["volume_type"]["id"].as_str().unwrap().to_owned();
     let body = json!({"encryption": {"provider": "luks", "control_location": "front-end", "cipher": "aes-xts-plain64",

@@ -10,5 +10,6 @@ mod world;
 mod cloud;
 mod crash;
 mod from_backup;
+mod keys;
 mod round_trips;
 mod trouble;
