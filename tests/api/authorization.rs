@@ -149,6 +149,10 @@ impl World {
                 let sql = "UPDATE snapshots SET volume_id = ? WHERE id = ?";
                 self.cloud.sql(sql, &[volume.into(), (&self.ids["snapshot_id"]).into()]);
             }
+            ("/volumes/{volume_id}/action", "os-extend_volume_completion") => {
+                people::status(&self.cloud, "volumes", volume, "extending");
+                people::waits_for_a_server(&self.cloud, volume, 2);
+            }
             ("/volumes/{volume_id}/action", "os-begin_detaching") => {
                 people::status(&self.cloud, "volumes", volume, "in-use");
                 let sql = "UPDATE volumes SET attach_status = 'attached' WHERE id = ?";
@@ -292,6 +296,9 @@ impl World {
             "os-attach" => json!({"host_name": "h", "mountpoint": "/dev/vdb"}),
             "os-initialize_connection" | "os-terminate_connection" => json!({"connector": {}}),
             "os-extend" => json!({"new_size": 2}),
+            "os-retype" => json!({"new_type": self.ids["type_id"]}),
+            "os-migrate_volume" => json!({"host": "node@file"}),
+            "os-migrate_volume_completion" => json!({"new_volume": self.ids["used"]}),
             "revert" => json!({"snapshot_id": self.ids["snapshot_id"]}),
             "os-set_bootable" => json!({"bootable": true}),
             "os-update_readonly_flag" => json!({"readonly": true}),

@@ -88,6 +88,21 @@ pub fn status(cloud: &Cloud, table: &str, id: &str, status: &str) {
     cloud.sql("DELETE FROM workers WHERE resource_id = ?", &[id.into()]);
 }
 
+/// Notes on a volume that a server is to make it so large, as a driver does that can not.
+pub fn waits_for_a_server(cloud: &Cloud, volume: &str, size_gib: i64) {
+    for (key, value) in [("extend_new_size", size_gib.to_string()), ("extend_reservations", "[]".to_owned())] {
+        let sql = "INSERT INTO volume_admin_metadata (deleted, volume_id, \"key\", value) VALUES (false, ?, ?, ?)";
+        cloud.sql(sql, &[volume.into(), key.into(), value.into()]);
+    }
+}
+
+/// A volume type that only the backend of this name suits.
+pub fn type_on(cloud: &Cloud, name: &str, backend: &str) -> String {
+    let body = json!({"volume_type": {"name": name, "extra_specs": {"volume_backend_name": backend}}});
+    let made = cloud.post(Persona::Admin, "/types", body).expect(200);
+    made["volume_type"]["id"].as_str().unwrap().to_owned()
+}
+
 /// The service and the pool of [`HOST`], which are up for a long time.
 pub fn backend(cloud: &Cloud) {
     for sql in [

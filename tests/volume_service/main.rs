@@ -5,10 +5,12 @@
 mod servers;
 
 mod crash;
+mod crash_moving;
 mod doctor;
 mod engines;
 mod file_driver;
 mod groups;
+mod moving;
 mod service;
 mod trouble;
 mod upkeep;

@@ -129,6 +129,20 @@ impl World {
         files(&self.volumes())
     }
 
+    /// The files of all backends whose folders have their usual names, each below the name of its backend.
+    fn files_of_all(&self) -> Vec<String> {
+        let folders = fs::read_dir(self.folder.join("volumes")).into_iter().flatten();
+        let mut found: Vec<String> = folders
+            .map(|folder| folder.unwrap())
+            .flat_map(|folder| {
+                let name = folder.file_name().into_string().unwrap();
+                files(&folder.path()).into_iter().map(move |file| format!("{name}/{file}"))
+            })
+            .collect();
+        found.sort();
+        found
+    }
+
     pub(super) fn read<T>(&self, body: impl FnMut(&mut Connection) -> hearth::Result<T>) -> T {
         self.database.read(body).unwrap()
     }
@@ -377,26 +391,34 @@ impl World {
     /// Fails unless rows, usage, workers and files agree and nothing is under way.
     pub(super) fn assert_whole(&self) {
         assert_eq!(self.usage(), self.truth(), "usage is not what the rows say");
+        self.assert_done();
+    }
+
+    /// Fails unless nothing is under way, and the files are those of the rows.
+    pub(super) fn assert_done(&self) {
         assert_eq!(self.count(ORDERS), 0, "an order is left");
         // Cinder's own migration seeds one row.
         assert_eq!(self.count("SELECT count(*) FROM workers WHERE resource_type <> 'SENTINEL'"), 0, "a worker is left");
         let mut expected: Vec<String> = self.read(|c| {
             let mut names = c.rows(
-                "SELECT id FROM volumes WHERE deleted = false AND status <> 'error' AND host IS NOT NULL",
+                "SELECT coalesce(_name_id, id), host FROM volumes WHERE deleted = false AND status <> 'error' AND host IS NOT NULL",
                 &[],
-                |row| Ok(format!("volume-{}", row.text(0)?)),
+                |row| Ok(format!("{}/volume-{}", section(row.text(1)?), row.text(0)?)),
             )?;
-            let sql = "SELECT id FROM snapshots WHERE deleted = false AND status <> 'error'";
-            names.extend(c.rows(sql, &[], |row| Ok(format!("snapshot-{}", row.text(0)?)))?);
+            let sql = "SELECT s.id, v.host FROM snapshots s JOIN volumes v ON v.id = s.volume_id \
+                       WHERE s.deleted = false AND s.status <> 'error'";
+            names.extend(
+                c.rows(sql, &[], |row| Ok(format!("{}/snapshot-{}", section(row.text(1)?), row.text(0)?)))?,
+            );
             Ok(names)
         });
         expected.sort();
         // A service that runs probes its folder now and then, with a file that is gone at once.
         let deadline = Instant::now() + Duration::from_secs(10);
-        while self.files() != expected && Instant::now() < deadline {
+        while self.files_of_all() != expected && Instant::now() < deadline {
             std::thread::yield_now();
         }
-        assert_eq!(self.files(), expected, "the files are not those of the rows");
+        assert_eq!(self.files_of_all(), expected, "the files are not those of the rows");
     }
 }
 
@@ -508,6 +530,11 @@ impl Drop for Mount {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
+}
+
+/// The section of the configuration that describes the backend of a pool.
+fn section(pool: &str) -> &str {
+    pool.split(['@', '#']).nth(1).unwrap()
 }
 
 /// The names in a folder without those that the driver always keeps.

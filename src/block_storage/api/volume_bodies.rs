@@ -109,3 +109,42 @@ pub static UNSET_IMAGE_METADATA: Schema = Schema::strict(&[Input::new(
     Check::Object(&Schema::strict(&[Input::new("key", Check::Text(1, 255)).required()])),
 )
 .required()]);
+
+/// `os-retype`.
+pub static RETYPE: Schema = Schema::strict(&[Input::new(
+    "os-retype",
+    Check::Object(&Schema::strict(&[
+        Input::new("new_type", Check::Text(0, 65_535)).required(),
+        Input::new("migration_policy", Check::Choice(&["on-demand", "never"])),
+    ])),
+)
+.required()]);
+
+/// `os-migrate_volume`; the handler says that a host or a cluster must be named.
+pub static MIGRATE: Schema = Schema::strict(&[Input::new(
+    "os-migrate_volume",
+    Check::Object(&Schema::strict(&[
+        Input::new("host", Check::Text(0, 255)).required().until(15),
+        Input::new("host", Check::Text(0, 255)).nullable().since(16),
+        Input::new("force_host_copy", Check::Boolean),
+        Input::new("lock_volume", Check::Boolean),
+        Input::new("cluster", Check::Text(0, 255)).nullable().since(16),
+    ])),
+)
+.required()]);
+
+/// Whether something has failed: false, null and the empty text mean that it has not.
+const FAILED: Input = Input::new("error", Check::Types(&["string", "null", "boolean"]));
+
+/// `os-migrate_volume_completion`.
+pub static MIGRATE_COMPLETION: Schema = Schema::strict(&[Input::new(
+    "os-migrate_volume_completion",
+    Check::Object(&Schema::strict(&[Input::new("new_volume", Check::Uuid).required(), FAILED])),
+)
+.required()]);
+
+/// `os-extend_volume_completion`.
+pub static EXTEND_COMPLETION: Schema =
+    Schema::strict(&[
+        Input::new("os-extend_volume_completion", Check::Object(&Schema::strict(&[FAILED]))).required()
+    ]);

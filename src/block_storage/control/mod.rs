@@ -42,8 +42,11 @@ pub mod volume_actions;
 pub mod volume_connections;
 pub mod volume_create;
 pub mod volume_delete;
+pub mod volume_extension;
 pub mod volume_metadata;
+pub mod volume_migration;
 pub mod volume_moving;
+pub mod volume_retyping;
 pub mod volumes;
 
 pub use authorized::Authorized;

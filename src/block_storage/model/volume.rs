@@ -147,6 +147,8 @@ pub enum Guard {
     Multiattach,
     /// It may be attached only once.
     SingleAttach,
+    /// No other backend has a copy of it that is kept the same.
+    NotReplicated,
 }
 
 impl Guard {
@@ -166,6 +168,7 @@ impl Guard {
             Self::NoAttachments => "has no attachments",
             Self::Multiattach => "multiattach",
             Self::SingleAttach => "not multiattach",
+            Self::NotReplicated => "not replicated",
         }
     }
 }
@@ -295,7 +298,8 @@ pub const BACK_UP_ATTACHED: Move = Transition::to("backup (force)", From::Only(&
 /// A backup is written into it.
 pub const RESTORE_BACKUP: Move =
     Transition::to("restore backup", From::Only(&[Status::Available]), Status::RestoringBackup)
-        .ends(Some(Status::Available), Status::ErrorRestoring);
+        .ends(Some(Status::Available), Status::ErrorRestoring)
+        .guarded(&[Guard::NotMigrating]);
 
 /// As [`RESTORE_BACKUP`], of a volume that is made of the backup.
 pub const RESTORE_INTO_NEW: Move =
@@ -304,6 +308,36 @@ pub const RESTORE_INTO_NEW: Move =
 /// Gets the content of its newest snapshot again.
 pub const REVERT: Move = Transition::to("revert", From::Only(&[Status::Available]), Status::Reverting)
     .ends(Some(Status::Available), Status::Error);
+
+/// Gets another type.
+pub const RETYPE: Move = Transition::to("retype", From::Only(&[Status::Available]), Status::Retyping)
+    .ends(Some(Status::Available), Status::Available)
+    .guarded(&[Guard::NotMigrating, Guard::NoGroup]);
+
+/// Gets another type although it is attached.
+pub const RETYPE_ATTACHED: Move = Transition::to("retype", From::Only(&[Status::InUse]), Status::Retyping)
+    .ends(Some(Status::InUse), Status::InUse)
+    .guarded(&[Guard::NotMigrating, Guard::NoGroup]);
+
+const MOVABLE: &[Guard] = &[Guard::NotMigrating, Guard::NoGroup, Guard::NoSnapshots, Guard::NotReplicated];
+
+/// Moves to another backend, and may be used meanwhile.
+pub const MIGRATE: Move =
+    Transition::check("migrate", From::Only(&[Status::Available, Status::InUse])).guarded(MOVABLE);
+
+/// Moves to another backend, and may not be used meanwhile.
+pub const MIGRATE_LOCKED: Move =
+    Transition::to("migrate (lock_volume)", From::Only(&[Status::Available]), Status::Maintenance)
+        .ends(Some(Status::Available), Status::Available)
+        .guarded(MOVABLE);
+
+/// As [`MIGRATE_LOCKED`], of a volume that is attached, which can not be locked.
+pub const MIGRATE_LOCKED_ATTACHED: Move =
+    Transition::check("migrate (lock_volume)", From::Only(&[Status::InUse])).guarded(MOVABLE);
+
+/// Ends after a move, with the disk that the moved volume has no more.
+pub const LEAVE: Move =
+    Transition::to("end after a migration", From::Any, Status::Deleting).ends(None, Status::ErrorDeleting);
 
 /// Whatever an operator says.
 pub const RESET_STATUS: Move = Transition::check("reset_status", From::Any);
@@ -327,6 +361,12 @@ pub const MOVES: &[&Move] = &[
     &RESTORE_BACKUP,
     &RESTORE_INTO_NEW,
     &REVERT,
+    &RETYPE,
+    &RETYPE_ATTACHED,
+    &MIGRATE,
+    &MIGRATE_LOCKED,
+    &MIGRATE_LOCKED_ATTACHED,
+    &LEAVE,
     &UPDATE,
     &WRITE_METADATA,
     &UPDATE_READONLY_FLAG,
@@ -413,6 +453,11 @@ impl Volume {
     /// The id under which the driver knows the disk.
     pub fn disk_id(&self) -> &str {
         self.name_id.as_deref().unwrap_or(&self.id)
+    }
+
+    /// The move that gives it another type.
+    pub fn retype_move(&self) -> &'static Move {
+        if self.previous_status == Some(Status::InUse) { &RETYPE_ATTACHED } else { &RETYPE }
     }
 
     /// Whether a migration is under way.

@@ -12,6 +12,19 @@ pub struct Hints {
     pub different_host: Vec<String>,
 }
 
+/// What a project pays for before it has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Charged {
+    /// The project.
+    pub project_id: String,
+    /// Volumes.
+    pub volumes: i64,
+    /// Snapshots.
+    pub snapshots: i64,
+    /// GiB of both.
+    pub gigabytes: i64,
+}
+
 /// One kind of work with all that the rows of volume and snapshot do not tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Work {
@@ -33,6 +46,25 @@ pub enum Work {
         old_size_gib: i64,
         /// GiB after.
         new_size_gib: i64,
+    },
+    /// Gives a volume another type, and moves it where its backend does not suit that.
+    RetypeVolume {
+        /// The id of the type.
+        new_type_id: String,
+        /// Whether its content may move to another backend.
+        may_move: bool,
+        /// What projects pay for already under the new type.
+        charged: Vec<Charged>,
+    },
+    /// Moves a volume to another backend.
+    MigrateVolume {
+        /// `host@backend`, with or without its pool.
+        destination: String,
+    },
+    /// Removes a disk that no volume has any more.
+    DiscardDisk {
+        /// Its id on the backend.
+        disk_id: String,
     },
     /// Makes a volume reachable for a host. Somebody waits for the answer.
     Connect {
@@ -114,6 +146,9 @@ impl Work {
             Self::CreateVolume { .. } => "create_volume",
             Self::DeleteVolume { .. } => "delete_volume",
             Self::ExtendVolume { .. } => "extend_volume",
+            Self::RetypeVolume { .. } => "retype_volume",
+            Self::MigrateVolume { .. } => "migrate_volume",
+            Self::DiscardDisk { .. } => "discard_disk",
             Self::Connect { .. } => "connect",
             Self::Disconnect { .. } => "disconnect",
             Self::CreateSnapshot => "create_snapshot",
@@ -133,6 +168,24 @@ impl Work {
         }
     }
 
+    /// Whether it is done to a volume, or to a snapshot of one, that lies on a backend already.
+    pub fn is_of_a_volume(&self) -> bool {
+        !matches!(
+            self,
+            Self::CreateVolume { .. }
+                | Self::ManageVolume { .. }
+                | Self::DiscardDisk { .. }
+                | Self::ListManageable { .. }
+                | Self::CreateGroup
+                | Self::CreateGroupFromSource { .. }
+                | Self::UpdateGroup { .. }
+                | Self::DeleteGroup { .. }
+                | Self::CreateGroupSnapshot { .. }
+                | Self::DeleteGroupSnapshot { .. }
+                | Self::Service(_)
+        )
+    }
+
     /// The volumes whose own orders come first.
     fn after(&self) -> &[String] {
         match self {
@@ -143,6 +196,28 @@ impl Work {
             Self::UpdateGroup { leaving } => leaving,
             _ => &[],
         }
+    }
+}
+
+/// Where a volume goes that moves, as it is noted before anything is written there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// `host@backend#pool`.
+    pub pool: String,
+    /// The id that the disk has there. It is new: no backend ever had a disk of this id.
+    pub disk_id: String,
+}
+
+impl Destination {
+    /// The note.
+    pub fn note(&self) -> String {
+        format!("{} {}", self.disk_id, self.pool)
+    }
+
+    /// The destination of a note; `None` where it tells of something else.
+    pub fn read(note: &str) -> Option<Self> {
+        let (disk_id, pool) = note.split_once(' ')?;
+        Some(Self { pool: pool.to_owned(), disk_id: disk_id.to_owned() })
     }
 }
 
@@ -212,6 +287,13 @@ mod tests {
         assert!(order("a", None).waits_for(&order("b", Some("a"))), "a source is not removed while it is read");
         assert!(order("b", Some("a")).waits_for(&order("a", None)), "a source is read after it was changed");
         assert!(!order("b", Some("a")).waits_for(&order("c", Some("a"))));
+    }
+
+    #[test]
+    fn a_destination_is_read_as_it_was_noted() {
+        let destination = Destination { pool: "h@b#a pool".to_owned(), disk_id: "d".to_owned() };
+        assert_eq!(Destination::read(&destination.note()), Some(destination));
+        assert_eq!(Destination::read(""), None);
     }
 
     #[test]

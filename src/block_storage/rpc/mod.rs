@@ -18,7 +18,7 @@ pub use doorbell::{Doorbell, Ears};
 use crate::block_storage::model::group::Group;
 use crate::block_storage::model::snapshot::Snapshot;
 use crate::block_storage::model::volume::Volume;
-use crate::block_storage::model::work::{Hints, Requester, Work};
+use crate::block_storage::model::work::{Charged, Hints, Requester, Work};
 use crate::database::Transaction;
 use crate::error::Result;
 
@@ -53,6 +53,32 @@ pub fn extend_volume(
     new_size_gib: i64,
 ) -> Result<()> {
     let work = Work::ExtendVolume { old_size_gib: volume.size_gib, new_size_gib };
+    local::place(tx, requester, volume, None, None, work).map(|_| ())
+}
+
+/// Orders another type for a volume whose row is in status `retyping`; `may_move` says whether its content may go to another
+/// backend. Projects have been charged for what is `charged` under the new type; they get it back if this fails.
+pub fn retype_volume(
+    tx: &mut Transaction<'_>,
+    requester: &Requester,
+    volume: &Volume,
+    new_type_id: &str,
+    may_move: bool,
+    charged: Vec<Charged>,
+) -> Result<()> {
+    let work = Work::RetypeVolume { new_type_id: new_type_id.to_owned(), may_move, charged };
+    local::place(tx, requester, volume, None, None, work).map(|_| ())
+}
+
+/// Orders that a volume whose row is in migration status `starting` moves to the backend `destination` (`host@backend`, with
+/// or without its pool).
+pub fn migrate_volume(
+    tx: &mut Transaction<'_>,
+    requester: &Requester,
+    volume: &Volume,
+    destination: &str,
+) -> Result<()> {
+    let work = Work::MigrateVolume { destination: destination.to_owned() };
     local::place(tx, requester, volume, None, None, work).map(|_| ())
 }
 

@@ -14,6 +14,7 @@ pub(super) const FILTERS: &[(Option<&str>, Filter)] = &[
     (None, service),
     (None, tried),
     (None, source),
+    (None, reach),
     (None, hints),
     (Some("AvailabilityZoneFilter"), zone),
     (Some("AvailabilityZoneFilter"), type_zones),
@@ -37,6 +38,12 @@ fn tried(request: &Request, pool: &Pool) -> Result<(), String> {
 fn source(request: &Request, pool: &Pool) -> Result<(), String> {
     let Some(backend) = &request.only_on else { return Ok(()) };
     refuse_if(backend != pool.service_host(), || format!("the source of the volume is on {backend}"))
+}
+
+fn reach(request: &Request, pool: &Pool) -> Result<(), String> {
+    let Some(among) = &request.among else { return Ok(()) };
+    let within = among.iter().any(|backend| backend == pool.service_host());
+    refuse_if(!within, || "the volume service that has the volume does not run it".to_owned())
 }
 
 fn zone(request: &Request, pool: &Pool) -> Result<(), String> {

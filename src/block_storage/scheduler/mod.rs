@@ -22,6 +22,8 @@ pub struct Request {
     pub extra_specs: Vec<(String, String)>,
     /// `host@backend` that holds what the volume is made from.
     pub only_on: Option<String>,
+    /// `host@backend` of those among which there is a choice; `None` where all are.
+    pub among: Option<Vec<String>>,
     /// Pools that failed already.
     pub tried: Vec<String>,
     /// The hint `same_host`: the pools of the volumes that it names. `None` without the hint.
@@ -247,7 +249,10 @@ mod tests {
         assert_eq!(chosen(apart).as_deref(), Ok("h@b#b"));
         let nowhere = Request { same_host: Some(Vec::new()), ..request.clone() };
         assert!(chosen(nowhere).is_err());
-        let beside_its_source = Request { only_on: Some("h@b".to_owned()), ..request };
+        let beside_its_source = Request { only_on: Some("h@b".to_owned()), ..request.clone() };
         assert_eq!(chosen(beside_its_source).as_deref(), Ok("h@b#b"));
+        let within_reach = Request { among: Some(vec!["h@b".to_owned()]), ..request.clone() };
+        assert_eq!(chosen(within_reach).as_deref(), Ok("h@b#b"));
+        assert!(chosen(Request { among: Some(Vec::new()), ..request }).is_err());
     }
 }

@@ -170,6 +170,16 @@ pub fn remove_all(connection: &mut Connection, volume_id: &str) -> Result<()> {
     Ok(())
 }
 
+/// Gives all attachments of a volume to another one.
+///
+/// # Errors
+/// As all statements.
+pub fn pass_on(connection: &mut Connection, from: &str, to: &str) -> Result<()> {
+    let sql = "UPDATE volume_attachment SET volume_id = ?, updated_at = ? WHERE volume_id = ? AND deleted = ?";
+    let params = [to.into(), Timestamp::now().into(), from.into(), false.into()];
+    connection.execute(sql, &params).map(|_| ())
+}
+
 /// Makes the volume's own status and attach status those that its attachments give it. A status in which somebody works
 /// on the volume stays; whoever ends the work calls this again.
 ///

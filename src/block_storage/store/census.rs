@@ -1,6 +1,9 @@
 //! What the rows say should lie on a backend, for a comparison with what does.
 
+use super::orders;
 use super::services::escaped;
+use crate::block_storage::model::pool::service_host;
+use crate::block_storage::model::work::Destination;
 use crate::database::Connection;
 use crate::error::Result;
 
@@ -17,7 +20,10 @@ pub struct Resident {
     pub status: String,
 }
 
-/// Volumes and snapshots of the backend `host@backend`.
+/// The status of a disk that comes or goes while its volume moves to another backend.
+const MOVING: &str = "moving";
+
+/// Volumes and snapshots of the backend `host@backend`, and the disks of volumes that come there or have left.
 ///
 /// # Errors
 /// Those of the database, as all functions of this file.
@@ -43,6 +49,13 @@ pub fn residents(c: &mut Connection, backend: &str) -> Result<Vec<Resident>> {
             Ok(Resident { is_snapshot: true, disk_id: id.clone(), id, status })
         },
     )?);
+    let come = orders::notes(c)?.into_iter().filter_map(|(id, note)| {
+        let destination = Destination::read(&note)?;
+        (service_host(&destination.pool) == backend).then_some((id, destination.disk_id))
+    });
+    let moving: Vec<(String, String)> = come.chain(orders::discarded(c, backend)?).collect();
+    let resident = |(id, disk_id)| Resident { is_snapshot: false, id, disk_id, status: MOVING.to_owned() };
+    found.extend(moving.into_iter().map(resident));
     Ok(found)
 }
 

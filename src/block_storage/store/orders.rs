@@ -6,7 +6,7 @@ use std::ops::Deref;
 use serde_json::{Map, Value as Json, json};
 
 use super::service_orders;
-use crate::block_storage::model::work::{Hints, Order, Requester, Work};
+use crate::block_storage::model::work::{Charged, Hints, Order, Requester, Work};
 use crate::database::orders::{self, Standing, Taken};
 use crate::database::{Connection, Transaction, Value};
 use crate::error::{Error, Result};
@@ -47,6 +47,11 @@ pub struct Held {
 }
 
 impl Held {
+    /// How far an earlier taker came, in that taker's words.
+    pub fn progress(&self) -> Option<&str> {
+        self.taken.progress.as_deref()
+    }
+
     pub(super) fn taken(&self) -> &Taken {
         &self.taken
     }
@@ -122,6 +127,21 @@ pub(super) fn growth(c: &mut Connection, project_id: &str, volume_type_id: Optio
     Ok(gib)
 }
 
+/// What a project pays for already under a volume type that its volumes are about to get.
+pub(super) fn arriving(c: &mut Connection, project_id: &str, volume_type_id: &str) -> Result<Vec<Charged>> {
+    let sql = "SELECT payload FROM hearth_orders WHERE role = ? AND kind = 'retype_volume'";
+    let payloads = c.rows(sql, &[ROLE.into()], |row| row.string(0))?;
+    let works = payloads.iter().filter_map(|text| {
+        let payload: Json = serde_json::from_str(text).ok()?;
+        work("retype_volume", payload.get("work")?)
+    });
+    let arriving = works.filter_map(|work| match work {
+        Work::RetypeVolume { new_type_id, charged, .. } if new_type_id == volume_type_id => Some(charged),
+        _ => None,
+    });
+    Ok(arriving.flatten().filter(|charged| charged.project_id == project_id).collect())
+}
+
 /// Takes an order for `seconds` as `owner`; `None` where somebody else has it, or where it is done.
 pub fn take(tx: &mut Transaction<'_>, waiting: &Waiting, owner: &str, seconds: i64) -> Result<Option<Held>> {
     let taken = orders::hold(tx, &waiting.standing, owner, seconds)?;
@@ -152,6 +172,28 @@ pub fn assign(tx: &mut Transaction<'_>, held: Held, backend: &str) -> Result<Hel
 pub fn pass_on(tx: &mut Transaction<'_>, held: &Held, backend: &str, work: &Work) -> Result<()> {
     let order = Order { work: work.clone(), ..held.order.clone() };
     ours(held, orders::pass_on(tx, &held.taken, backend, &payload(&order).to_string())?)
+}
+
+/// Notes how far the work on an order came, for whoever takes it after a crash.
+pub fn note(tx: &mut Transaction<'_>, held: &Held, progress: &str) -> Result<()> {
+    ours(held, orders::note(tx, &held.taken, progress)?)
+}
+
+/// How far the work of orders on volumes came that somebody began: the volume and the note.
+pub(super) fn notes(c: &mut Connection) -> Result<Vec<(String, String)>> {
+    let sql = "SELECT object_id, progress FROM hearth_orders WHERE role = ? AND object_type = ? AND progress IS NOT NULL";
+    c.rows(sql, &[ROLE.into(), VOLUME.into()], |row| Ok((row.string(0)?, row.string(1)?)))
+}
+
+/// The disks that a backend is to remove: the volume that had it, and the disk.
+pub(super) fn discarded(c: &mut Connection, backend: &str) -> Result<Vec<(String, String)>> {
+    let sql = "SELECT object_id, payload FROM hearth_orders WHERE role = ? AND host = ? AND kind = 'discard_disk'";
+    let found = c.rows(sql, &[ROLE.into(), backend.into()], |row| Ok((row.string(0)?, row.string(1)?)))?;
+    let disk = |payload: &str| {
+        let payload: Json = serde_json::from_str(payload).ok()?;
+        payload.pointer("/work/disk_id")?.as_str().map(str::to_owned)
+    };
+    Ok(found.into_iter().filter_map(|(volume, payload)| Some((volume, disk(&payload)?))).collect())
 }
 
 /// Removes an order: the transaction writes its result.
@@ -189,6 +231,12 @@ fn payload(order: &Order) -> Json {
         Work::Service(work) => service_orders::payload(work),
         Work::DeleteVolume { cascade } => json!({ "cascade": cascade }),
         Work::ExtendVolume { old_size_gib, new_size_gib } => json!({"from": old_size_gib, "to": new_size_gib}),
+        Work::RetypeVolume { new_type_id, may_move, charged } => {
+            let charged: Json = charged.iter().map(payload_of_charge).collect();
+            json!({"new_type_id": new_type_id, "may_move": may_move, "charged": charged})
+        }
+        Work::MigrateVolume { destination } => json!({ "destination": destination }),
+        Work::DiscardDisk { disk_id } => json!({ "disk_id": disk_id }),
         Work::CreateGroupFromSource { volumes }
         | Work::DeleteGroup { volumes }
         | Work::CreateGroupSnapshot { volumes }
@@ -211,6 +259,21 @@ fn payload(order: &Order) -> Json {
     };
     put("work", work);
     Json::Object(json)
+}
+
+fn payload_of_charge(charged: &Charged) -> Json {
+    let Charged { project_id, volumes, snapshots, gigabytes } = charged;
+    json!({"project_id": project_id, "volumes": volumes, "snapshots": snapshots, "gigabytes": gigabytes})
+}
+
+fn charge(json: &Json) -> Option<Charged> {
+    let number = |key: &str| json.get(key)?.as_i64();
+    Some(Charged {
+        project_id: json.get("project_id")?.as_str()?.to_owned(),
+        volumes: number("volumes")?,
+        snapshots: number("snapshots")?,
+        gigabytes: number("gigabytes")?,
+    })
 }
 
 fn read(standing: Standing) -> Option<Waiting> {
@@ -252,6 +315,13 @@ fn work(kind: &str, json: &Json) -> Option<Work> {
         },
         "delete_volume" => Work::DeleteVolume { cascade: json.get("cascade")?.as_bool()? },
         "extend_volume" => Work::ExtendVolume { old_size_gib: number("from")?, new_size_gib: number("to")? },
+        "retype_volume" => Work::RetypeVolume {
+            new_type_id: text("new_type_id")?,
+            may_move: json.get("may_move")?.as_bool()?,
+            charged: json.get("charged")?.as_array()?.iter().map(charge).collect::<Option<_>>()?,
+        },
+        "migrate_volume" => Work::MigrateVolume { destination: text("destination")? },
+        "discard_disk" => Work::DiscardDisk { disk_id: text("disk_id")? },
         "connect" => Work::Connect {
             attachment_id: text("attachment_id"),
             connector: text("connector")?,
@@ -299,6 +369,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_work_is_read_as_it_was_written() {
+        let charged = vec![Charged { project_id: "p".to_owned(), volumes: 1, snapshots: 2, gigabytes: 3 }];
         let hints = Hints { same_host: Some(vec!["a".to_owned()]), different_host: vec!["b".to_owned()] };
         for (work, backend) in [
             (Work::CreateVolume { hints, tried: vec!["h@b#p".to_owned()] }, None),
@@ -320,6 +391,9 @@ mod tests {
             (Work::ManageSnapshot { name: "disk".to_owned() }, Some("h@b")),
             (Work::UnmanageSnapshot, Some("h@b")),
             (Work::ListManageable { snapshots: true }, Some("h@b")),
+            (Work::RetypeVolume { new_type_id: "t".to_owned(), may_move: true, charged }, Some("h@b")),
+            (Work::MigrateVolume { destination: "h@c#p".to_owned() }, Some("h@b")),
+            (Work::DiscardDisk { disk_id: "d".to_owned() }, Some("h@b")),
         ] {
             let order = Order {
                 id: 7,

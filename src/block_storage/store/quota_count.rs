@@ -1,10 +1,11 @@
 //! Counts what a project uses from the objects themselves, as Cinder does when it refreshes usage. What does not consume
 //! quota (temporary volumes and snapshots, the targets of migrations) is left out; a volume that is about to grow counts
-//! with the size that it will have.
+//! with the size that it will have, and one that is about to get another type counts for both types.
 
 use super::orders;
 use crate::Result;
 use crate::block_storage::model::quota::Resource;
+use crate::block_storage::model::work::Charged;
 use crate::database::{Connection, Value};
 
 /// The number of objects, or their GiB, that a project has of `resource`; only those of one volume type where one is
@@ -38,7 +39,7 @@ pub(super) fn count(
         let params: Vec<Value<'_>> = [Value::from(project_id)].into_iter().chain(volume_type_id).collect();
         Ok::<i64, crate::Error>(c.row(&sql, &params, |row| row.opt_int(0))?.flatten().unwrap_or(0))
     };
-    match resource {
+    let found = match resource {
         Resource::Volumes => sum(volumes("count(*)"), true),
         Resource::Snapshots => sum(snapshots("count(*)"), true),
         Resource::Gigabytes => {
@@ -51,5 +52,13 @@ pub(super) fn count(
         Resource::BackupGigabytes => sum(plain("sum(size)", "backups"), false),
         Resource::Groups => sum(plain("count(*)", "\"groups\""), false),
         Resource::PerVolumeGigabytes => Ok(0),
-    }
+    }?;
+    let Some(volume_type_id) = volume_type_id else { return Ok(found) };
+    let of = |charged: Charged| match resource {
+        Resource::Volumes => charged.volumes,
+        Resource::Snapshots => charged.snapshots,
+        Resource::Gigabytes => charged.gigabytes,
+        _ => 0,
+    };
+    Ok(found + orders::arriving(c, project_id, volume_type_id)?.into_iter().map(of).sum::<i64>())
 }

@@ -19,6 +19,10 @@ pub struct Charge<'a> {
     pub project_id: &'a str,
     /// The id of the volumes' type, deleted or not: volumes, snapshots and gigabytes count for it too.
     pub volume_type_id: Option<&'a str>,
+    /// Whether it is counted for the type alone, because it counts for the project already.
+    pub type_alone: bool,
+    /// GiB that the caller asked for, for the words of a refusal, where that is not all that is charged.
+    pub asked_gib: Option<i64>,
     /// Volumes.
     pub volumes: i64,
     /// Snapshots.
@@ -55,7 +59,7 @@ impl Charge<'_> {
         } else if self.volumes == 0 && self.snapshots > 0 {
             (Resource::Snapshots, self.gigabytes)
         } else {
-            (Resource::Volumes, self.gigabytes)
+            (Resource::Volumes, self.asked_gib.unwrap_or(self.gigabytes))
         }
     }
 }
@@ -138,7 +142,7 @@ fn deltas(c: &mut Connection, charge: &Charge<'_>) -> Result<Vec<Delta>> {
         of_type: false,
         delta: *delta,
     });
-    Ok(of_all.chain(of_type).collect())
+    Ok(of_all.filter(|_| !charge.type_alone).chain(of_type).collect())
 }
 
 /// Locks the rows of usage, making those that are missing with what is counted now.

@@ -130,6 +130,16 @@ pub fn change(connection: &mut Connection, id: &str, columns: &[(&str, Value<'_>
     begin(connection, id, &RESET_STATUS, columns)
 }
 
+/// Gives all snapshots of a volume another type.
+///
+/// # Errors
+/// As all statements.
+pub fn retype(connection: &mut Connection, volume_id: &str, volume_type_id: &str) -> Result<()> {
+    let sql = "UPDATE snapshots SET volume_type_id = ?, updated_at = ? WHERE volume_id = ? AND deleted = ?";
+    let params = [volume_type_id.into(), Timestamp::now().into(), volume_id.into(), false.into()];
+    connection.execute(sql, &params).map(|_| ())
+}
+
 /// Begins a move, as [`super::volumes::begin`] does for volumes.
 ///
 /// # Errors

@@ -164,6 +164,7 @@ fn request(
         availability_zone: volume.availability_zone.clone(),
         extra_specs: extra_specs(tx, &volume.volume_type_id)?,
         only_on,
+        among: None,
         tried: tried.to_vec(),
         same_host: match &hints.same_host {
             Some(ids) => Some(hosts(tx, ids)?),
@@ -174,7 +175,7 @@ fn request(
 }
 
 /// The demands of a volume type, deleted or not.
-fn extra_specs(c: &mut Connection, volume_type_id: &str) -> Result<Vec<(String, String)>> {
+pub(super) fn extra_specs(c: &mut Connection, volume_type_id: &str) -> Result<Vec<(String, String)>> {
     let specs = volume_types::of_object(c, volume_type_id)?.map(|found| found.extra_specs).unwrap_or_default();
     Ok(specs.into_iter().map(|(key, value)| (key, value.unwrap_or_default())).collect())
 }

@@ -71,6 +71,10 @@ fn settle(tx: &mut Transaction<'_>, shared: &Shared, backend: &Backend, object: 
             volumes::finish(tx, &object.id, &volume::EXTEND, Outcome::Failed, &[])?;
             messages::create(tx, &requester, &object.id, events::EXTEND_FAILED, ttl)
         }
+        (stranded::VOLUME, "retyping") => match volumes::by_id(tx, &object.id)? {
+            Some(found) => volumes::finish(tx, &object.id, found.retype_move(), Outcome::Failed, &[]).map(|_| ()),
+            None => Ok(()),
+        },
         (stranded::VOLUME, "deleting" | "error_managing_deleting") => {
             orders::place(tx, &order(Work::DeleteVolume { cascade: true }, false)).map(|_| ())
         }

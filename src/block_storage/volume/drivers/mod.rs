@@ -104,6 +104,10 @@ pub trait Driver: Send + Sync {
     /// Makes the volume `name` with the content of `source`, a snapshot or a volume that is not larger.
     fn copy_volume(&self, name: &str, size_gib: i64, source: Stored<'_>) -> Result<Format>;
 
+    /// Makes the volume `name` with content that comes from elsewhere, in place of what an earlier attempt made. What is
+    /// beyond the content reads as zeros.
+    fn import_volume(&self, name: &str, size_gib: i64, content: &Content) -> Result<Format>;
+
     /// Removes a volume; one that is not there is no error.
     fn delete_volume(&self, name: &str) -> Result<()>;
 

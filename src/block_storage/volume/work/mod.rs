@@ -8,6 +8,9 @@ mod extend;
 mod group_snapshots;
 mod groups;
 mod manage;
+mod migrate;
+mod move_disk;
+mod retype;
 mod service;
 mod snapshots;
 
@@ -23,6 +26,7 @@ use crate::block_storage::store::messages::{self, Event};
 use crate::block_storage::store::metadata::{self, Table};
 use crate::block_storage::store::orders::{self, Held};
 use crate::block_storage::store::quotas::{self, Charge};
+use crate::block_storage::store::volumes;
 use crate::database::{Connection, Transaction};
 use crate::error::{Error, Result};
 use crate::service::fault;
@@ -42,6 +46,9 @@ pub(super) fn run(shared: &Shared, order: &Held) -> Result<()> {
     let backend = backend.ok_or_else(|| Error::internal("an order of another service was taken"))?;
     let job = Job { shared, backend, order };
     fault::point_of(order.work.kind(), "begun");
+    if let Some(elsewhere) = job.moved()? {
+        return job.follow(&elsewhere);
+    }
     match &order.work {
         Work::Service(work) => service::run(&job, work),
         Work::CreateVolume { tried, .. } => create::run(&job, tried),
@@ -53,6 +60,9 @@ pub(super) fn run(shared: &Shared, order: &Held) -> Result<()> {
         Work::Disconnect { attachment_id, connector } => {
             connections::disconnect(&job, attachment_id.as_deref(), connector.as_deref())
         }
+        Work::RetypeVolume { new_type_id, may_move, charged } => retype::run(&job, new_type_id, *may_move, charged),
+        Work::MigrateVolume { destination } => migrate::run(&job, destination),
+        Work::DiscardDisk { disk_id } => move_disk::discard(&job, disk_id),
         Work::CreateSnapshot => snapshots::create(&job),
         Work::DeleteSnapshot => snapshots::delete(&job),
         Work::RevertToSnapshot => snapshots::revert(&job),
@@ -132,6 +142,22 @@ impl Job<'_> {
         })?;
         fault::point_of(kind, "after_commit");
         Ok(())
+    }
+
+    /// The backend on which the volume of the order lies, where it has moved there since it was ordered.
+    fn moved(&self) -> Result<Option<String>> {
+        if !self.order.work.is_of_a_volume() || self.order.progress().is_some() {
+            return Ok(None);
+        }
+        let volume = self.read(|c| volumes::by_id(c, &self.order.volume_id))?;
+        let backend = volume.and_then(|volume| volume.host).map(|host| service_host(&host).to_owned());
+        Ok(backend.filter(|backend| *backend != self.backend.host))
+    }
+
+    /// Leaves the order to another backend.
+    fn follow(&self, backend: &str) -> Result<()> {
+        log::info!("{} {} follows its volume to {backend}", self.order.work.kind(), self.order.volume_id);
+        self.shared.database.write(|tx| orders::pass_on(tx, self.order, backend, &self.order.work))
     }
 
     /// Removes an order whose object is gone, or was taken elsewhere by an operator.

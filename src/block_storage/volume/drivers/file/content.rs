@@ -57,6 +57,21 @@ pub(super) fn write(
     }
 }
 
+/// Fills the empty file at `path` with an image of `bytes` bytes that begins with `content`.
+pub(super) fn import((path, file): (&Path, &File), bytes: u64, image: &Image, content: &Content) -> Result<()> {
+    match image.format {
+        Format::Raw => {
+            image.create(path, file, bytes)?;
+            copy::copy_range_of_data(&content.file, file, 0, content.bytes)?;
+        }
+        Format::Qcow2 => {
+            image.convert(&path_of(&content.file), Format::Raw, path, Format::Qcow2)?;
+            image.grow(path, file, bytes)?;
+        }
+    }
+    content.check_rest()
+}
+
 /// A file in `folder` that has no name.
 fn nameless(folder: &Path) -> Result<File> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;

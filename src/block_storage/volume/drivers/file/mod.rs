@@ -118,6 +118,13 @@ impl Driver for FileDriver {
         Ok(source.format)
     }
 
+    fn import_volume(&self, name: &str, size_gib: i64, content: &Content) -> Result<Format> {
+        let bytes = bytes(size_gib)?.max(content.bytes);
+        let image = self.image(self.format);
+        self.folder.replace(name, |path, file| content::import((path, file), bytes, &image, content))?;
+        Ok(self.format)
+    }
+
     fn delete_volume(&self, name: &str) -> Result<()> {
         self.folder.remove(name)
     }

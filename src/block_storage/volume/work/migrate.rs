@@ -1,0 +1,121 @@
+//! Moving a volume to another backend that an operator has named.
+
+use super::super::placement;
+use super::{Job, events, format_of, move_disk};
+use crate::block_storage::model::pool::Pool;
+use crate::block_storage::model::volume::{MIGRATE_LOCKED, Status, Volume};
+use crate::block_storage::model::work::Destination;
+use crate::block_storage::scheduler::{self, Request};
+use crate::block_storage::store::{Outcome, pools, volumes};
+use crate::block_storage::volume::drivers::Format;
+use crate::database::{Connection, Transaction, Value};
+use crate::error::Result;
+
+/// The migration statuses of a volume that is to move, or moves.
+const UNDER_WAY: [&str; 2] = ["starting", move_disk::MIGRATING];
+
+pub(super) fn run(job: &Job<'_>, to: &str) -> Result<()> {
+    let noted = job.order.progress().and_then(Destination::read);
+    let found = job.read(|c| {
+        let volume = volumes::by_id(c, &job.order.volume_id)?;
+        let Some(volume) = volume.filter(|volume| is_to_move(volume) && job.is_here(volume)) else { return Ok(None) };
+        Ok(Some((format_of(c, &volume)?, choose(c, job, &volume, to)?, volume)))
+    });
+    let Some((format, chosen, volume)) = found? else {
+        // An operator has reset it.
+        return job.end(|tx| turn_back(tx, job, noted.as_ref()));
+    };
+    let destination = match (noted, chosen) {
+        (Some(noted), _) => noted,
+        (None, Ok(pool)) if Some(&pool.name) == volume.host.as_ref() => {
+            // The host was named without its pool, and has no other one.
+            let done = job.step(|_| Ok(()));
+            return job.end(|tx| end(tx, &volume, done.is_ok(), &[]).map(|_| ()));
+        }
+        (None, Ok(pool)) => match move_disk::set_out(job, &volume, &pool, is_to_move)? {
+            Some(destination) => destination,
+            None => return job.obsolete(),
+        },
+        (None, Err(why)) => {
+            job.failed(&why);
+            return job.end(|tx| {
+                end(tx, &volume, false, &[])?;
+                job.tell(tx, &volume.id, events::NO_BACKEND)
+            });
+        }
+    };
+    match move_disk::copy(job, &volume, format, &destination) {
+        Ok(format) => job.end(|tx| arrive(tx, job, &volume, &destination, format)),
+        Err(_) => job.end(|tx| {
+            end(tx, &volume, false, &[])?;
+            turn_back(tx, job, Some(&destination))
+        }),
+    }
+}
+
+fn is_to_move(volume: &Volume) -> bool {
+    volume.migration_status.as_deref().is_some_and(|status| UNDER_WAY.contains(&status))
+}
+
+/// The pool to which the volume goes, or why there is none.
+fn choose(c: &mut Connection, job: &Job<'_>, volume: &Volume, to: &str) -> Result<Result<Pool, String>> {
+    if let Some(obstacle) = move_disk::obstacle(c, volume)? {
+        return Ok(Err(obstacle.to_owned()));
+    }
+    let request = Request {
+        size_gib: volume.size_gib,
+        extra_specs: placement::extra_specs(c, &volume.volume_type_id)?,
+        among: Some(move_disk::within_reach(job)),
+        ..Request::default()
+    };
+    let mut pools = pools::list(c, job.shared.settings.down_time_seconds)?;
+    pools.retain(|pool| pool.name == to || pool.service_host() == to);
+    let chosen = scheduler::choose(&request, &pools, &job.shared.settings.rules);
+    Ok(chosen.cloned().map_err(|refused| format!("Cannot place volume {} on {to}. {refused}", volume.id)))
+}
+
+/// Lets the volume have its new disk, unless somebody has begun meanwhile to read or to write the old one past this service.
+fn arrive(
+    tx: &mut Transaction<'_>,
+    job: &Job<'_>,
+    volume: &Volume,
+    destination: &Destination,
+    format: Format,
+) -> Result<()> {
+    let untouched = |now: &Volume| {
+        let copied = matches!(
+            now.status,
+            Status::BackingUp | Status::RestoringBackup | Status::Uploading | Status::Downloading
+        );
+        is_to_move(now) && !copied && !move_disk::may_be_written(now) && now.host == volume.host
+    };
+    let arrived = volumes::lock(tx, &volume.id)?.is_some_and(|now| untouched(&now))
+        && end(tx, volume, true, &move_disk::columns(job, destination))?;
+    if arrived {
+        log::info!("volume {} has moved to {}", volume.id, destination.pool);
+        return move_disk::arrive(tx, job, volume, format);
+    }
+    job.failed("the volume was used meanwhile");
+    end(tx, volume, false, &[])?;
+    turn_back(tx, job, Some(destination))
+}
+
+/// Ends the move, and the lock where there is one; `false` where an operator has ended it.
+fn end(tx: &mut Transaction<'_>, volume: &Volume, done: bool, columns: &[(&str, Value<'_>)]) -> Result<bool> {
+    let Some(now) = volumes::lock(tx, &volume.id)?.filter(is_to_move) else { return Ok(false) };
+    let status = if done { move_disk::SUCCESS } else { move_disk::ERROR };
+    let mut columns = columns.to_vec();
+    columns.retain(|(name, _)| *name != "migration_status");
+    columns.push(("migration_status", status.into()));
+    if now.status == Status::Maintenance {
+        let outcome = if done { Outcome::Done } else { Outcome::Failed };
+        return volumes::finish(tx, &volume.id, &MIGRATE_LOCKED, outcome, &columns);
+    }
+    volumes::change(tx, &volume.id, &columns)
+}
+
+fn turn_back(tx: &mut Transaction<'_>, job: &Job<'_>, destination: Option<&Destination>) -> Result<()> {
+    let Some(destination) = destination else { return Ok(()) };
+    let size_gib = volumes::by_id(tx, &job.order.volume_id)?.map_or(0, |volume| volume.size_gib);
+    move_disk::turn_back(tx, job, size_gib, destination)
+}

@@ -1,0 +1,210 @@
+//! Giving a volume another type: in its row alone where its backend suits the new type, else by moving its content to one that
+//! does, where that is allowed.
+
+use super::super::placement;
+use super::{Job, events, format_of, move_disk};
+use crate::block_storage::model::pool::Pool;
+use crate::block_storage::model::volume::{Status, Volume};
+use crate::block_storage::model::volume_type::VolumeType;
+use crate::block_storage::model::work::{Charged, Destination};
+use crate::block_storage::scheduler::{self, Request};
+use crate::block_storage::store::volume_types::Eyes;
+use crate::block_storage::store::{Outcome, attachments, pools, snapshots, sources, type_charges, volume_types, volumes};
+use crate::block_storage::volume::drivers::Format;
+use crate::database::{Connection, Transaction, Value};
+use crate::error::{Error, Result};
+
+/// The extra spec that says whether volumes are replicated.
+const REPLICATION: &str = "replication_enabled";
+
+/// A retyping, with what its order says.
+struct Retyping<'a> {
+    job: &'a Job<'a>,
+    new_type_id: &'a str,
+    may_move: bool,
+    charged: &'a [Charged],
+}
+
+/// Where a volume will lie.
+enum Place {
+    /// Where it is; the name of that pool.
+    Same(String),
+    /// On this pool.
+    Other(Pool),
+}
+
+/// What there is at the beginning.
+struct Scene {
+    volume: Volume,
+    format: Format,
+    /// Where the volume will lie, or why it keeps its type.
+    place: Result<Place, String>,
+}
+
+pub(super) fn run(job: &Job<'_>, new_type_id: &str, may_move: bool, charged: &[Charged]) -> Result<()> {
+    let own = Retyping { job, new_type_id, may_move, charged };
+    let noted = job.order.progress().and_then(Destination::read);
+    let Some(scene) = job.read(|c| own.scene(c))? else {
+        // Whoever reset the volume did not give back what projects were charged for.
+        return job.end(|tx| own.abandon(tx, noted.as_ref()));
+    };
+    let Scene { volume, format, place } = scene;
+    let (place, destination) = match (place, noted) {
+        (_, Some(noted)) => (None, Some(noted)),
+        (Ok(Place::Other(pool)), None) => {
+            let still = |now: &Volume| now.status == Status::Retyping;
+            match move_disk::set_out(job, &volume, &pool, still)? {
+                Some(destination) => (None, Some(destination)),
+                None => return job.end(|tx| own.abandon(tx, None)),
+            }
+        }
+        (Ok(Place::Same(pool)), None) => (Some(pool), None),
+        (Err(why), None) => {
+            job.failed(&why);
+            return job.end(|tx| own.fail(tx, &volume, None));
+        }
+    };
+    match (place, destination) {
+        (_, Some(destination)) => match move_disk::copy(job, &volume, format, &destination) {
+            Ok(format) => {
+                log::info!("volume {} has moved to {} with its new type", volume.id, destination.pool);
+                job.end(|tx| own.finish_elsewhere(tx, &volume, &destination, format))
+            }
+            Err(_) => job.end(|tx| own.fail(tx, &volume, Some(&destination))),
+        },
+        (pool, None) => {
+            let done = job.step(|_| Ok(()));
+            let pool = pool.unwrap_or_default();
+            job.end(|tx| if done.is_ok() { own.finish_here(tx, &volume, &pool) } else { own.fail(tx, &volume, None) })
+        }
+    }
+}
+
+impl Retyping<'_> {
+    fn scene(&self, c: &mut Connection) -> Result<Option<Scene>> {
+        let volume = volumes::by_id(c, &self.job.order.volume_id)?;
+        let here = |volume: &Volume| volume.status == Status::Retyping && self.job.is_here(volume);
+        let Some(volume) = volume.filter(here) else { return Ok(None) };
+        let new = volume_types::of_object(c, self.new_type_id)?.filter(|new| !new.deleted);
+        let place = match new {
+            Some(new) => self.place(c, &volume, &new)?,
+            None => Err("its new type was deleted".to_owned()),
+        };
+        Ok(Some(Scene { format: format_of(c, &volume)?, volume, place }))
+    }
+
+    /// Where the volume will lie: it stays where it is if it can.
+    fn place(&self, c: &mut Connection, volume: &Volume, new: &VolumeType) -> Result<Result<Place, String>> {
+        let (shared, host) = (self.job.shared, volume.host.as_deref().unwrap_or_default());
+        let of_zones = new.availability_zones().is_some();
+        let request = Request {
+            availability_zone: volume.availability_zone.clone().filter(|_| !of_zones),
+            extra_specs: placement::extra_specs(c, &new.id)?,
+            ..Request::default()
+        };
+        let pools = pools::list(c, shared.settings.down_time_seconds)?;
+        // Volumes of old name no pool, and belong to the one that there is.
+        let is_own = |pool: &Pool| pool.name == host || pool.service_host() == host;
+        let suits = match pools.iter().find(|pool| is_own(pool)) {
+            // Whoever asks is the service of this pool, and so it is up, whatever the database has heard. It has the volume
+            // already, so its room does not matter.
+            Some(own) => scheduler::suits(&request, &Pool { up: true, ..own.clone() }, &shared.settings.rules)
+                .map(|()| own.name.clone()),
+            None => Err(format!("{host} does not report")),
+        };
+        let same_encryption = sources::same_encryption(c, &volume.volume_type_id, &new.id)?;
+        let why = match suits {
+            Ok(pool) if same_encryption => return Ok(Ok(Place::Same(pool))),
+            Ok(_) => "the new type is encrypted otherwise".to_owned(),
+            Err(why) => why,
+        };
+        if !self.may_move {
+            return Ok(Err(format!("Retype requires migration but is not allowed: {why}")));
+        }
+        if !same_encryption {
+            return Ok(Err("Retype would have to encrypt the content anew, or to decrypt it".to_owned()));
+        }
+        if let Some(obstacle) = move_disk::obstacle(c, volume)? {
+            return Ok(Err(obstacle.to_owned()));
+        }
+        let among = Some(move_disk::within_reach(self.job));
+        let request = Request { size_gib: volume.size_gib, among, ..request };
+        let others: Vec<Pool> = pools.into_iter().filter(|pool| !is_own(pool)).collect();
+        let chosen = scheduler::choose(&request, &others, &shared.settings.rules);
+        Ok(chosen.map(|pool| Place::Other(pool.clone())).map_err(|refused| format!("{refused} {host}: {why}.")))
+    }
+
+    /// The volume has its new type where it is, and so have its snapshots.
+    fn finish_here(&self, tx: &mut Transaction<'_>, volume: &Volume, pool: &str) -> Result<()> {
+        let Some(new) = self.still_to_do(tx)? else { return self.fail(tx, volume, None) };
+        let limits = &self.job.shared.settings.limits;
+        type_charges::finish(tx, volume, self.new_type_id, self.charged, limits)?;
+        let old = volume_types::of_object(tx, &volume.volume_type_id)?;
+        let replicated = |of: Option<&VolumeType>| of.and_then(|of| of.extra_spec(REPLICATION)).map(str::to_owned);
+        let (before, after) = (replicated(old.as_ref()), replicated(Some(&new)));
+        let mut columns: Vec<(&str, Value<'_>)> = vec![("host", pool.into())];
+        if before.is_some() || after.is_some() {
+            let enabled = after.is_some_and(|after| after.eq_ignore_ascii_case("<is> true"));
+            columns.push(("replication_status", if enabled { "enabled" } else { "disabled" }.into()));
+        }
+        self.finish(tx, volume, &new, columns)?;
+        snapshots::retype(tx, &volume.id, self.new_type_id)
+    }
+
+    /// The volume has its new type, and its new disk.
+    fn finish_elsewhere(
+        &self,
+        tx: &mut Transaction<'_>,
+        volume: &Volume,
+        destination: &Destination,
+        format: Format,
+    ) -> Result<()> {
+        let Some(new) = self.still_to_do(tx)? else { return self.fail(tx, volume, Some(destination)) };
+        let limits = &self.job.shared.settings.limits;
+        type_charges::finish(tx, volume, self.new_type_id, self.charged, limits)?;
+        self.finish(tx, volume, &new, move_disk::columns(self.job, destination))?;
+        move_disk::arrive(tx, self.job, volume, format)
+    }
+
+    fn finish<'v>(
+        &self,
+        tx: &mut Transaction<'_>,
+        volume: &Volume,
+        new: &'v VolumeType,
+        mut columns: Vec<(&'v str, Value<'v>)>,
+    ) -> Result<()> {
+        columns.extend([("volume_type_id", (&new.id).into()), ("multiattach", new.is_multiattach().into())]);
+        if !volumes::finish(tx, &volume.id, volume.retype_move(), Outcome::Done, &columns)? {
+            return Err(Error::conflict("The volume's status was changed while it got its new type."));
+        }
+        // Its attachments may have changed meanwhile.
+        attachments::settle(tx, &volume.id)
+    }
+
+    /// The new type, which nobody removes until the transaction ends; `None` where it is gone, or an operator has reset the
+    /// volume.
+    fn still_to_do(&self, tx: &mut Transaction<'_>) -> Result<Option<VolumeType>> {
+        volume_types::lock(tx)?;
+        let retyping = volumes::lock(tx, &self.job.order.volume_id)?.is_some_and(|now| now.status == Status::Retyping);
+        if retyping { volume_types::find(tx, self.new_type_id, Eyes::All) } else { Ok(None) }
+    }
+
+    /// The volume keeps its type and its disk.
+    fn fail(&self, tx: &mut Transaction<'_>, volume: &Volume, destination: Option<&Destination>) -> Result<()> {
+        let moved: &[(&str, Value<'_>)] = &[("migration_status", move_disk::ERROR.into())];
+        let columns = if destination.is_some() { moved } else { &[] };
+        if volumes::finish(tx, &volume.id, volume.retype_move(), Outcome::Failed, columns)? {
+            attachments::settle(tx, &volume.id)?;
+            self.job.tell(tx, &volume.id, events::NO_BACKEND)?;
+        }
+        self.abandon(tx, destination)
+    }
+
+    /// Gives back what was charged for, and the new disk where one was begun.
+    fn abandon(&self, tx: &mut Transaction<'_>, destination: Option<&Destination>) -> Result<()> {
+        type_charges::release(tx, self.new_type_id, self.charged, &self.job.shared.settings.limits)?;
+        let Some(destination) = destination else { return Ok(()) };
+        let volume = volumes::by_id(tx, &self.job.order.volume_id)?;
+        move_disk::turn_back(tx, self.job, volume.map_or(0, |volume| volume.size_gib), destination)
+    }
+}
