@@ -34,6 +34,17 @@ fn ask(cloud: &Cloud, operation: &str, id: &str) -> u16 {
         "transfer" => cloud.post(Admin, "/volume-transfers", json!({"transfer": {"volume_id": id}})).status,
         "attachment" => cloud.post(Admin, "/attachments", json!({"attachment": {"volume_uuid": id}})).status,
         "clone" => cloud.post(Admin, "/volumes", json!({"volume": {"source_volid": id}})).status,
+        "retype" => {
+            cloud.post(Admin, "/types", json!({"volume_type": {"name": "other"}}));
+            action("3.71", json!({"os-retype": {"new_type": "other"}}))
+        }
+        "migrate" => {
+            if cloud.numbers("SELECT 1 FROM services", &[]).is_empty() {
+                crate::people::backend(cloud);
+            }
+            cloud.sql("UPDATE volumes SET migration_status = NULL", &[]);
+            action("3.71", json!({"os-migrate_volume": {"host": "node@file"}}))
+        }
         "reset_status" => action("3.71", json!({"os-reset_status": {"status": "error"}})),
         other => panic!("{other} is no operation"),
     }

@@ -96,7 +96,8 @@ fn two(cloud: &Cloud) -> (String, String) {
         "UPDATE volumes SET migration_status = ?, host = 'node@other#pool', use_quota = false WHERE id = ?",
         &[target.as_str().into(), (&new).into()],
     );
-    let sql = "UPDATE volumes SET migration_status = 'migrating', previous_status = 'in-use', status = 'in-use' WHERE id = ?";
+    let sql =
+        "UPDATE volumes SET migration_status = 'migrating', previous_status = 'in-use', status = 'in-use' WHERE id = ?";
     cloud.sql(sql, &[(&volume).into()]);
     (volume, new)
 }
@@ -122,7 +123,8 @@ fn a_server_that_has_copied_a_volume_lets_it_have_the_new_disk() {
     assert_eq!(old["os-vol-host-attr:host"], json!(people::HOST));
     assert_eq!(old["os-vol-mig-status-attr:name_id"], json!(volume));
     assert_eq!(old["description"], json!(format!("migration src for {volume}")));
-    let sql = "SELECT COUNT(*) FROM hearth_orders WHERE kind = 'delete_volume' AND host = 'node@file' AND object_id = ?";
+    let sql =
+        "SELECT COUNT(*) FROM hearth_orders WHERE kind = 'delete_volume' AND host = 'node@file' AND object_id = ?";
     assert_eq!(cloud.numbers(sql, &[(&new).into()]), [1]);
 }
 

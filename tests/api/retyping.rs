@@ -119,13 +119,14 @@ fn the_limits_of_the_new_type_hold() {
     );
     limit("gigabytes_gold", -1);
     limit("volumes_gold", 0);
-    cloud.post(Member, &path, body("gold")).refuse(
-        413,
-        "VolumeLimitExceeded: Maximum number of volumes allowed (0) exceeded for quota 'volumes_gold'.",
-    );
+    cloud
+        .post(Member, &path, body("gold"))
+        .refuse(413, "VolumeLimitExceeded: Maximum number of volumes allowed (0) exceeded for quota 'volumes_gold'.");
     limit("volumes_gold", -1);
     limit("snapshots_gold", 0);
-    cloud.post(Member, &path, body("gold")).refuse(413, "UnexpectedOverQuota: Unexpected over quota on snapshots_gold.");
+    cloud
+        .post(Member, &path, body("gold"))
+        .refuse(413, "UnexpectedOverQuota: Unexpected over quota on snapshots_gold.");
     limit("snapshots_gold", 1);
     cloud.post(Member, &path, body("gold")).expect(202);
 }
@@ -136,7 +137,8 @@ fn a_volume_in_use_gets_no_other_front_end_qos_specs() {
     let volume = people::volume(&cloud, Member, "v");
     let path = format!("/volumes/{volume}/action");
     for (name, consumer) in [("front", "front-end"), ("back", "back-end")] {
-        let made = cloud.post(Admin, "/qos-specs", json!({"qos_specs": {"name": name, "consumer": consumer, "k": "v"}}));
+        let made =
+            cloud.post(Admin, "/qos-specs", json!({"qos_specs": {"name": name, "consumer": consumer, "k": "v"}}));
         let qos = made.expect(200)["qos_specs"]["id"].as_str().unwrap().to_owned();
         let id = new_type(&cloud, name, json!({}));
         cloud.get(Admin, &format!("/qos-specs/{qos}/associate?vol_type_id={id}")).expect(202);

@@ -8,6 +8,7 @@ A line of a sequence is one of
     as PROJECT                                  the project that asks from here on (a word; its id is made from it)
     file NAME BYTES                             a file of zeroes that nobody manages, on the backend `file` of both sides
     await PATH STATUS                           until the resource has this status, or is gone
+    await PATH KEY=VALUE                        until the resource has this value
     header NAME: VALUE                          sent with the next request only
     # ...                                       said to the reader
 
@@ -93,13 +94,14 @@ class Side:
     def wait(self, path, wanted, seconds=10):
         """Until the resource has the status, or `gone` is true of it. Says which status it ended with."""
         deadline = time.monotonic() + seconds
+        key, _, wanted = wanted.rpartition("=")
         while True:
             status, _, body = self.ask("GET", path, version="3.71")
             found = "gone" if status == 404 else None
             if status == 200:
-                found = next(iter(json.loads(body).values())).get("status")
+                found = next(iter(json.loads(body).values())).get(key or "status")
             if found == wanted or (found or "").startswith("error") or time.monotonic() > deadline:
-                return found
+                return f"{key}={found}" if key else found
             time.sleep(0.05)
 
     def plain(self, text):

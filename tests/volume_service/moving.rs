@@ -90,7 +90,8 @@ pub(super) fn fill(world: &World, id: &str) -> PathBuf {
         write(&path);
     } else {
         let mut convert = Command::new("qemu-img");
-        let done = convert.args(["convert", "-n", "-f", "raw", "-O", "qcow2"]).args([&content, &path]).output().unwrap();
+        let done =
+            convert.args(["convert", "-n", "-f", "raw", "-O", "qcow2"]).args([&content, &path]).output().unwrap();
         assert!(done.status.success(), "{done:?}");
     }
     content
@@ -240,7 +241,10 @@ fn what_no_backend_takes_keeps_its_type_and_its_usage() {
     kept("its snapshot would stay behind");
     world.delete_snapshot(&snapshot);
     world.settle();
-    world.database.write(|tx| tx.execute("UPDATE services SET disabled = true WHERE host = 'node1@other'", &[])).unwrap();
+    world
+        .database
+        .write(|tx| tx.execute("UPDATE services SET disabled = true WHERE host = 'node1@other'", &[]))
+        .unwrap();
     retype(&world, &id, &other, true);
     kept("the backend takes no volumes");
     assert_content(&world, &id, &content);

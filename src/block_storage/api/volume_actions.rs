@@ -1,5 +1,5 @@
-//! Actions on volumes: `POST /volumes/{volume_id}/action` (Block Storage API v3, "Volume actions"). Those that need
-//! attachments, images, backups or migration have no rows here yet.
+//! Actions on volumes: `POST /volumes/{volume_id}/action` (Block Storage API v3, "Volume actions"). Those that move a volume or
+//! its content are in `volume_moving.rs`, those of the old attachment protocol in `volume_connections.rs`.
 
 use serde_json::Value;
 

@@ -145,6 +145,4 @@ pub static MIGRATE_COMPLETION: Schema = Schema::strict(&[Input::new(
 
 /// `os-extend_volume_completion`.
 pub static EXTEND_COMPLETION: Schema =
-    Schema::strict(&[
-        Input::new("os-extend_volume_completion", Check::Object(&Schema::strict(&[FAILED]))).required()
-    ]);
+    Schema::strict(&[Input::new("os-extend_volume_completion", Check::Object(&Schema::strict(&[FAILED]))).required()]);

@@ -73,7 +73,8 @@ fn revert(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
 fn retype(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     let body = call.input("os-retype");
     let text = |key: &str| body.get(key).and_then(Value::as_str);
-    let (new_type, may_move) = (text("new_type").unwrap_or_default().to_owned(), text("migration_policy") == Some("on-demand"));
+    let (new_type, may_move) =
+        (text("new_type").unwrap_or_default().to_owned(), text("migration_policy") == Some("on-demand"));
     let caller = caller(call);
     let volume = Authorized::<Volume>::load(&caller, call.path.value("volume_id"), &[&rules::RETYPE])?;
     volume_retyping::retype(&caller, &volume, &new_type, may_move)?;

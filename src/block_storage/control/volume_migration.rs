@@ -5,9 +5,9 @@ use super::refusals::invalid_volume;
 use super::services::down_time_seconds;
 use super::volume_connections::{self, Attached};
 use super::{Authorized, Caller, limits};
+use crate::block_storage::model::pool::service_host;
 use crate::block_storage::model::service::{Service, VOLUME};
 use crate::block_storage::model::status::Status as _;
-use crate::block_storage::model::pool::service_host;
 use crate::block_storage::model::volume::{
     AttachStatus, LEAVE, MIGRATE, MIGRATE_LOCKED, MIGRATE_LOCKED_ATTACHED, Status, Volume,
 };
@@ -93,7 +93,12 @@ fn service(caller: &Caller<'_>, to: &Place) -> Result<Service> {
 ///
 /// # Errors
 /// [`crate::Kind::InvalidState`] where `new` is not made for this move, those of the database.
-pub fn complete(caller: &Caller<'_>, volume: &Authorized<Volume>, new: &Authorized<Volume>, failed: bool) -> Result<String> {
+pub fn complete(
+    caller: &Caller<'_>,
+    volume: &Authorized<Volume>,
+    new: &Authorized<Volume>,
+    failed: bool,
+) -> Result<String> {
     if volume.migration_status.is_none() && new.migration_status.is_none() {
         if !failed {
             hand_over(caller, volume, new)?;

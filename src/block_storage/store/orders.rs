@@ -181,7 +181,8 @@ pub fn note(tx: &mut Transaction<'_>, held: &Held, progress: &str) -> Result<()>
 
 /// How far the work of orders on volumes came that somebody began: the volume and the note.
 pub(super) fn notes(c: &mut Connection) -> Result<Vec<(String, String)>> {
-    let sql = "SELECT object_id, progress FROM hearth_orders WHERE role = ? AND object_type = ? AND progress IS NOT NULL";
+    let sql =
+        "SELECT object_id, progress FROM hearth_orders WHERE role = ? AND object_type = ? AND progress IS NOT NULL";
     c.rows(sql, &[ROLE.into(), VOLUME.into()], |row| Ok((row.string(0)?, row.string(1)?)))
 }
 

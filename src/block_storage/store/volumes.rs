@@ -274,8 +274,6 @@ fn condition(guard: Guard) -> &'static str {
         }
         Guard::Multiattach => "multiattach = true",
         Guard::SingleAttach => "(multiattach IS NULL OR multiattach = false)",
-        Guard::NotReplicated => {
-            "(replication_status IS NULL OR replication_status IN ('disabled', 'not-capable'))"
-        }
+        Guard::NotReplicated => "(replication_status IS NULL OR replication_status IN ('disabled', 'not-capable'))",
     }
 }

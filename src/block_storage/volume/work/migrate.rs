@@ -6,7 +6,7 @@ use crate::block_storage::model::pool::Pool;
 use crate::block_storage::model::volume::{MIGRATE_LOCKED, Status, Volume};
 use crate::block_storage::model::work::Destination;
 use crate::block_storage::scheduler::{self, Request};
-use crate::block_storage::store::{Outcome, pools, volumes};
+use crate::block_storage::store::{Outcome, attachments, pools, volumes};
 use crate::block_storage::volume::drivers::Format;
 use crate::database::{Connection, Transaction, Value};
 use crate::error::Result;
@@ -83,10 +83,8 @@ fn arrive(
     format: Format,
 ) -> Result<()> {
     let untouched = |now: &Volume| {
-        let copied = matches!(
-            now.status,
-            Status::BackingUp | Status::RestoringBackup | Status::Uploading | Status::Downloading
-        );
+        let copied =
+            matches!(now.status, Status::BackingUp | Status::RestoringBackup | Status::Uploading | Status::Downloading);
         is_to_move(now) && !copied && !move_disk::may_be_written(now) && now.host == volume.host
     };
     let arrived = volumes::lock(tx, &volume.id)?.is_some_and(|now| untouched(&now))
@@ -111,7 +109,12 @@ fn end(tx: &mut Transaction<'_>, volume: &Volume, done: bool, columns: &[(&str, 
         let outcome = if done { Outcome::Done } else { Outcome::Failed };
         return volumes::finish(tx, &volume.id, &MIGRATE_LOCKED, outcome, &columns);
     }
-    volumes::change(tx, &volume.id, &columns)
+    let changed = volumes::change(tx, &volume.id, &columns)?;
+    if matches!(now.status, Status::Reserved | Status::Attaching | Status::InUse) {
+        // While it moved, the end of its last attachment left its status as it was.
+        attachments::settle(tx, &volume.id)?;
+    }
+    Ok(changed)
 }
 
 fn turn_back(tx: &mut Transaction<'_>, job: &Job<'_>, destination: Option<&Destination>) -> Result<()> {

@@ -36,7 +36,11 @@ pub(super) fn obstacle(c: &mut Connection, volume: &Volume) -> Result<Option<&'s
     if !matches!(volume.replication_status.as_deref(), None | Some("disabled" | "not-capable")) {
         return Ok(Some("Volume must not be replicated."));
     }
-    Ok(if may_be_written(volume) { Some("Volume is in use, and Nova alone could move what a server uses.") } else { None })
+    Ok(if may_be_written(volume) {
+        Some("Volume is in use, and Nova alone could move what a server uses.")
+    } else {
+        None
+    })
 }
 
 /// Whether a host may be writing to the volume.
@@ -107,7 +111,12 @@ pub(super) fn arrive(tx: &mut Transaction<'_>, job: &Job<'_>, volume: &Volume, f
 }
 
 /// Orders the end of the new disk: the volume stays where it is, or is gone.
-pub(super) fn turn_back(tx: &mut Transaction<'_>, job: &Job<'_>, size_gib: i64, destination: &Destination) -> Result<()> {
+pub(super) fn turn_back(
+    tx: &mut Transaction<'_>,
+    job: &Job<'_>,
+    size_gib: i64,
+    destination: &Destination,
+) -> Result<()> {
     pools::promise(tx, &destination.pool, -size_gib, true)?;
     order_discard(tx, job, service_host(&destination.pool), &destination.disk_id)
 }

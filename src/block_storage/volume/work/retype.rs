@@ -9,7 +9,9 @@ use crate::block_storage::model::volume_type::VolumeType;
 use crate::block_storage::model::work::{Charged, Destination};
 use crate::block_storage::scheduler::{self, Request};
 use crate::block_storage::store::volume_types::Eyes;
-use crate::block_storage::store::{Outcome, attachments, pools, snapshots, sources, type_charges, volume_types, volumes};
+use crate::block_storage::store::{
+    Outcome, attachments, pools, snapshots, sources, type_charges, volume_types, volumes,
+};
 use crate::block_storage::volume::drivers::Format;
 use crate::database::{Connection, Transaction, Value};
 use crate::error::{Error, Result};
