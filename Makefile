@@ -2,8 +2,9 @@
 # make test   installs what is missing and passes every test
 # make bench  compares with other ways of doing the same, in one run
 # make fuzz   feeds the protocol parsers with mutated input for a bounded time (SECONDS_EACH=60 for each target)
+# make tempest  runs OpenStack's own suite, Tempest, with a real Keystone, and compares with tests/peers/tempest.tsv (TESTS="REGEX ...")
 # make check  format, lints, documentation: what must be clean before a commit
-.PHONY: run test bench fuzz check
+.PHONY: run test bench fuzz tempest check
 WEB ?= nginx
 
 run:
@@ -18,6 +19,9 @@ bench:
 
 fuzz:
 	@scripts/fuzz
+
+tempest:
+	@scripts/tempest $(TESTS)
 
 check:
 	cargo fmt --check

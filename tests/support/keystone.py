@@ -80,13 +80,19 @@ class Keystone:
         for interface in ("public", "internal"):
             self.make("endpoint", admin, interface=interface, region_id=region, service_id=service, url=url)
 
+    def point_to_itself(self, admin):
+        """Makes the catalogue's endpoints of Keystone name this server, for clients that take the first they find."""
+        for endpoint in self.ask("GET", "/endpoints", None, admin).json()["endpoints"]:
+            answer = self.ask("PATCH", f"/endpoints/{endpoint['id']}", {"endpoint": {"url": self.url}}, admin)
+            assert answer.status == 200, answer.body
 
-def configuration(keystone, user, project):
-    """The sections that make Hearth ask this Keystone, each time anew."""
+
+def configuration(keystone, user, project, cache_seconds=0):
+    """The sections that make Hearth ask this Keystone: each time anew, or once in so many seconds for each token."""
     return ("auth_strategy = keystone\n",
             f"[keystone_authtoken]\nwww_authenticate_uri = {keystone.url}\nauth_url = {keystone.url}\nusername = {user}\n"
             f"password = secret\nproject_name = {project}\nuser_domain_id = default\nproject_domain_id = default\n"
-            f"token_cache_time = 0\n")
+            f"token_cache_time = {cache_seconds}\n")
 
 
 def run_json(command, environment):

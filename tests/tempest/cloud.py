@@ -1,0 +1,63 @@
+"""The cloud that Tempest looks at: a real Keystone with a catalogue, and Hearth behind nginx with two file backends and a
+backup service. Not here: which tests are run, and what is expected of them (`expected.py`)."""
+
+import contextlib
+import pathlib
+import shutil
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+from keystone import Keystone, configuration  # noqa: E402
+from stack import HEARTH, Stack, wait_until  # noqa: E402
+
+REGION = "RegionOne"
+BACKENDS = ("file", "second")
+
+
+@contextlib.contextmanager
+def cloud(results):
+    """Starts everything, writes tempest.conf, and yields the folder of Tempest's workspace. Logs are left in `results`."""
+    with contextlib.ExitStack() as stop:
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="hearth-tempest-"))
+        stop.callback(shutil.rmtree, folder, ignore_errors=True)
+        keystone = Keystone(folder / "keystone")
+        stop.callback(keystone.close)
+        admin = keystone.token()
+        keystone.point_to_itself(admin)
+        config, sections = configuration(keystone, *keystone.service_user(admin), cache_seconds=300)
+        config += f"enabled_backends = {','.join(BACKENDS)}\ndefault_volume_type = file\n"
+        sections += f"[second]\nvolume_backend_name = second\nhearth_file_path = {folder}/second\n"
+        (folder / "second").mkdir()
+        hearth = stop.enter_context(Stack("nginx", config=config, sections=sections))
+        stop.callback(keep_logs, hearth.folder / "log", results)
+        hearth.spawn("backup", [HEARTH, "backup"])
+        for kind, url in (("block-storage", hearth.volume_url), ("network", f"{hearth.base}/none")):
+            keystone.endpoint(admin, REGION, kind, url)
+        for name in BACKENDS:
+            make_type(hearth, admin, name)
+        wait_until(lambda: all_up(hearth, admin), "the volume services and the backup service")
+        workspace = folder / "workspace"
+        workspace.mkdir()
+        template = pathlib.Path(__file__).with_name("tempest.conf").read_text()
+        (workspace / "tempest.conf").write_text(template.format(
+            results=results, workspace=workspace, keystone=keystone.url, region=REGION, glance="false", image=""))
+        yield workspace
+
+
+def keep_logs(logs, results):
+    for log in logs.iterdir():
+        shutil.copy(log, results / log.name)
+
+
+def make_type(hearth, token, backend):
+    body = {"volume_type": {"name": backend, "extra_specs": {"volume_backend_name": backend}}}
+    answer = hearth.request("POST", "/volume/v3/types", body, {"X-Auth-Token": token})
+    assert answer.status == 200, answer.body
+
+
+def all_up(hearth, token):
+    answer = hearth.request("GET", "/volume/v3/os-services", headers={"X-Auth-Token": token})
+    found = [row["binary"] for row in answer.json()["services"] if row["state"] == "up"]
+    return found.count("cinder-volume") == len(BACKENDS) and "cinder-backup" in found
