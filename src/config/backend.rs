@@ -48,6 +48,44 @@ pub const HEARTH_FILE_EXPORT: Opt = Opt::text(SECTION, "hearth_file_export", "")
 /// Options with which hosts mount it.
 pub const NFS_MOUNT_OPTIONS: Opt = Opt::text(SECTION, "nfs_mount_options", "")
     .help("Options with which hosts mount hearth_file_export. Empty: those of the host.");
+/// Protocol by which hosts reach volumes.
+pub const TARGET_PROTOCOL: Opt = Opt::text(SECTION, "target_protocol", "").help(
+    "Protocol by which hosts reach volumes: iscsi, nbd (by qemu-nbd; os-brick does not know it), or local, which is the \
+     driver's own way. Empty: local for the driver file.",
+);
+/// Program that serves them.
+pub const TARGET_HELPER: Opt =
+    Opt::text(SECTION, "target_helper", "tgtadm").help("What serves volumes by iSCSI: tgtadm.");
+/// Address at which they are served.
+pub const TARGET_IP_ADDRESS: Opt = Opt::text(SECTION, "target_ip_address", "$my_ip")
+    .help("Address of this host at which volumes are served.")
+    .deprecated(&[("DEFAULT", "iscsi_ip_address")]);
+/// Further addresses.
+pub const TARGET_SECONDARY_IP_ADDRESSES: Opt = Opt::list(SECTION, "target_secondary_ip_addresses", "")
+    .help("Further addresses of this host at which volumes are served by iSCSI, for hosts with several paths.");
+/// Port at which they are served.
+pub const TARGET_PORT: Opt = Opt::integer(SECTION, "target_port", "3260")
+    .range(1, 65535)
+    .help("Port at which volumes are served by iSCSI. tgtd opens it: see its option --iscsi portal.");
+/// Begin of the names of targets.
+pub const TARGET_PREFIX: Opt = Opt::text(SECTION, "target_prefix", "iqn.2010-10.org.openstack:")
+    .help("What stands before the names of volumes in the names of their iSCSI targets.");
+/// Whether tgtd tells hosts of a write cache.
+pub const ISCSI_WRITE_CACHE: Opt = Opt::choice(SECTION, "iscsi_write_cache", &["on", "off"], "on")
+    .help("Whether tgtd tells hosts that there is a write cache that they have to flush.");
+/// How tgtd opens what it serves.
+pub const ISCSI_TARGET_FLAGS: Opt =
+    Opt::text(SECTION, "iscsi_target_flags", "").help("How tgtd opens volumes: sync, direct, sync:direct, or empty.");
+/// Whether hosts may discard.
+pub const REPORT_DISCARD_SUPPORTED: Opt = Opt::boolean(SECTION, "report_discard_supported", "false")
+    .help("Whether hosts are told that they may discard what they no longer need on volumes served by iSCSI.");
+/// Which tgtd.
+pub const HEARTH_TGT_CONTROL_PORT: Opt = Opt::integer(SECTION, "hearth_tgt_control_port", "0")
+    .range(0, 32767)
+    .help("Which tgtd serves the volumes, where several run on this host: the number of its option --control-port.");
+/// Ports of qemu-nbd.
+pub const HEARTH_NBD_PORTS: Opt = Opt::text(SECTION, "hearth_nbd_ports", "10809-11808")
+    .help("Ports at which volumes are served by NBD, one for each that is in use.");
 
 /// All rows of this file.
 pub const ROWS: &[Opt] = &[
@@ -63,4 +101,15 @@ pub const ROWS: &[Opt] = &[
     NFS_QCOW2_VOLUMES,
     HEARTH_FILE_EXPORT,
     NFS_MOUNT_OPTIONS,
+    TARGET_PROTOCOL,
+    TARGET_HELPER,
+    TARGET_IP_ADDRESS,
+    TARGET_SECONDARY_IP_ADDRESSES,
+    TARGET_PORT,
+    TARGET_PREFIX,
+    ISCSI_WRITE_CACHE,
+    ISCSI_TARGET_FLAGS,
+    REPORT_DISCARD_SUPPORTED,
+    HEARTH_TGT_CONTROL_PORT,
+    HEARTH_NBD_PORTS,
 ];

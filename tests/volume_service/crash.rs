@@ -334,8 +334,8 @@ fn a_volume_that_kills_its_service_again_and_again_is_given_up() {
 
 #[test]
 fn every_point_in_the_source_is_killed_at_in_these_tests() {
-    let known = STEPS.into_iter().chain(TAKING).chain(MAKING).chain(REMOVING).chain(MANAGING).chain([NOTED]);
-    let known: BTreeSet<&str> = known.collect();
+    let files = MAKING.into_iter().chain(REMOVING).chain(MANAGING).chain([NOTED]);
+    let known: BTreeSet<&str> = STEPS.into_iter().chain(TAKING).chain(files).chain(super::exports::POINTS).collect();
     let mut found = BTreeSet::new();
     let mut folders = vec![std::path::PathBuf::from("src/block_storage/volume")];
     let mut texts = Vec::new();

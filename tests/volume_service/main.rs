@@ -6,8 +6,10 @@ mod servers;
 
 mod crash;
 mod crash_moving;
+mod daemon;
 mod doctor;
 mod engines;
+mod exports;
 mod file_driver;
 mod groups;
 mod moving;

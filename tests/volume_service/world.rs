@@ -209,6 +209,21 @@ impl World {
         self.doorbell.ring();
     }
 
+    /// As [`World::extend`], of a volume that somebody uses.
+    pub(super) fn extend_attached(&self, id: &str, size_gib: i64) {
+        let done = self.database.write(|tx| {
+            // Its host has said that it uses it.
+            let columns = [("status", "in-use".into()), ("attach_status", "attached".into())];
+            assert!(volumes::change(tx, id, &columns)?);
+            let volume = volumes::by_id(tx, id)?.unwrap();
+            charge(tx, &Charge { gigabytes: size_gib - volume.size_gib, ..charge_of(&volume) }, &limits())?;
+            assert!(volumes::begin(tx, id, &volume::EXTEND_ATTACHED, &[])?, "{id} can not grow now");
+            rpc::extend_volume(tx, &requester(), &volume, size_gib)
+        });
+        done.unwrap();
+        self.doorbell.ring();
+    }
+
     /// Orders that a file of the backend becomes a volume.
     pub(super) fn manage(&self, file: &str) -> String {
         let new = new_volume(0, Of::Nothing, None);
@@ -294,7 +309,9 @@ impl World {
 
     /// Orders the connection of an attachment. Nobody waits for the answer.
     pub(super) fn connect(&self, volume_id: &str, attachment_id: &str) {
-        let connector = "{\"host\": \"h\", \"mountpoint\": \"/dev/vdb\"}".to_owned();
+        let connector =
+            "{\"host\": \"h\", \"initiator\": \"iqn.1993-08.org.debian:01:h\", \"mountpoint\": \"/dev/vdb\"}"
+                .to_owned();
         let done = self.database.write(|tx| {
             let volume = volumes::lock(tx, volume_id)?.unwrap();
             rpc::connect(tx, &requester(), &volume, Some(attachment_id), connector.clone(), true).map(|_| ())

@@ -183,6 +183,10 @@ pub fn reset_status(caller: &Caller<'_>, volume: &Authorized<Volume>, reset: &Re
         if detach {
             store::attachments::remove_all(tx, id)?;
             store::metadata::remove(tx, Table::VolumeAdmin, id, "attached_mode")?;
+            if now.host.is_some() && now.provider_location.is_some() {
+                // Nobody uses its export any more. Nobody waits for the end of it either.
+                rpc::disconnect(tx, &caller.requester(), &now, None, None).map(drop)?;
+            }
         }
         Ok(())
     })

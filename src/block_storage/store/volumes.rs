@@ -1,5 +1,6 @@
 //! The `volumes` table: loads, inserts, changes and moves of one volume. Lists are in `volume_lists.rs`.
 
+use super::services::escaped;
 use super::transitions::{self, Outcome, marks};
 use super::workers;
 use crate::block_storage::model::status::Status as _;
@@ -102,6 +103,20 @@ pub fn by_id(connection: &mut Connection, id: &str) -> Result<Option<Volume>> {
 pub fn lock(connection: &mut Connection, id: &str) -> Result<Option<Volume>> {
     let sql = format!("SELECT {} FROM volumes WHERE id = ? AND deleted = ? FOR UPDATE", COLUMNS.join(", "));
     connection.row(&sql, &[id.into(), false.into()], read)
+}
+
+/// The volumes of the backend `host@backend` whose rows tell where they are reached.
+///
+/// # Errors
+/// As all statements.
+pub fn located(connection: &mut Connection, backend: &str) -> Result<Vec<Volume>> {
+    let sql = format!(
+        "SELECT {} FROM volumes WHERE deleted = ? AND provider_location IS NOT NULL AND \
+         (host = ? OR host LIKE ? ESCAPE '!') ORDER BY id",
+        COLUMNS.join(", ")
+    );
+    let pools = format!("{}#%", escaped(backend));
+    connection.rows(&sql, &[false.into(), backend.into(), (&pools).into()], read)
 }
 
 /// Puts a new volume in.

@@ -1,8 +1,9 @@
 //! The backends of this process: what the configuration says of each, and whether it can be worked with now.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::drivers::{self, Driver};
+use super::drivers::{self, Driver, Traits};
+use super::targets::{self, Target};
 use crate::block_storage::model::pool::{Capability, Space};
 use crate::block_storage::store::pools::Report;
 use crate::config::{Config, backend, default};
@@ -22,6 +23,9 @@ pub(super) struct Backend {
     pub(super) pool: String,
     pub(super) zone: String,
     pub(super) driver: Arc<dyn Driver>,
+    /// What serves its volumes to hosts; `None` where hosts reach them in the driver's own way.
+    pub(super) target: Option<Arc<dyn Target>>,
+    exports: RwLock<()>,
     backend_name: String,
     reserved_percentage: i64,
     max_over_subscription_ratio: Option<f64>,
@@ -66,9 +70,41 @@ impl Backend {
         *held = state;
     }
 
+    /// To be held while an order makes or ends an export, until its result is written.
+    pub(super) fn change_exports(&self) -> RwLockReadGuard<'_, ()> {
+        self.exports.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To be held while all exports are compared with the rows: no order changes one meanwhile.
+    pub(super) fn hold_exports(&self) -> RwLockWriteGuard<'_, ()> {
+        self.exports.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the driver and the target know of themselves together.
+    pub(super) fn traits(&self) -> Traits {
+        let own = self.driver.traits();
+        match &self.target {
+            Some(target) => Traits {
+                protocol: target.protocol(),
+                online_extend: own.online_extend && target.online_extend(),
+                ..own
+            },
+            None => own,
+        }
+    }
+
+    /// Whether the backend can be worked with.
+    ///
+    /// # Errors
+    /// Those of the driver and of the target.
+    pub(super) fn check(&self) -> Result<()> {
+        self.driver.check()?;
+        self.target.as_ref().map_or(Ok(()), |target| target.check())
+    }
+
     /// What is reported of the pool while orders can be carried out on it, or can not.
     pub(super) fn report(&self, ready: bool) -> Report {
-        let traits = self.driver.traits();
+        let traits = self.traits();
         let capacity = self.driver.capacity();
         let text = |text: &str| Capability::Text(text.to_owned());
         let mut other = vec![
@@ -122,11 +158,14 @@ fn open_one(config: &Config, section: &str) -> Result<Backend> {
         }
     };
     let host = format!("{host}@{section}");
+    let driver = drivers::open(config, section)?;
     Ok(Backend {
         pool: format!("{host}#{backend_name}"),
         host,
         zone,
-        driver: drivers::open(config, section)?,
+        target: targets::open(config, section, driver.target_protocol())?,
+        driver,
+        exports: RwLock::default(),
         backend_name,
         reserved_percentage: config.integer_in(section, &backend::RESERVED_PERCENTAGE),
         max_over_subscription_ratio,

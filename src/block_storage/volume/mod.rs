@@ -10,10 +10,12 @@ mod backends;
 mod dispatch;
 pub mod drivers;
 mod events;
+mod exports;
 mod placement;
 mod recovery;
 mod report;
 mod settings;
+mod targets;
 mod work;
 
 use std::sync::Arc;

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::backends::{Backend, State, TAKEN};
-use super::{Shared, recovery};
+use super::{Shared, exports, recovery};
 use crate::block_storage::key_store::{Holder, KeyStore};
 use crate::block_storage::model::service::VOLUME;
 use crate::block_storage::store::{answers, keys, messages, pools, services};
@@ -96,11 +96,12 @@ fn examine(shared: &Shared, backend: &Backend, mut state: State) -> State {
                 shared.database.write(|tx| services::register(tx, &backend.host, VOLUME, &backend.zone, enabled))?;
             state.service = Some((service.id, service.uuid));
         }
-        backend.driver.check()?;
+        backend.check()?;
         if !state.recovered {
             recovery::recover(shared, backend)?;
             state.recovered = true;
         }
+        exports::ensure(shared, backend)?;
         Ok(())
     })();
     state.complaint = done.err().map(|error| error.to_string());

@@ -5,6 +5,7 @@ pub mod content;
 pub mod file;
 
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
@@ -123,7 +124,15 @@ pub trait Driver: Send + Sync {
     /// Gives `volume` the content of `snapshot` again, at the size of the snapshot.
     fn revert_volume(&self, volume: Stored<'_>, snapshot: Stored<'_>) -> Result<()>;
 
-    /// Makes a volume reachable for the host that `connector` describes, and says how it is reached.
+    /// The path under which the programs of this host open a volume: a file or a device.
+    fn local_path(&self, name: &str) -> Result<PathBuf>;
+
+    /// The protocol by which hosts reach the volumes where the configuration names none; `None`: by [`Driver::connect`].
+    fn target_protocol(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Makes a volume reachable for the host that `connector` describes in the driver's own way, and says how it is reached.
     fn connect(&self, volume: Stored<'_>, connector: &Json) -> Result<Connection>;
 
     /// Makes a volume unreachable for the host that `connector` describes; one that is not reachable is no error. `last`

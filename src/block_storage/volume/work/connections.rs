@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::super::exports;
 use super::{Job, format_of, stored};
 use crate::block_storage::model::attachment::AttachmentDetails;
 use crate::block_storage::model::qos_specs::Setting;
@@ -39,12 +40,41 @@ pub(super) fn connect(job: &Job<'_>, attachment_id: Option<&str>, connector: &st
         scene.connector.insert("mode".to_owned(), json!(scene.mode));
     }
     let name = job.volume_name(&scene.volume);
-    let way = job.step(|driver| {
-        driver.connect(stored(&name, &scene.volume, scene.format), &Json::Object(scene.connector.clone()))
-    });
-    match way {
-        Ok(way) => job.answer(|tx| keep(tx, &scene, &way)),
-        Err(error) => job.answer(|_| Ok(Err(error.clone()))),
+    // Until the row tells of the export: see `exports::ensure`.
+    let _changing = job.backend.change_exports();
+    let connector = Json::Object(scene.connector.clone());
+    let volume = &scene.volume;
+    match job.step(|_| exports::connect(job.backend, volume, stored(&name, volume, scene.format), &connector)) {
+        Ok((way, new)) => {
+            let mut kept = true;
+            job.answer(|tx| {
+                let answer = keep(tx, &scene, &way)?;
+                kept = answer.is_ok();
+                if let (true, Some(export)) = (kept, &new) {
+                    exports::record(tx, &volume.id, export)?;
+                }
+                Ok(answer)
+            })?;
+            // Where the attachment ended meanwhile nobody was told of the export.
+            if !kept {
+                withdraw(job, &name, volume);
+            }
+            Ok(())
+        }
+        Err(error) => {
+            // Also a step that is not even tried any more may have been broken off after it had made something.
+            withdraw(job, &name, volume);
+            job.answer(|_| Ok(Err(error.clone())))
+        }
+    }
+}
+
+/// Ends an export of which nobody was told. Where that fails, the next comparison with the rows does it.
+fn withdraw(job: &Job<'_>, name: &str, volume: &Volume) {
+    if volume.provider_location.is_none()
+        && let Err(error) = exports::end(job.backend, name, volume)
+    {
+        job.failed(&error.to_string());
     }
 }
 
@@ -157,10 +187,22 @@ pub(super) fn disconnect(job: &Job<'_>, attachment_id: Option<&str>, connector: 
     let connector: Option<Json> = kept.and_then(|text| serde_json::from_str(text).ok());
     let last = !all.iter().any(|one| Some(one.attachment.id.as_str()) != attachment_id && one.is_connected());
     let name = job.volume_name(&volume);
-    match job.step(|driver| driver.disconnect(&name, connector.as_ref(), last)) {
-        Ok(()) => job.answer(|tx| match attachment_id {
-            Some(attachment_id) if !attachments::end(tx, attachment_id, id)? => Ok(Err(no_attachment(attachment_id))),
-            _ => Ok(Ok(Json::Null)),
+    let _changing = job.backend.change_exports();
+    let ended = job.step(|driver| {
+        driver.disconnect(&name, connector.as_ref(), last)?;
+        if exports::is_last(&all, attachment_id) { exports::end(job.backend, &name, &volume) } else { Ok(false) }
+    });
+    match ended {
+        Ok(forget) => job.answer(|tx| {
+            if forget {
+                exports::forget(tx, id)?;
+            }
+            match attachment_id {
+                Some(attachment_id) if !attachments::end(tx, attachment_id, id)? => {
+                    Ok(Err(no_attachment(attachment_id)))
+                }
+                _ => Ok(Ok(Json::Null)),
+            }
         }),
         Err(error) => job.answer(|_| Ok(Err(error.clone()))),
     }

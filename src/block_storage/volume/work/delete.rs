@@ -1,5 +1,6 @@
 //! Removing a volume, with its snapshots where that was asked for.
 
+use super::super::exports;
 use super::Job;
 use crate::block_storage::model::snapshot::{self, Snapshot};
 use crate::block_storage::model::volume::{AttachStatus, DELETE, Status, Volume};
@@ -18,8 +19,12 @@ pub(super) fn run(job: &Job<'_>, cascade: bool) -> Result<()> {
         }
     });
     let Some((own, volume)) = found? else { return job.obsolete() };
+    let _changing = job.backend.change_exports();
     let removed = job.step(|driver| {
         refuse(&volume, &own, cascade)?;
+        if volume.provider_location.is_some() {
+            exports::end(job.backend, &job.volume_name(&volume), &volume)?;
+        }
         for snapshot in &own {
             driver.delete_snapshot(&job.snapshot_name(snapshot))?;
         }

@@ -1,6 +1,6 @@
 //! Making a volume larger.
 
-use super::super::placement;
+use super::super::{exports, placement};
 use super::{Job, events, format_of, is_attached, stored};
 use crate::block_storage::model::volume::{EXTEND, EXTEND_ATTACHED, Move, Status, Volume};
 use crate::block_storage::store::quotas::Charge;
@@ -29,7 +29,7 @@ pub(super) fn run(job: &Job<'_>, old_size_gib: i64, new_size_gib: i64) -> Result
     };
     let refused = match room {
         Err(why) => Some(why),
-        Ok(()) if is_attached(&volume) && !job.backend.driver.traits().online_extend => {
+        Ok(()) if is_attached(&volume) && !job.backend.traits().online_extend => {
             Some("the backend can not extend attached volumes".to_owned())
         }
         Ok(()) => None,
@@ -44,7 +44,12 @@ pub(super) fn run(job: &Job<'_>, old_size_gib: i64, new_size_gib: i64) -> Result
         });
     }
     let name = job.volume_name(&volume);
-    match job.step(|driver| driver.extend_volume(stored(&name, &volume, format), new_size_gib)) {
+    let _changing = job.backend.change_exports();
+    let extended = job.step(|driver| {
+        driver.extend_volume(stored(&name, &volume, format), new_size_gib)?;
+        exports::grow(job.backend, &volume, stored(&name, &volume, format))
+    });
+    match extended {
         Ok(()) => job.end(|tx| {
             let columns = [("size", new_size_gib.into())];
             if !volumes::finish(tx, &volume.id, rule(&volume), Outcome::Done, &columns)? {

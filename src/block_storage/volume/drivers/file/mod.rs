@@ -147,6 +147,10 @@ impl Driver for FileDriver {
         self.copy(volume.name, bytes(snapshot.size_gib)?, snapshot)
     }
 
+    fn local_path(&self, name: &str) -> Result<PathBuf> {
+        self.folder.path(name)
+    }
+
     fn connect(&self, volume: Stored<'_>, _: &Json) -> Result<Connection> {
         // A connection to nothing would only be found out by the host.
         self.folder.open(volume.name)?;
