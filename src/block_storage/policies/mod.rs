@@ -140,6 +140,37 @@ mod tests {
     }
 
     #[test]
+    fn no_rule_is_kept_for_a_scope_as_in_cinder() {
+        assert!(ALL.iter().copied().flatten().all(|rule| rule.scope.is_empty()));
+    }
+
+    #[test]
+    fn an_operators_file_means_what_it_means_to_oslo_policy() {
+        let folder = std::env::temp_dir().join(format!("hearth-policy-facts-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("policy.yaml");
+        let target = Target { user_id: Some("u1"), domain_id: Some("default"), ..Target::project(PROJECT) };
+        let mut compared = 0;
+        for fact in facts(include_str!("../../../tests/data/policy/overrides.tsv")) {
+            std::fs::write(&file, fact[0]).unwrap();
+            let rule = ALL.iter().copied().flatten().find(|rule| rule.name == fact[1]).unwrap();
+            for (column, enforce_new_defaults) in [(2, true), (3, false)] {
+                let options = Options { files: vec![file.clone()], enforce_new_defaults, ..Options::default() };
+                let policy = Policy::with(ALL, &options).unwrap();
+                // Those of the project and of another one.
+                let mut callers = callers();
+                callers.truncate(6);
+                callers.iter_mut().for_each(|caller| policy.decide_admin(caller));
+                let sign = |caller| if policy.allows(rule, caller, &target) { '+' } else { '-' };
+                assert_eq!(callers.iter().map(sign).collect::<String>(), fact[column], "{}: {}", fact[0], fact[1]);
+                compared += 1;
+            }
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert!(compared > 800, "{compared}");
+    }
+
+    #[test]
     fn every_rule_says_what_it_allows_and_names_are_unique() {
         let mut names = std::collections::HashSet::new();
         for rule in ALL.iter().copied().flatten() {

@@ -1,0 +1,245 @@
+//! Every operation on an object of every status, against what was observed of Cinder (`tests/data/block_storage/states/`):
+//! the answer, and the status right after it.
+
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use hearth::block_storage::model::{backup, group, group_snapshot, snapshot, volume};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::Value;
+use sha1::Sha1;
+
+use crate::fixture::{Cloud, PROJECT, Persona::Admin};
+
+const OPERATIONS: &str = include_str!("../data/block_storage/states/operations.tsv");
+const WORLD: &str = include_str!("../data/block_storage/states/world.sql");
+const DIFFERS: &str = include_str!("../data/block_storage/states/differs.tsv");
+
+/// Nothing that a limit could refuse, and the host of the world's objects.
+const CONFIGURED: &str = "host = node\nrpc_response_timeout = 2\nuse_default_quota_class = false\nquota_volumes = -1\nquota_gigabytes = -1\n\
+                          quota_snapshots = -1\nquota_backups = -1\nquota_groups = -1";
+
+/// What has a status.
+struct Kind {
+    noun: &'static str,
+    observed: &'static str,
+    table: &'static str,
+    column: &'static str,
+    id: &'static str,
+}
+
+const VOLUME: Kind = Kind {
+    noun: "volume",
+    observed: include_str!("../data/block_storage/states/volumes.tsv"),
+    table: "volumes",
+    column: "status",
+    id: "00000000-0000-4000-8000-00000000000a",
+};
+const SNAPSHOT: Kind = Kind {
+    noun: "snapshot",
+    observed: include_str!("../data/block_storage/states/snapshots.tsv"),
+    table: "snapshots",
+    column: "status",
+    id: "00000000-0000-4000-8000-00000000000c",
+};
+const BACKUP: Kind = Kind {
+    noun: "backup",
+    observed: include_str!("../data/block_storage/states/backups.tsv"),
+    table: "backups",
+    column: "status",
+    id: "00000000-0000-4000-8000-00000000000e",
+};
+const GROUP: Kind = Kind {
+    noun: "group",
+    observed: include_str!("../data/block_storage/states/groups.tsv"),
+    table: "\"groups\"",
+    column: "status",
+    id: "00000000-0000-4000-8000-000000000010",
+};
+const GROUP_SNAPSHOT: Kind = Kind {
+    noun: "group_snapshot",
+    observed: include_str!("../data/block_storage/states/group_snapshots.tsv"),
+    table: "group_snapshots",
+    column: "status",
+    id: "00000000-0000-4000-8000-000000000013",
+};
+const ATTACHMENT: Kind = Kind {
+    noun: "attachment",
+    observed: include_str!("../data/block_storage/states/attachments.tsv"),
+    table: "volume_attachment",
+    column: "attach_status",
+    id: "00000000-0000-4000-8000-000000000016",
+};
+/// A transfer has no status but that of its volume.
+const TRANSFER: Kind = Kind {
+    noun: "transfer",
+    observed: include_str!("../data/block_storage/states/transfers.tsv"),
+    table: "volumes",
+    column: "status",
+    id: "00000000-0000-4000-8000-000000000017",
+};
+
+/// The rows of a table, without its comments and its head.
+fn rows(table: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
+    table.lines().filter(|line| !line.starts_with('#')).skip(1).map(|line| line.split('\t').collect())
+}
+
+/// The statuses that a table of observations has as its columns.
+fn statuses(table: &'static str) -> Vec<&'static str> {
+    let head = table.lines().find(|line| !line.starts_with('#')).unwrap();
+    head.split('\t').skip(1).collect()
+}
+
+/// The database of the world, made once.
+fn world() -> &'static [u8] {
+    static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
+    BYTES.get_or_init(|| {
+        let cloud = Cloud::with(CONFIGURED);
+        let sql = "SELECT id FROM volume_types WHERE name = '__DEFAULT__'";
+        let kind = cloud.database.read(|c| c.row(sql, &[], |row| row.string(0))).unwrap().unwrap();
+        let mut mac = Hmac::<Sha1>::new_from_slice(b"01234567").unwrap();
+        mac.update(b"0123456789abcdef");
+        let hash: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        for line in WORLD.lines().filter(|line| !line.starts_with("--")) {
+            let line = line.replace("$project", PROJECT).replace("$type", &kind);
+            cloud.sql(&line.replace("$salt", "01234567").replace("$hash", &hash), &[]);
+        }
+        for backend in ["file", "second"] {
+            cloud.sql(
+                "INSERT INTO hearth_pools (name, service_host, report, allocated_gib, provisioned_gib, promised_gib, \
+                 reported_at) VALUES (?, ?, '{\"working\": true}', 0, 0, 0, '2999-01-01 00:00:00')",
+                &[format!("node@{backend}#{backend}").into(), format!("node@{backend}").into()],
+            );
+        }
+        cloud.database_file()
+    })
+}
+
+/// Whether the storage service answers while the request waits.
+fn waits_for_storage(kind: &Kind, operation: &str) -> bool {
+    kind.noun == "attachment"
+        || matches!(operation, "os-initialize_connection" | "os-terminate_connection" | "os-detach" | "os-force_detach")
+}
+
+/// Starts the volume service, which has then looked at what was there before: it takes up whatever is on its way.
+fn serve(cloud: &mut Cloud) {
+    std::fs::create_dir_all(cloud.volumes()).unwrap();
+    for id in [VOLUME.id, "00000000-0000-4000-8000-000000000015"] {
+        std::fs::File::create(cloud.volumes().join(format!("volume-{id}"))).unwrap().set_len(1 << 30).unwrap();
+    }
+    cloud.sql("DELETE FROM hearth_pools WHERE name = 'node@file#file'", &[]);
+    cloud.serve();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while cloud.numbers("SELECT 1 FROM hearth_pools WHERE name = 'node@file#file'", &[]).is_empty() {
+        assert!(Instant::now() < deadline, "the volume service does not report");
+        std::thread::yield_now();
+    }
+}
+
+/// Answer and status after it, of one operation on an object of one status: a cell of the tables.
+fn cell(kind: &Kind, row: &[&str], status: &str) -> String {
+    let [_, operation, version, method, path, body, arranged] = row else { panic!("{row:?}") };
+    let mut cloud = Cloud::on(world(), CONFIGURED);
+    for statement in arranged.split("; ").filter(|statement| !statement.is_empty()) {
+        cloud.sql(statement, &[]);
+    }
+    if waits_for_storage(kind, operation) {
+        serve(&mut cloud);
+    }
+    let sql = format!("UPDATE {} SET {} = ? WHERE id = ?", kind.table, kind.column);
+    cloud.sql(&sql, &[status.into(), kind.id.into()]);
+    let body = (!body.is_empty()).then(|| serde_json::from_str::<Value>(body).unwrap());
+    let answer = cloud.send(Admin, method, &format!("{version} {path}"), body).status;
+    let sql = format!("SELECT {}, deleted FROM {} WHERE id = ?", kind.column, kind.table);
+    let find = |c: &mut hearth::database::Connection| {
+        c.row(&sql, &[kind.id.into()], |row| Ok((row.string(0)?, row.bool(1)?)))
+    };
+    match cloud.database.read(find).unwrap() {
+        None => format!("{answer} gone"),
+        Some((_, true)) => format!("{answer} gone"),
+        Some((after, _)) if after == status => answer.to_string(),
+        Some((after, _)) => format!("{answer} {after}"),
+    }
+}
+
+/// Compares a kind's whole table. Every difference must have a row in `differs.tsv`, and every row there a difference.
+fn compare(kind: &Kind) {
+    let columns = statuses(kind.observed);
+    let observed: Vec<Vec<&str>> = rows(kind.observed).collect();
+    let operations: Vec<Vec<&str>> = rows(OPERATIONS).filter(|row| row[0] == kind.noun).collect();
+    let names = |rows: &[Vec<&'static str>], at: usize| rows.iter().map(|row| row[at]).collect::<Vec<_>>();
+    assert_eq!(names(&observed, 0), names(&operations, 1), "what is observed is what is asked");
+    let mut wrong = String::new();
+    let mut unused: BTreeSet<Vec<&str>> = rows(DIFFERS).filter(|row| row[0] == kind.noun).collect();
+    for (row, expected) in operations.iter().zip(&observed) {
+        for (status, expected) in columns.iter().zip(&expected[1..]) {
+            let found = cell(kind, row, status);
+            if found == *expected {
+                continue;
+            }
+            let accepted = rows(DIFFERS).find(|differs| {
+                differs[..2] == row[..2] && differs[2].split(' ').any(|name| name == *status) && differs[3] == found
+            });
+            match accepted {
+                Some(differs) => drop(unused.remove(&differs)),
+                None => wrong += &format!("{}\t{}\t{status}\t{found}\t(Cinder: {expected})\n", row[0], row[1]),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "these differ from Cinder:\n{wrong}");
+    assert!(unused.is_empty(), "these rows of differs.tsv tell of no difference: {unused:?}");
+}
+
+#[test]
+fn operations_on_volumes_are_carried_out_from_the_statuses_of_cinder() {
+    compare(&VOLUME);
+}
+
+#[test]
+fn operations_on_snapshots_are_carried_out_from_the_statuses_of_cinder() {
+    compare(&SNAPSHOT);
+}
+
+#[test]
+fn operations_on_backups_are_carried_out_from_the_statuses_of_cinder() {
+    compare(&BACKUP);
+}
+
+#[test]
+fn operations_on_groups_are_carried_out_from_the_statuses_of_cinder() {
+    compare(&GROUP);
+}
+
+#[test]
+fn operations_on_group_snapshots_are_carried_out_from_the_statuses_of_cinder() {
+    compare(&GROUP_SNAPSHOT);
+}
+
+#[test]
+fn operations_on_attachments_are_carried_out_from_the_statuses_of_cinder() {
+    compare(&ATTACHMENT);
+}
+
+#[test]
+fn transfers_are_taken_and_withdrawn_in_the_statuses_of_cinder() {
+    compare(&TRANSFER);
+}
+
+#[test]
+fn the_tables_have_every_status_as_a_column() {
+    fn all<S: hearth::block_storage::model::status::Status + 'static>() -> BTreeSet<&'static str> {
+        S::ALL.iter().map(|status| status.name()).collect()
+    }
+    for (kind, expected) in [
+        (&VOLUME, all::<volume::Status>()),
+        (&TRANSFER, all::<volume::Status>()),
+        (&SNAPSHOT, all::<snapshot::Status>()),
+        (&BACKUP, all::<backup::Status>()),
+        (&GROUP, all::<group::Status>()),
+        (&GROUP_SNAPSHOT, all::<group_snapshot::Status>()),
+        (&ATTACHMENT, all::<volume::AttachStatus>()),
+    ] {
+        assert_eq!(statuses(kind.observed).into_iter().collect::<BTreeSet<_>>(), expected, "{}", kind.noun);
+    }
+}
