@@ -152,9 +152,8 @@ fn cell(kind: &Kind, row: &[&str], status: &str) -> String {
     let body = (!body.is_empty()).then(|| serde_json::from_str::<Value>(body).unwrap());
     let answer = cloud.send(Admin, method, &format!("{version} {path}"), body).status;
     let sql = format!("SELECT {}, deleted FROM {} WHERE id = ?", kind.column, kind.table);
-    let find = |c: &mut hearth::database::Connection| {
-        c.row(&sql, &[kind.id.into()], |row| Ok((row.string(0)?, row.bool(1)?)))
-    };
+    let find =
+        |c: &mut hearth::database::Connection| c.row(&sql, &[kind.id.into()], |row| Ok((row.string(0)?, row.bool(1)?)));
     match cloud.database.read(find).unwrap() {
         None => format!("{answer} gone"),
         Some((_, true)) => format!("{answer} gone"),
