@@ -9,8 +9,13 @@ use super::cloud::{Cloud, GIB};
 
 /// A cloud with a key store of its own.
 pub(super) fn with_keys() -> Cloud {
-    let section = "[key_manager]\nbackend = local\n[hearth_keys]\nmaster_key_file = %F/master.key";
-    let cloud = Cloud::with(section, false);
+    with_keys_and("")
+}
+
+/// As [`with_keys`], with a line more in `[key_manager]`.
+pub(super) fn with_keys_and(line: &str) -> Cloud {
+    let section = format!("[key_manager]\nbackend = local\n{line}\n[hearth_keys]\nmaster_key_file = %F/master.key");
+    let cloud = Cloud::with(&section, false);
     let path = cloud.world.folder.join("master.key");
     let mut file = std::fs::File::options().write(true).create_new(true).mode(0o600).open(path).unwrap();
     std::io::Write::write_all(&mut file, "5a".repeat(32).as_bytes()).unwrap();

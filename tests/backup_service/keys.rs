@@ -5,10 +5,11 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use hearth::block_storage::key_store::KeyStore;
 use serde_json::json;
 
 use super::cloud::Cloud;
-use super::from_backup::{encrypted_type, with_keys};
+use super::from_backup::{encrypted_type, with_keys, with_keys_and};
 use super::world::PROJECT;
 
 /// The executable with every role, which dies at `fault` where one is given; killed when dropped.
@@ -112,4 +113,39 @@ fn the_key_of_a_volume_that_is_gone_is_removed_whoever_dies_meanwhile() {
     }
     let _last = Serving::start(&cloud, None);
     cloud.world.wait("the end of the key", || (counts(&cloud) == [0, 0, 0]).then_some(()));
+}
+
+/// Where `[key_manager] backend` is changed and the key of the configuration is left in place.
+#[test]
+fn what_has_the_key_of_the_configuration_gets_one_of_its_own_with_the_same_bytes() {
+    const FIXED: &str = "00000000-0000-0000-0000-000000000000";
+    let cloud = with_keys_and("fixed_key = 00112233445566778899aabbccddeeff");
+    let vault = encrypted_type(&cloud, "vault");
+    let body = json!({"volume": {"size": 1, "volume_type": vault}}).to_string();
+    let first = Serving::start(&cloud, None);
+    assert_eq!(first.send("POST", "/volumes", &body), 202);
+    cloud.world.settle();
+    let id: String = cloud.world.read(|c| c.row("SELECT id FROM volumes", &[], |row| row.string(0))).unwrap();
+    cloud.world.create_snapshot(&id);
+    cloud.world.settle();
+    drop(first);
+    for table in ["volumes", "snapshots"] {
+        let sql = format!("UPDATE {table} SET encryption_key_id = ?");
+        cloud.world.database.write(|tx| tx.execute(&sql, &[FIXED.into()])).unwrap();
+    }
+    // One that is killed between the two leaves a key that is removed in time.
+    let doomed = Serving::start(&cloud, Some("key.made"));
+    doomed.wait_for_death(&cloud);
+    let key = || {
+        let sql = "SELECT v.encryption_key_id FROM volumes v JOIN snapshots s ON s.volume_id = v.id \
+                   AND s.encryption_key_id = v.encryption_key_id";
+        cloud.world.read(|c| c.row(sql, &[], |row| row.string(0)))
+    };
+    assert_eq!(key().as_deref(), Some(FIXED));
+    let _last = Serving::start(&cloud, None);
+    let new = cloud.world.wait("a key of its own", || key().filter(|key| key != FIXED));
+    let store = KeyStore::open(cloud.world.config(), &cloud.world.database).unwrap();
+    let bytes: Vec<u8> = (0..16).map(|byte| byte * 0x11).collect();
+    assert_eq!(store.reveal(&new).unwrap(), bytes);
+    assert_eq!(counts(&cloud)[2], 1, "the key of the one that was killed");
 }

@@ -1,5 +1,7 @@
 """Encrypted volumes with a real Barbican and a real Keystone: whose keys are where, from creation to deletion."""
 
+import contextlib
+import sqlite3
 import uuid
 
 import cinderclient.client
@@ -10,7 +12,7 @@ from keystoneauth1.identity import v3
 
 from barbican import Barbican
 from keystone import Keystone, configuration
-from stack import Stack, wait_until
+from stack import HEARTH, Stack, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +29,7 @@ def cloud(tmp_path_factory):
         config, sections = configuration(keystone, user, project)
         sections = sections.replace("token_cache_time = 0", "token_cache_time = 300")
         config += "report_interval = 1\nbackup_sha_block_size_bytes = 1048576\nbackup_file_size = 1073741824\nbackup_compression_algorithm = none\n"
-        sections += "[key_manager]\nbackend = barbican\n[barbican]\nbarbican_region_name = R\n"
+        sections += "[key_manager]\nbackend = barbican\nfixed_key = 00112233445566778899aabbccddeeff\n[barbican]\nbarbican_region_name = R\n"
         keystone.endpoint(admin, "R", "key-manager", barbican.url)
         with Stack("serve", config=config, sections=sections) as stack:
             keystone.endpoint(admin, "R", "block-storage", stack.volume_url)
@@ -155,3 +157,27 @@ def test_what_has_no_key_is_not_made_and_leaves_none(cloud, vault):
     admin.quotas.update(mine.client.get_project_id(), volumes=10)
     assert barbican.secrets(own) == before
     assert mine.volumes.list() == []
+
+
+def test_a_volume_with_the_key_of_the_configuration_gets_one_that_its_owner_may_read(cloud, vault):
+    mine, own, barbican = client(cloud, 0), token(cloud, 0), cloud.barbican
+    before = barbican.secrets(cloud.service)
+    volume = ready(mine, mine.volumes.create(1, volume_type=vault))
+    old = volume.encryption_key_id
+    cloud.stop("serve")
+    with contextlib.closing(sqlite3.connect(cloud.folder / "cinder.sqlite")) as database, database:
+        database.execute("UPDATE volumes SET encryption_key_id = ? WHERE id = ?", ("00000000-0000-0000-0000-000000000000", volume.id))
+    barbican.ask("DELETE", f"/secrets/{old}", own)
+    cloud.spawn("serve", [HEARTH, "serve", "--listen", f"127.0.0.1:{cloud.port}"])
+    cloud.wait_for_answer()
+    wait_until(lambda: getattr(mine.volumes.get(volume.id), "encryption_key_id", None), "a key of its own")
+    key = mine.volumes.get(volume.id).encryption_key_id
+    assert barbican.secrets(cloud.service) - before == {key}
+    fixed = bytes(range(0, 256, 17))
+    assert barbican.payload(own, key) == fixed and barbican.payload(token(cloud, 1), key) is None
+    clone = ready(mine, mine.volumes.create(1, source_volid=volume.id))
+    assert barbican.payload(own, clone.encryption_key_id) == fixed
+    for row in (clone, volume):
+        mine.volumes.delete(row)
+        gone(mine, row)
+    wait_until(lambda: barbican.secrets(cloud.service) == before, "the removal of the service's key")

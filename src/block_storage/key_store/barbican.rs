@@ -125,6 +125,13 @@ impl<'a> Barbican<'a> {
         last_segment(&json(&url, self.send("POST", &url, "application/json", Some(&body))?, 201)?, "secret_ref")
     }
 
+    /// Lets a user read a key of another project.
+    pub(super) fn let_read(&self, id: &str, user_id: &str) -> Result<(), String> {
+        let url = format!("{}/acl", self.secret(id)?);
+        let body = json!({"read": {"users": [user_id], "project-access": true}});
+        json(&url, self.send("PUT", &url, "application/json", Some(&body))?, 200).map(|_| ())
+    }
+
     /// Removes a key; one that is gone is fine.
     pub(super) fn remove(&self, id: &str) -> Result<(), String> {
         let url = self.secret(id)?;
@@ -156,6 +163,9 @@ impl<'a> Barbican<'a> {
         let sent = match (method, body) {
             ("POST", Some(body)) => {
                 self.agent.post(url).header("Accept", accept).header("X-Auth-Token", token).send_json(body)
+            }
+            ("PUT", Some(body)) => {
+                self.agent.put(url).header("Accept", accept).header("X-Auth-Token", token).send_json(body)
             }
             ("DELETE", _) => self.agent.delete(url).header("Accept", accept).header("X-Auth-Token", token).call(),
             _ => self.agent.get(url).header("Accept", accept).header("X-Auth-Token", token).call(),

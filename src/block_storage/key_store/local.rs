@@ -73,7 +73,8 @@ pub(super) fn random(length: usize) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-fn from_hexadecimal(text: &str) -> Option<Vec<u8>> {
+/// The bytes that hexadecimal digits say.
+pub(super) fn from_hexadecimal(text: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
     digits?.chunks(2).map(|pair| u8::try_from(pair.first()? * 16 + pair.get(1)?).ok()).collect()
 }

@@ -8,6 +8,8 @@ mod local;
 
 use std::path::Path;
 
+use serde_json::json;
+
 use crate::block_storage::model::encryption::FIXED_KEY_ID;
 use crate::block_storage::store::keys::{self as store, Loose, Sealed};
 use crate::config::Config;
@@ -158,6 +160,31 @@ impl<'a> KeyStore<'a> {
                 let key = self.barbican(from).and_then(|barbican| barbican.read(id)).map_err(refused)?;
                 self.announced(to, |barbican, name| barbican.store(name, &key))
             }
+        }
+    }
+
+    /// Whether this store has taken the place of the key of the configuration, which still stands there.
+    pub fn replaces_fixed_key(config: &Config) -> bool {
+        !config.text(&BACKEND).ends_with("ConfKeyManager") && config.opt_text(&FIXED_KEY).is_some()
+    }
+
+    /// Makes a key with the bytes of that of the configuration, which this user may read.
+    ///
+    /// # Errors
+    /// As [`KeyStore::create`].
+    pub fn adopt_fixed(&self, user_id: &str) -> Result<NewKey> {
+        check_fixed(self.config)?;
+        let key = local::from_hexadecimal(self.config.opt_text(&FIXED_KEY).unwrap_or_default()).unwrap_or_default();
+        let bits = i64::try_from(key.len()).unwrap_or_default() * 8;
+        match &self.kind {
+            Kind::Fixed => Ok(NewKey::fixed()),
+            Kind::Local(master) => self.seal(master, Holder::Service, ("AES", bits), &key),
+            Kind::Barbican => self.announced(Holder::Service, |barbican, name| {
+                let metadata = json!({"algorithm": "AES", "bit_length": bits, "secret_type": "symmetric"});
+                let id = barbican.store(name, &(metadata, key))?;
+                barbican.let_read(&id, user_id)?;
+                Ok(id)
+            }),
         }
     }
 

@@ -171,3 +171,77 @@ pub fn kept(c: &mut Connection, id: &str) -> Result<Option<Sealed>> {
 pub fn remove(tx: &mut Transaction<'_>, id: &str) -> Result<()> {
     tx.execute("DELETE FROM hearth_sealed_keys WHERE id = ?", &[id.into()]).map(|_| ())
 }
+
+/// What has a key: a row of which table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owned {
+    /// A volume, whose snapshots have the same key.
+    Volume,
+    /// A backup.
+    Backup,
+}
+
+impl Owned {
+    /// Its noun.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Volume => "volume",
+            Self::Backup => "backup",
+        }
+    }
+}
+
+/// Something that has the key of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// What it is.
+    pub table: Owned,
+    /// Its id.
+    pub id: String,
+    /// Who made it, and so must be able to read its key.
+    pub user_id: String,
+}
+
+/// At most `most` volumes of a backend that have the key of the configuration.
+pub fn volumes_with_fixed_key(c: &mut Connection, backend: &str, most: u32) -> Result<Vec<Kept>> {
+    let sql = "SELECT id, user_id, host FROM volumes WHERE encryption_key_id = ? AND deleted = ? ORDER BY id";
+    let mut found = Vec::new();
+    c.query(sql, &[FIXED_KEY_ID.into(), false.into()], |row| {
+        let host = row.opt_text(2)?.unwrap_or_default();
+        if found.len() < most as usize && host.split('#').next() == Some(backend) {
+            let user_id = row.opt_string(1)?.unwrap_or_default();
+            found.push(Kept { table: Owned::Volume, id: row.string(0)?, user_id });
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// At most `most` backups that have the key of the configuration.
+pub fn backups_with_fixed_key(c: &mut Connection, most: u32) -> Result<Vec<Kept>> {
+    let sql =
+        format!("SELECT id, user_id FROM backups WHERE encryption_key_id = ? AND deleted = ? ORDER BY id LIMIT {most}");
+    c.rows(&sql, &[FIXED_KEY_ID.into(), false.into()], |row| {
+        Ok(Kept { table: Owned::Backup, id: row.string(0)?, user_id: row.opt_string(1)?.unwrap_or_default() })
+    })
+}
+
+/// Gives something, with its snapshots, another key than that of the configuration; `false` where it has got one, or has
+/// gone.
+pub fn replace_fixed_key(tx: &mut Transaction<'_>, row: &Kept, key_id: &str) -> Result<bool> {
+    let table = match row.table {
+        Owned::Volume => "volumes",
+        Owned::Backup => "backups",
+    };
+    let sql =
+        format!("UPDATE {table} SET encryption_key_id = ? WHERE id = ? AND encryption_key_id = ? AND deleted = ?");
+    let params = [key_id.into(), (&row.id).into(), FIXED_KEY_ID.into(), false.into()];
+    if tx.execute(&sql, &params)? == 0 {
+        return Ok(false);
+    }
+    if row.table == Owned::Volume {
+        let sql = "UPDATE snapshots SET encryption_key_id = ? WHERE volume_id = ? AND deleted = ?";
+        tx.execute(sql, &[key_id.into(), (&row.id).into(), false.into()])?;
+    }
+    Ok(true)
+}

@@ -11,6 +11,7 @@ mod dispatch;
 pub mod drivers;
 mod events;
 mod exports;
+mod fixed_keys;
 mod placement;
 mod recovery;
 mod report;

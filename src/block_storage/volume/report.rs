@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::backends::{Backend, State, TAKEN};
-use super::{Shared, exports, recovery};
+use super::{Shared, exports, fixed_keys, recovery};
 use crate::block_storage::key_store::{Holder, KeyStore};
 use crate::block_storage::model::service::VOLUME;
 use crate::block_storage::store::{answers, keys, messages, pools, services};
@@ -26,6 +26,7 @@ pub(super) fn run(shared: &Shared) {
         remove_loose_keys(shared);
         if messages_at.is_none_or(|at| at.elapsed() >= shared.settings.message_reap_interval) {
             messages_at = Some(Instant::now());
+            fixed_keys::migrate(shared);
             if let Err(error) = shared.database.write(answers::remove_unfetched) {
                 log::warn!("answers that nobody fetched stay: {error}");
             }
