@@ -15,9 +15,9 @@ OTHER_PROJECT = uuid.UUID(int=0xFEDCBA).hex
 SERVER = str(uuid.uuid4())
 
 
-def client(stack, project):
+def client(stack, project, version="3.71"):
     made = cinderclient.client.Client(
-        "3.71", "demo", None, project, auth_type="noauth", bypass_url=f"{stack.volume_url}/{project}")
+        version, "demo", None, project, auth_type="noauth", bypass_url=f"{stack.volume_url}/{project}")
     made.client.auth_token = f"demo:{project}"
     made.client.management_url = f"{stack.volume_url}/{project}"
     return made

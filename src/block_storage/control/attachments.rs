@@ -169,7 +169,7 @@ pub fn delete(caller: &Caller<'_>, attachment: &Authorized<AttachmentDetails>) -
         rpc::disconnect(tx, &caller.requester(), &volume, Some(id), None).map(Some)
     })?;
     if let Some(ticket) = ticket {
-        wait(caller, &ticket)?;
+        wait(caller, &ticket).map_err(|error| failed(error, "Unable to delete the attachment."))?;
     }
     caller.database.read(|c| store::of_volume(c, volume_id))
 }
@@ -203,7 +203,8 @@ pub(super) fn wait(caller: &Caller<'_>, ticket: &rpc::Ticket) -> Result<Json> {
     rpc::wait(caller.database, caller.doorbell, ticket, caller.config.seconds(&default::RPC_RESPONSE_TIMEOUT))
 }
 
-/// What a backend can not do is told to the log; what stands in the way, to the caller.
+/// What a backend can not do is told to the log; what stands in the way, to the caller. Nova tries 500 again, and no other
+/// status of those that could be meant.
 pub(super) fn failed(error: Error, text: &'static str) -> Error {
     match error.kind() {
         Kind::Internal | Kind::Unavailable => {

@@ -125,7 +125,7 @@ pub fn detach(caller: &Caller<'_>, volume: &Authorized<Volume>, attachment_id: O
     match wait(caller, &ticket) {
         // Somebody else has ended it meanwhile.
         Err(error) if error.kind() == Kind::NotFound => Ok(()),
-        answer => answer.map(|_| ()),
+        answer => answer.map(|_| ()).map_err(|error| failed(error, "Unable to detach the volume.")),
     }
 }
 
