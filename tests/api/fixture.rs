@@ -160,17 +160,24 @@ impl Cloud {
 
     /// With this database and these lines in the configuration file.
     pub fn on(database: &[u8], lines: &str) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let folder = folder();
+        let file = folder.join("cinder.db");
+        std::fs::write(&file, database).unwrap();
+        let database = Database::open(&format!("sqlite:///{}", file.display()), Options::default()).unwrap();
+        Self::over(folder, database, lines)
+    }
+
+    /// With an empty database of any engine, in which it makes its tables.
+    pub fn at(url: &str, lines: &str) -> Self {
+        let database = Database::open(url, Options { create: true, ..Options::default() }).unwrap();
+        make_tables(&database);
+        Self::over(folder(), database, lines)
+    }
+
+    fn over(folder: PathBuf, database: Database, lines: &str) -> Self {
         if log::set_logger(&Shown).is_ok() {
             log::set_max_level(log::LevelFilter::Warn);
         }
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("hearth-api-{}-{number}", std::process::id()));
-        let file = folder.join("cinder.db");
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(&file, database).unwrap();
-        let options = Options::default();
-        let database = Database::open(&format!("sqlite:///{}", file.display()), options).unwrap();
         let state = format!("[DEFAULT]\nstate_path = {}\nauth_strategy = noauth\n{lines}\n", folder.display());
         let config = Arc::new(Config::from_text(&state).unwrap());
         let policy = Arc::new(hearth::identity::policy::open(&config, policies::ALL).unwrap());
@@ -284,6 +291,20 @@ impl Drop for Cloud {
     }
 }
 
+/// A folder that no other cloud has.
+fn folder() -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let folder = std::env::temp_dir().join(format!("hearth-api-{}-{number}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn make_tables(database: &Database) {
+    let components = &[&orders::PLATFORM, &hearth::block_storage::store::tables::COMPONENT];
+    migrate::sync(database, &migrate::Wanted { cinder: true, components }).unwrap();
+}
+
 /// A database with tables and seeds, made once for all tests of this process.
 fn empty_database() -> &'static [u8] {
     static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
@@ -292,11 +313,7 @@ fn empty_database() -> &'static [u8] {
         let _ = std::fs::remove_file(&file);
         let options = Options { create: true, ..Options::default() };
         let database = Database::open(&format!("sqlite:///{}", file.display()), options).unwrap();
-        let wanted = migrate::Wanted {
-            cinder: true,
-            components: &[&orders::PLATFORM, &hearth::block_storage::store::tables::COMPONENT],
-        };
-        migrate::sync(&database, &wanted).unwrap();
+        make_tables(&database);
         database.read(|c| c.row("PRAGMA wal_checkpoint(TRUNCATE)", &[], |_| Ok(()))).unwrap();
         drop(database);
         let bytes = std::fs::read(&file).unwrap();

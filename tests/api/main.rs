@@ -1,6 +1,9 @@
 //! The APIs in one process: requests go in where the gateway would put them, answers are read where it would take them.
 //! No socket, no clock, a database of its own for each test. One file per noun.
 
+#[path = "../support/servers.rs"]
+mod servers;
+
 mod attachments;
 mod authorization;
 mod backups;
@@ -26,10 +29,12 @@ mod qos_specs;
 mod quotas;
 mod replication;
 mod retyping;
+mod rivals;
 mod route_table;
 mod services;
 mod snapshots;
 mod state_grid;
+mod states;
 mod transfers;
 mod types;
 mod versions;

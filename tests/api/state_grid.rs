@@ -2,119 +2,16 @@
 //! the answer, and the status right after it.
 
 use std::collections::BTreeSet;
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use hearth::block_storage::model::{backup, group, group_snapshot, snapshot, volume};
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
-use sha1::Sha1;
 
-use crate::fixture::{Cloud, PROJECT, Persona::Admin};
-
-const OPERATIONS: &str = include_str!("../data/block_storage/states/operations.tsv");
-const WORLD: &str = include_str!("../data/block_storage/states/world.sql");
-const DIFFERS: &str = include_str!("../data/block_storage/states/differs.tsv");
-
-/// Nothing that a limit could refuse, and the host of the world's objects.
-const CONFIGURED: &str = "host = node\nrpc_response_timeout = 2\nuse_default_quota_class = false\nquota_volumes = -1\nquota_gigabytes = -1\n\
-                          quota_snapshots = -1\nquota_backups = -1\nquota_groups = -1";
-
-/// What has a status.
-struct Kind {
-    noun: &'static str,
-    observed: &'static str,
-    table: &'static str,
-    column: &'static str,
-    id: &'static str,
-}
-
-const VOLUME: Kind = Kind {
-    noun: "volume",
-    observed: include_str!("../data/block_storage/states/volumes.tsv"),
-    table: "volumes",
-    column: "status",
-    id: "00000000-0000-4000-8000-00000000000a",
+use crate::fixture::{Cloud, Persona::Admin};
+use crate::states::{
+    ATTACHMENT, BACKUP, CONFIGURED, DIFFERS, GROUP, GROUP_SNAPSHOT, Kind, OPERATIONS, SNAPSHOT, TRANSFER, VOLUME, rows,
+    statuses, world,
 };
-const SNAPSHOT: Kind = Kind {
-    noun: "snapshot",
-    observed: include_str!("../data/block_storage/states/snapshots.tsv"),
-    table: "snapshots",
-    column: "status",
-    id: "00000000-0000-4000-8000-00000000000c",
-};
-const BACKUP: Kind = Kind {
-    noun: "backup",
-    observed: include_str!("../data/block_storage/states/backups.tsv"),
-    table: "backups",
-    column: "status",
-    id: "00000000-0000-4000-8000-00000000000e",
-};
-const GROUP: Kind = Kind {
-    noun: "group",
-    observed: include_str!("../data/block_storage/states/groups.tsv"),
-    table: "\"groups\"",
-    column: "status",
-    id: "00000000-0000-4000-8000-000000000010",
-};
-const GROUP_SNAPSHOT: Kind = Kind {
-    noun: "group_snapshot",
-    observed: include_str!("../data/block_storage/states/group_snapshots.tsv"),
-    table: "group_snapshots",
-    column: "status",
-    id: "00000000-0000-4000-8000-000000000013",
-};
-const ATTACHMENT: Kind = Kind {
-    noun: "attachment",
-    observed: include_str!("../data/block_storage/states/attachments.tsv"),
-    table: "volume_attachment",
-    column: "attach_status",
-    id: "00000000-0000-4000-8000-000000000016",
-};
-/// A transfer has no status but that of its volume.
-const TRANSFER: Kind = Kind {
-    noun: "transfer",
-    observed: include_str!("../data/block_storage/states/transfers.tsv"),
-    table: "volumes",
-    column: "status",
-    id: "00000000-0000-4000-8000-000000000017",
-};
-
-/// The rows of a table, without its comments and its head.
-fn rows(table: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
-    table.lines().filter(|line| !line.starts_with('#')).skip(1).map(|line| line.split('\t').collect())
-}
-
-/// The statuses that a table of observations has as its columns.
-fn statuses(table: &'static str) -> Vec<&'static str> {
-    let head = table.lines().find(|line| !line.starts_with('#')).unwrap();
-    head.split('\t').skip(1).collect()
-}
-
-/// The database of the world, made once.
-fn world() -> &'static [u8] {
-    static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
-    BYTES.get_or_init(|| {
-        let cloud = Cloud::with(CONFIGURED);
-        let sql = "SELECT id FROM volume_types WHERE name = '__DEFAULT__'";
-        let kind = cloud.database.read(|c| c.row(sql, &[], |row| row.string(0))).unwrap().unwrap();
-        let mut mac = Hmac::<Sha1>::new_from_slice(b"01234567").unwrap();
-        mac.update(b"0123456789abcdef");
-        let hash: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        for line in WORLD.lines().filter(|line| !line.starts_with("--")) {
-            let line = line.replace("$project", PROJECT).replace("$type", &kind);
-            cloud.sql(&line.replace("$salt", "01234567").replace("$hash", &hash), &[]);
-        }
-        for backend in ["file", "second"] {
-            cloud.sql(
-                "INSERT INTO hearth_pools (name, service_host, report, allocated_gib, provisioned_gib, promised_gib, \
-                 reported_at) VALUES (?, ?, '{\"working\": true}', 0, 0, 0, '2999-01-01 00:00:00')",
-                &[format!("node@{backend}#{backend}").into(), format!("node@{backend}").into()],
-            );
-        }
-        cloud.database_file()
-    })
-}
 
 /// Whether the storage service answers while the request waits.
 fn waits_for_storage(kind: &Kind, operation: &str) -> bool {

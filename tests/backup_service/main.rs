@@ -1,6 +1,9 @@
 //! The backup service with real files, the real `qemu-img`, the real volume service and the API in front of both: what comes
 //! back from a backup, and what is left when the service is killed at any point.
 
+#[allow(dead_code, reason = "the suite of the gateway uses the rest")]
+#[path = "../fastcgi/bytes.rs"]
+mod bytes;
 #[path = "../support/servers.rs"]
 mod servers;
 #[allow(dead_code, reason = "the suite of the volume service uses the rest")]
@@ -12,4 +15,5 @@ mod crash;
 mod from_backup;
 mod keys;
 mod round_trips;
+mod storm;
 mod trouble;
