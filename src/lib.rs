@@ -9,6 +9,7 @@ pub mod database;
 pub mod error;
 pub mod gateway;
 pub mod identity;
+pub mod messaging;
 pub mod operate;
 pub mod rest;
 pub mod roles;

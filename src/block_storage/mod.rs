@@ -9,6 +9,7 @@ pub mod control;
 pub mod dialect;
 pub mod key_store;
 pub mod model;
+pub mod notices;
 pub mod policies;
 pub mod rpc;
 pub mod scheduler;

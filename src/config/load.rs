@@ -354,7 +354,7 @@ fn shown(opt: &Opt, setting: Option<&Setting>) -> Vec<String> {
         Vec::new()
     } else if opt.secret {
         vec!["****".to_owned()]
-    } else if matches!(opt.kind, super::OptKind::MultiText) {
+    } else if matches!(opt.kind, super::OptKind::MultiText | super::OptKind::MultiChoice(_)) {
         setting.texts.clone()
     } else {
         setting.texts.last().cloned().into_iter().collect()

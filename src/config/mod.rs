@@ -22,6 +22,7 @@ pub mod hearth;
 pub mod key_manager;
 pub mod keystone_authtoken;
 pub mod logging;
+pub mod notifications;
 pub mod nova;
 pub mod oslo_middleware;
 pub mod oslo_policy;
@@ -50,6 +51,7 @@ pub const ALL: &[&[Opt]] = &[
     barbican::ROWS,
     keystone_authtoken::ROWS,
     nova::ROWS,
+    notifications::ROWS,
     oslo_policy::ROWS,
     oslo_middleware::ROWS,
     healthcheck::ROWS,
@@ -76,6 +78,7 @@ mod tests {
             (include_str!("barbican.rs"), barbican::ROWS),
             (include_str!("keystone_authtoken.rs"), keystone_authtoken::ROWS),
             (include_str!("nova.rs"), nova::ROWS),
+            (include_str!("notifications.rs"), notifications::ROWS),
             (include_str!("oslo_policy.rs"), oslo_policy::ROWS),
             (include_str!("oslo_middleware.rs"), oslo_middleware::ROWS),
             (include_str!("healthcheck.rs"), healthcheck::ROWS),

@@ -28,6 +28,8 @@ pub enum OptKind {
     List,
     /// A text for each time that the option is written.
     MultiText,
+    /// One of these words for each time that the option is written.
+    MultiChoice(&'static [&'static str]),
     /// One of these words.
     Choice(&'static [&'static str]),
     /// A time span in seconds, with or without a fraction; never negative.
@@ -50,6 +52,7 @@ impl OptKind {
             Self::Boolean => "true or false".to_owned(),
             Self::List => "texts between commas".to_owned(),
             Self::MultiText => "any text; the option may be repeated".to_owned(),
+            Self::MultiChoice(words) => format!("one of {}; the option may be repeated", words.join(", ")),
             Self::Choice(words) => format!("one of {}", words.join(", ")),
             Self::Seconds => "a number of seconds, 0 or more".to_owned(),
         }
@@ -117,6 +120,11 @@ impl Opt {
     /// An option that may be written several times, each time with one text more.
     pub const fn multi(section: &'static str, name: &'static str, default: &'static str) -> Self {
         Self::new(section, name, OptKind::MultiText, default)
+    }
+
+    /// An option that may be written several times, each time with one of a few words.
+    pub const fn words(section: &'static str, name: &'static str, words: &'static [&'static str]) -> Self {
+        Self::new(section, name, OptKind::MultiChoice(words), "")
     }
 
     /// An option that holds one of a few words.

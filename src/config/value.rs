@@ -29,6 +29,14 @@ impl Value {
         let wrong = || Err(format!("is not {}", kind.allowed()));
         match *kind {
             OptKind::MultiText => Ok(Self::List(texts.iter().filter(|text| !text.is_empty()).cloned().collect())),
+            OptKind::MultiChoice(words) => {
+                let texts: Vec<String> = texts.iter().map(|text| text.trim().to_owned()).collect();
+                let given: Vec<String> = texts.into_iter().filter(|text| !text.is_empty()).collect();
+                match given.iter().all(|text| words.contains(&text.as_str())) {
+                    true => Ok(Self::List(given)),
+                    false => wrong(),
+                }
+            }
             OptKind::List => Ok(Self::List(list(text))),
             _ if number.is_empty() => Ok(Self::Unset),
             OptKind::Text | OptKind::Path => Ok(Self::Text(text.to_owned())),

@@ -10,6 +10,7 @@ mod engine;
 pub mod migrate;
 mod options;
 pub mod orders;
+pub mod outbox;
 mod pool;
 pub mod purge;
 mod row;

@@ -43,16 +43,19 @@ pub const HEARTH_ORDERS: Table = Table::new(
 /// so that a page costs the same however long the list is.
 pub const PLATFORM: Component = Component {
     name: "platform",
-    steps: &[Step {
-        tables: &[&HEARTH_ORDERS],
-        indexes: &[
-            ("volumes", index("hearth_volumes_project", &["project_id", "deleted", "created_at", "id"])),
-            ("volumes", index("hearth_volumes_all", &["deleted", "created_at", "id"])),
-            ("snapshots", index("hearth_snapshots_project", &["project_id", "deleted", "created_at", "id"])),
-            ("snapshots", index("hearth_snapshots_all", &["deleted", "created_at", "id"])),
-            ("backups", index("hearth_backups_project", &["project_id", "deleted", "created_at", "id"])),
-        ],
-    }],
+    steps: &[
+        Step {
+            tables: &[&HEARTH_ORDERS],
+            indexes: &[
+                ("volumes", index("hearth_volumes_project", &["project_id", "deleted", "created_at", "id"])),
+                ("volumes", index("hearth_volumes_all", &["deleted", "created_at", "id"])),
+                ("snapshots", index("hearth_snapshots_project", &["project_id", "deleted", "created_at", "id"])),
+                ("snapshots", index("hearth_snapshots_all", &["deleted", "created_at", "id"])),
+                ("backups", index("hearth_backups_project", &["project_id", "deleted", "created_at", "id"])),
+            ],
+        },
+        super::outbox::STEP,
+    ],
 };
 
 /// An order to be placed.

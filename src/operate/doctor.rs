@@ -15,8 +15,9 @@ use crate::block_storage::volume::{Place, places};
 use crate::config::key_manager::BACKEND;
 use crate::config::{Config, default};
 use crate::database::migrate::{self, Wanted};
-use crate::database::{Database, orders as platform_orders};
+use crate::database::{Database, orders as platform_orders, outbox};
 use crate::error::{Error, Result};
+use crate::messaging::Outbox;
 use crate::time::Timestamp;
 
 /// Seconds after which an order that nobody has taken is worth a word.
@@ -111,7 +112,7 @@ pub fn examine(config: &Config, database: &Database) -> Vec<Finding> {
         );
         return findings.0;
     }
-    let parts: [(&str, Part); 7] = [
+    let parts: [(&str, Part); 8] = [
         ("services", of_services),
         ("pools", of_pools),
         ("orders", of_orders),
@@ -119,6 +120,7 @@ pub fn examine(config: &Config, database: &Database) -> Vec<Finding> {
         ("objects under way", of_stranded),
         ("files", of_files),
         ("keys", of_keys),
+        ("notifications", of_notifications),
     ];
     for (name, part) in parts {
         if let Err(error) = part(config, database, &mut findings) {
@@ -296,6 +298,29 @@ fn of_files(config: &Config, database: &Database, findings: &mut Findings) -> Re
                 "mount its folder, or give this user the right to read it",
             ),
         }
+    }
+    Ok(())
+}
+
+fn of_notifications(config: &Config, database: &Database, findings: &mut Findings) -> Result<()> {
+    let outbox = Outbox::of(config);
+    let now = Timestamp::now();
+    for (driver, count, oldest) in database.read(outbox::waiting)? {
+        let known = outbox.drivers().contains(&driver);
+        if known && oldest > now.plus_seconds(-PATIENCE) {
+            continue;
+        }
+        let since = oldest.iso_short();
+        let todo = match driver.as_str() {
+            _ if !known => format!("set [oslo_messaging_notifications] driver = {driver} here and start 'hearth notify'"),
+            "messaging" | "messagingv2" => {
+                "look at RabbitMQ and at the logs of 'hearth volume', 'hearth backup' and 'hearth notify': one of them must run"
+                    .to_owned()
+            }
+            _ => "start 'hearth volume', 'hearth backup' or 'hearth notify': each of them delivers".to_owned(),
+        };
+        let what = format!("{count} notifications wait for the driver {driver}, the oldest since {since} UTC");
+        findings.add(if known { Severity::Warning } else { Severity::Notice }, what, todo);
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use super::assemble;
 use crate::block_storage::backup;
 use crate::config::{Config, Sources};
 use crate::error::Result;
+use crate::messaging;
 
 /// Connections of the backup service to the database.
 const POOL_SIZE: u32 = 8;
@@ -19,10 +20,14 @@ pub fn run(sources: &Sources) -> Result<ExitCode> {
     let config = Config::load(sources)?;
     let _log = super::start_logging(&config, "hearth-backup", false)?;
     let database = assemble::block_storage_database(&config, POOL_SIZE, false)?;
+    let postman = messaging::start(&config, &database, None)?;
     let role = backup::start(&config, database)?;
     crate::service::sd_notify::ready();
     super::until_told_to_stop(sources, signals);
     role.stop();
     role.wait();
+    // Last of all: what was just done is told too.
+    postman.stop();
+    postman.wait();
     Ok(ExitCode::SUCCESS)
 }

@@ -106,6 +106,8 @@ pub enum Command {
     Volume,
     /// Be the backup service of a storage host
     Backup,
+    /// Deliver notifications, on a host without a volume or a backup service
+    Notify,
     /// Make, check or thin out the database
     #[command(subcommand)]
     Db(DbCommand),

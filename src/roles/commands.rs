@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use super::cli::{Cli, Command, ConfigCommand, DbCommand, KeyCommand, PolicyCommand, QuotaCommand};
-use super::{api, assemble, backup, serve, volume};
+use super::{api, assemble, backup, notify, serve, volume};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::operate::{bench, config, db, doctor, key, openapi, policy, quota, routes};
@@ -25,6 +25,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Api { listen, way } => api::forced(&sources, &listen, way),
         Command::Volume => volume::run(&sources),
         Command::Backup => backup::run(&sources),
+        Command::Notify => notify::run(&sources),
         Command::Db(command) => database(&Config::load(&sources)?, &command, out),
         Command::Config(command) => match command {
             ConfigCommand::Show { all } => config::show(&sources, all, out).map(|()| ExitCode::SUCCESS),

@@ -5,6 +5,7 @@ pub mod assemble;
 pub mod backup;
 pub mod cli;
 pub mod commands;
+pub mod notify;
 pub mod serve;
 pub mod settings;
 pub mod volume;

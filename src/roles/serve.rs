@@ -9,6 +9,7 @@ use crate::block_storage::{backup, volume};
 use crate::config::Sources;
 use crate::error::{Error, Result};
 use crate::gateway::{Protocol, Server};
+use crate::messaging;
 
 /// Where it listens if nothing says otherwise.
 pub const ADDRESS: &str = "127.0.0.1:8776";
@@ -35,6 +36,7 @@ pub fn run(sources: &Sources, listen: &[String], roles: Roles) -> Result<ExitCod
     let server =
         Server::new(settings(&assembly.config)?, super::handler(&assembly), listeners).map_err(Error::internal)?;
     let (config, database) = (&assembly.config, &assembly.database);
+    let postman = messaging::start(config, database, None)?;
     let volumes = if roles.volume { Some(volume::start(config.clone(), database.clone())?) } else { None };
     let backups = if roles.backup { Some(backup::start(config, database.clone())?) } else { None };
     let outcome = super::api::serve(&assembly, server);
@@ -46,5 +48,7 @@ pub fn run(sources: &Sources, listen: &[String], roles: Roles) -> Result<ExitCod
         role.stop();
         role.wait();
     }
+    postman.stop();
+    postman.wait();
     outcome
 }

@@ -7,6 +7,7 @@ use super::assemble;
 use crate::block_storage::volume;
 use crate::config::{Config, Sources};
 use crate::error::Result;
+use crate::messaging;
 
 /// Connections of the volume service to the database.
 const POOL_SIZE: u32 = 8;
@@ -20,10 +21,14 @@ pub fn run(sources: &Sources) -> Result<ExitCode> {
     let config = Arc::new(Config::load(sources)?);
     let _log = super::start_logging(&config, "hearth-volume", false)?;
     let database = assemble::block_storage_database(&config, POOL_SIZE, false)?;
+    let postman = messaging::start(&config, &database, None)?;
     let role = volume::start(config, database)?;
     crate::service::sd_notify::ready();
     super::until_told_to_stop(sources, signals);
     role.stop();
     role.wait();
+    // Last of all: what was just done is told too.
+    postman.stop();
+    postman.wait();
     Ok(ExitCode::SUCCESS)
 }

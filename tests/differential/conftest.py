@@ -33,8 +33,10 @@ def cinder():
         + "".join(f"[{name}]\nvolume_driver = real_cinder.SparseFileDriver\nvolume_backend_name = {name}\n"
                   f"volumes_folder = {folder}/{name}\n" for name in ("file", "second"))
         + f"[database]\nconnection = sqlite:///{folder}/cinder.sqlite\n[oslo_concurrency]\nlock_path = {folder}/lock\n"
-        f"[coordination]\nbackend_url = file://{folder}/coordination\n")
-    environment = {"PATH": PATH, "PYTHONWARNINGS": "ignore", "LANG": "C.UTF-8"}
+        f"[coordination]\nbackend_url = file://{folder}/coordination\n"
+        f"[oslo_messaging_notifications]\ndriver = messagingv2\n")
+    notifications = folder / "notifications"
+    environment = {"PATH": PATH, "PYTHONWARNINGS": "ignore", "LANG": "C.UTF-8", "NOTIFICATIONS": str(notifications)}
     subprocess.run([venv / "bin/cinder-manage", "--config-file", config, "db", "sync"], check=True, capture_output=True, env=environment)
     output = folder / "output"
     with open(output, "wb") as stream:
@@ -45,7 +47,7 @@ def cinder():
         wait_until(lambda: process.poll() is not None or b"serving" in output.read_bytes(), "the real Cinder", 120)
         assert process.poll() is None, output.read_text()
         side = Side(f"http://127.0.0.1:{port}")
-        side.folder, side.volumes = folder, folder / "file"
+        side.folder, side.volumes, side.notifications = folder, folder / "file", notifications
         yield side
     finally:
         process.kill()

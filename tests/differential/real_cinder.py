@@ -3,12 +3,14 @@ tests/peers/cinder-requirements.txt, their messages in memory (oslo.messaging's 
 
     CACHE/cinder/bin/python real_cinder.py --config-file cinder.conf
 
-Serves on [DEFAULT] osapi_volume_listen_port of loopback, and prints `serving` on standard output.
+Serves on [DEFAULT] osapi_volume_listen_port of loopback, and prints `serving` on standard output. Where the environment variable
+NOTIFICATIONS names a file and a driver sends notifications, each is written there as a line of JSON.
 """
 
 from cinder import monkey_patch
 monkey_patch.patch()
 
+import os  # noqa: E402
 import pathlib  # noqa: E402
 import sys  # noqa: E402
 
@@ -23,6 +25,9 @@ from cinder import context, coordination, objects, rpc, service, version  # noqa
 from cinder.common import config, constants  # noqa: E402
 from cinder.volume import driver, volume_utils  # noqa: E402
 from oslo_service import wsgi  # noqa: E402
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import notification_listener  # noqa: E402
 
 CONF = cfg.CONF
 GIB = 1 << 30
@@ -160,6 +165,8 @@ def main():
     config.set_middleware_defaults()
     rpc.init(CONF)
     coordination.COORDINATOR.start()
+    if path := os.environ.get("NOTIFICATIONS"):
+        notification_listener.listener(CONF, path, "eventlet").start()
     roles = [service.Service.create(binary=constants.SCHEDULER_BINARY)]
     for backend in CONF.enabled_backends:
         host = f"{CONF.host}@{backend}"

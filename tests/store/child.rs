@@ -19,11 +19,17 @@ pub(crate) struct Process {
 impl Process {
     /// Starts the child that is called `role` below.
     pub(crate) fn start(role: &str, url: &str, number: usize) -> Self {
+        Self::doomed(role, url, number, "none")
+    }
+
+    /// As [`Process::start`], to be killed at a point.
+    pub(crate) fn doomed(role: &str, url: &str, number: usize, point: &str) -> Self {
         let program = std::env::current_exe().expect("this program");
         let mut child = Command::new(program)
             .args(["--exact", &format!("child::{role}"), "--ignored", "--nocapture", "--quiet"])
             .env(URL, url)
             .env(NUMBER, number.to_string())
+            .env(hearth::service::fault::VARIABLE, point)
             .stdout(Stdio::piped())
             .spawn()
             .expect("the child starts");
@@ -129,6 +135,23 @@ fn transfers_and_reconnects() {
 pub(crate) fn pair(number: i64, at: i64) -> (i64, i64) {
     let (one, other) = (at % ACCOUNTS, (at + 1 + at % (ACCOUNTS - 1)) % ACCOUNTS);
     if number % 2 == 0 { (one, other) } else { (other, one) }
+}
+
+/// Delivers notifications until there are none, and says the number of each as it is delivered. The environment may name
+/// a point at which it is killed.
+#[test]
+#[ignore = "run by outbox.rs as a process of its own"]
+fn delivers_notifications() {
+    let database = Database::open(&told(URL), Options::default()).expect("a database");
+    let postman = super::outbox::postman(&database, super::outbox::Said(Box::new(say)));
+    loop {
+        let left = database.read(|c| c.row("SELECT count(*) FROM hearth_notifications", &[], |row| row.int(0)));
+        if left.expect("a count") == Some(0) {
+            break;
+        }
+    }
+    postman.stop();
+    postman.wait();
 }
 
 /// Takes orders until there are none, and says the id of each; a transaction ends each.

@@ -15,6 +15,7 @@ mod fixture;
 mod groups;
 mod lists;
 mod orders;
+mod outbox;
 mod plan;
 mod qos_specs;
 mod quotas;

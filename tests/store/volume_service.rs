@@ -31,7 +31,7 @@ fn order(backend: Option<&str>, volume_id: &str) -> Order {
         snapshot_id: None,
         source_volume_id: None,
         work: Work::DeleteVolume { cascade: false },
-        requester: Requester { request_id: "req-1".into(), project_id: "p".into(), user_id: "u".into() },
+        requester: Requester { request_id: "req-1".into(), project_id: "p".into(), user_id: "u".into(), context: None },
         attempts: 0,
     }
 }

@@ -20,6 +20,8 @@ const DATA: &[u8] = b"what the user wrote";
 pub(super) const STEPS: [&str; 4] = ["begun", "after_step", "before_commit", "after_commit"];
 /// The points before that.
 pub(super) const TAKING: [&str; 2] = ["order.before_take", "order.after_take"];
+/// The points at which the beginning of an order is told, where somebody listens.
+const TELLING: [&str; 2] = ["before_told", "told"];
 /// The points of a step that makes a file.
 pub(super) const MAKING: [&str; 3] = ["file.after_part", "file.after_fill", "file.after_rename"];
 /// The points of a step that removes one.
@@ -33,6 +35,8 @@ struct Operation {
     file_points: &'static [&'static str],
     run: fn(&Scene<'_>) -> String,
     check: fn(&Scene<'_>, &str),
+    /// What the cloud must be told, each once, whatever happened.
+    told: &'static [&'static str],
 }
 
 /// A world with a volume of 1 GiB that holds data, and a snapshot of it.
@@ -63,12 +67,14 @@ impl Scene<'_> {
 const OPERATIONS: &[Operation] = &[
     Operation {
         kind: "create_volume",
+        told: &["volume.create.start", "volume.create.end"],
         file_points: &MAKING,
         run: |scene| scene.world.create(2, Of::Nothing),
         check: |scene, id| scene.assert_available(id, 2),
     },
     Operation {
         kind: "create_volume",
+        told: &["volume.create.start", "volume.create.end"],
         file_points: &MAKING,
         run: |scene| scene.world.create(3, Of::Snapshot(&scene.snapshot)),
         check: |scene, id| {
@@ -78,6 +84,7 @@ const OPERATIONS: &[Operation] = &[
     },
     Operation {
         kind: "create_volume",
+        told: &["volume.create.start", "volume.create.end"],
         file_points: &MAKING,
         run: |scene| scene.world.create(1, Of::Volume(&scene.volume)),
         check: |scene, id| {
@@ -87,6 +94,7 @@ const OPERATIONS: &[Operation] = &[
     },
     Operation {
         kind: "extend_volume",
+        told: &["volume.resize.start", "volume.resize.end"],
         file_points: &[],
         run: |scene| {
             scene.world.extend(&scene.volume, 4);
@@ -99,6 +107,7 @@ const OPERATIONS: &[Operation] = &[
     },
     Operation {
         kind: "create_snapshot",
+        told: &["snapshot.create.start", "snapshot.create.end"],
         file_points: &MAKING,
         run: |scene| scene.world.create_snapshot(&scene.volume),
         check: |scene, id| {
@@ -108,6 +117,7 @@ const OPERATIONS: &[Operation] = &[
     },
     Operation {
         kind: "delete_snapshot",
+        told: &["snapshot.delete.start", "snapshot.delete.end"],
         file_points: &REMOVING,
         run: |scene| {
             scene.world.delete_snapshot(&scene.snapshot);
@@ -117,6 +127,7 @@ const OPERATIONS: &[Operation] = &[
     },
     Operation {
         kind: "delete_volume",
+        told: &["volume.delete.start", "snapshot.delete.start", "snapshot.delete.end", "volume.delete.end"],
         file_points: &REMOVING,
         run: |scene| {
             scene.world.delete(&scene.volume, true);
@@ -129,6 +140,7 @@ const OPERATIONS: &[Operation] = &[
     },
     Operation {
         kind: "revert_to_snapshot",
+        told: &["volume.revert.start", "snapshot.revert.start", "volume.revert.end", "snapshot.revert.end"],
         file_points: &MAKING,
         run: |scene| {
             scene.world.revert(&scene.volume, &scene.snapshot);
@@ -142,6 +154,7 @@ const OPERATIONS: &[Operation] = &[
     },
     Operation {
         kind: "manage_volume",
+        told: &["volume.manage_existing.start", "volume.manage_existing.end"],
         file_points: &MANAGING,
         run: |scene| {
             let file = scene.path("stranger");
@@ -161,6 +174,7 @@ const OPERATIONS: &[Operation] = &[
     },
     Operation {
         kind: "unmanage_volume",
+        told: &["volume.unmanage.start", "volume.unmanage.end"],
         file_points: &[],
         run: |scene| {
             scene.world.unmanage(&scene.volume);
@@ -175,6 +189,7 @@ const OPERATIONS: &[Operation] = &[
     },
     Operation {
         kind: "manage_snapshot",
+        told: &["snapshot.manage_existing_snapshot.start", "snapshot.manage_existing_snapshot.end"],
         file_points: &["file.after_adopt"],
         run: |scene| {
             fs::File::create(scene.path("stranger")).unwrap().set_len(GIB).unwrap();
@@ -187,6 +202,7 @@ const OPERATIONS: &[Operation] = &[
     },
     Operation {
         kind: "unmanage_snapshot",
+        told: &["snapshot.delete.start", "snapshot.delete.end"],
         file_points: &[],
         run: |scene| {
             scene.world.unmanage_snapshot(&scene.snapshot);
@@ -200,6 +216,7 @@ const OPERATIONS: &[Operation] = &[
     },
     Operation {
         kind: "connect",
+        told: &["volume.attach.start"],
         file_points: &[],
         run: |scene| {
             let id = scene.world.reserve(&scene.volume);
@@ -222,6 +239,7 @@ const OPERATIONS: &[Operation] = &[
     },
     Operation {
         kind: "disconnect",
+        told: &["volume.detach.start", "volume.detach.end"],
         file_points: &[],
         run: |scene| {
             let id = scene.world.reserve(&scene.volume);
@@ -249,17 +267,22 @@ fn whatever_is_killed_is_finished_after_the_next_start_with_qcow2_files() {
 fn kill_everywhere(operation: &Operation, format: &str) {
     // Giving up a snapshot asks nothing of the driver.
     let steps = STEPS.iter().filter(|step| operation.kind != "unmanage_snapshot" || **step != "after_step");
-    let own: Vec<String> = steps.map(|step| format!("{}.{step}", operation.kind)).collect();
+    // What is told does not depend on the format.
+    let telling = TELLING.iter().filter(|_| format == "raw");
+    let own: Vec<String> = steps.chain(telling).map(|step| format!("{}.{step}", operation.kind)).collect();
     let points = TAKING.iter().chain(operation.file_points).copied().chain(own.iter().map(String::as_str));
     for point in points {
         let name = format!("{} of {format} killed at {point}", operation.kind);
         println!("{name}");
         let option = if format == "qcow2" { "nfs_qcow2_volumes = true" } else { "" };
-        let world = World::with("enabled_backends = file", &format!("[file]\n{option}"));
+        // Nobody takes what this driver keeps.
+        let notifications = "[oslo_messaging_notifications]\ndriver = hearth_telemetry";
+        let world = World::with("enabled_backends = file", &format!("[file]\n{option}\n{notifications}"));
         let scene = set(&world, format);
         if operation.kind == "unmanage_volume" {
             without_snapshot(&scene);
         }
+        let before = world.told().len();
         let doomed = world.spawn(Some(point));
         world.wait_for_service("node1@file");
         let id = (operation.run)(&scene);
@@ -268,6 +291,7 @@ fn kill_everywhere(operation: &Operation, format: &str) {
         world.settle();
         (operation.check)(&scene, &id);
         world.assert_whole();
+        assert_eq!(&world.told()[before..], operation.told, "{name}");
         next.stop();
     }
 }
@@ -335,7 +359,8 @@ fn a_volume_that_kills_its_service_again_and_again_is_given_up() {
 #[test]
 fn every_point_in_the_source_is_killed_at_in_these_tests() {
     let files = MAKING.into_iter().chain(REMOVING).chain(MANAGING).chain([NOTED]);
-    let known: BTreeSet<&str> = STEPS.into_iter().chain(TAKING).chain(files).chain(super::exports::POINTS).collect();
+    let known: BTreeSet<&str> =
+        STEPS.into_iter().chain(TELLING).chain(TAKING).chain(files).chain(super::exports::POINTS).collect();
     let mut found = BTreeSet::new();
     let mut folders = vec![std::path::PathBuf::from("src/block_storage/volume")];
     let mut texts = Vec::new();

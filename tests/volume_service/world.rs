@@ -399,6 +399,11 @@ impl World {
     }
 
     /// The events of all messages about an object, oldest first.
+    /// What the cloud was told, in order, where the configuration names a driver.
+    pub(super) fn told(&self) -> Vec<String> {
+        self.read(|c| c.rows("SELECT event_type FROM hearth_notifications ORDER BY id", &[], |row| row.string(0)))
+    }
+
     pub(super) fn messages(&self, id: &str) -> Vec<String> {
         let sql =
             "SELECT event_id FROM messages WHERE resource_uuid = ? AND project_id = ? ORDER BY created_at, event_id";
@@ -607,6 +612,7 @@ pub(super) fn requester() -> Requester {
         request_id: "req-9b7f1e0c-3c1d-4f7e-9a5d-0c2b1a3d4e5f".to_owned(),
         project_id: PROJECT.to_owned(),
         user_id: "5f3c9b0e7d2a4c61b8e94a70d6f1c253".to_owned(),
+        context: None,
     }
 }
 

@@ -123,7 +123,7 @@ fn update(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
         cipher: input.get("cipher").map(Value::as_str),
         key_size: input.get("key_size").map(schema::integer),
     };
-    control::update(&caller(call), call.path.value("type_id"), change)?;
+    control::update(&caller(call), call.path.value("type_id"), call.path.value("encryption_id"), change)?;
     Ok(call.json(|json| json.value(&echo(call))))
 }
 

@@ -8,6 +8,7 @@ use crate::block_storage::model::quota::Limits;
 use crate::block_storage::model::service::is_folder_driver;
 use crate::config::{Config, backup, default, quota, volume};
 use crate::error::{Error, Result};
+use crate::messaging::Outbox;
 
 /// The most orders at once where the configuration sets no limit.
 const MOST: usize = 64;
@@ -31,6 +32,7 @@ pub(super) struct Settings {
     pub(super) message_ttl_seconds: i64,
     pub(super) enable_new_services: bool,
     pub(super) limits: Limits,
+    pub(super) outbox: Outbox,
 }
 
 impl Settings {
@@ -75,6 +77,7 @@ impl Settings {
                 max_age_seconds: whole(config.seconds(&quota::MAX_AGE)),
                 ..Limits::default()
             },
+            outbox: Outbox::of(config),
         })
     }
 }

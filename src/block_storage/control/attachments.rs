@@ -159,11 +159,14 @@ pub fn update(
 pub fn delete(caller: &Caller<'_>, attachment: &Authorized<AttachmentDetails>) -> Result<Vec<AttachmentDetails>> {
     detachment::check(caller, attachment)?;
     let (id, volume_id) = (&attachment.attachment.id, &attachment.attachment.volume_id);
+    let notices = caller.notices();
     let ticket = caller.database.write(|tx| {
         let volume = locked_volume(tx, attachment)?;
         let now = store::by_id(tx, id)?.ok_or_else(|| no_attachment(id))?;
         if now.status == AttachStatus::Reserved || volume.host.is_none() {
+            notices.volume(tx, volume_id, "detach.start")?;
             store::end(tx, id, volume_id)?;
+            notices.volume(tx, volume_id, "detach.end")?;
             return Ok(None);
         }
         rpc::disconnect(tx, &caller.requester(), &volume, Some(id), None).map(Some)
@@ -185,7 +188,8 @@ pub fn complete(caller: &Caller<'_>, attachment: &Authorized<AttachmentDetails>)
         if !store::change(tx, id, &[("attach_status", AttachStatus::Attached.name().into())])? {
             return Err(no_attachment(id));
         }
-        store::settle(tx, &volume.id)
+        store::settle(tx, &volume.id)?;
+        caller.notices().volume(tx, &volume.id, "attach.end")
     })
 }
 

@@ -112,8 +112,15 @@ pub fn read_status(text: &str) -> Result<Status> {
 /// # Errors
 /// Those of the database.
 pub fn reset_status(caller: &Caller<'_>, backup: &Authorized<Backup>, status: Status) -> Result<()> {
+    let notices = caller.notices();
     caller.database.write(|tx| {
+        if !notices.is_off() {
+            store::backups::lock(tx, &backup.id)?;
+            notices.backup(tx, &backup.id, "reset_status.start")?;
+        }
         store::backups::change(tx, &backup.id, &[("status", status.name().into())])?;
+        // In Cinder the backup's service tells the end.
+        notices.by(backup.host.clone().unwrap_or_default()).backup(tx, &backup.id, "reset_status.end")?;
         store::workers::end(tx, store::workers::BACKUP, &backup.id)
     })
 }

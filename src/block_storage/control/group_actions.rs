@@ -19,6 +19,7 @@ pub fn reset_status(caller: &Caller<'_>, group: &Authorized<Group>, status: Stat
     caller.database.write(|tx| {
         store::groups::lock(tx, &group.id)?;
         store::groups::change(tx, &group.id, &[("status", status.name().into())])?;
+        caller.notices().group_reset(tx, &group.id, status.name())?;
         store::workers::end(tx, store::workers::GROUP, &group.id)
     })
 }

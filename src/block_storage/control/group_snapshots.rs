@@ -145,6 +145,7 @@ pub fn reset_status(caller: &Caller<'_>, group_snapshot: &Authorized<GroupSnapsh
     caller.database.write(|tx| {
         store::group_snapshots::lock(tx, id)?;
         store::group_snapshots::change(tx, id, &[("status", status.name().into())])?;
+        caller.notices().group_snapshot_reset(tx, id, status.name())?;
         store::workers::end(tx, store::workers::GROUP_SNAPSHOT, id)
     })
 }

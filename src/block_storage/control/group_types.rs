@@ -1,14 +1,17 @@
 //! Group types: who sees which, and what may change while groups have them (Block Storage API v3, "Group types").
 
+use serde_json::{Value as Json, json};
+
 use super::Caller;
 use super::types::eyes;
 use crate::block_storage::model::group_type::GroupType;
+use crate::block_storage::notices::{Refused, repr};
 use crate::block_storage::policies::group_types as rules;
 use crate::block_storage::store::group_types as store;
 use crate::block_storage::store::volume_types::Eyes;
 use crate::config::default::DEFAULT_GROUP_TYPE;
 use crate::database::Connection;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::time::Timestamp;
 
 pub use crate::block_storage::store::volume_types::Change;
@@ -83,11 +86,42 @@ pub fn create(caller: &Caller<'_>, new: NewType<'_>) -> Result<GroupType> {
         updated_at: None,
         group_specs: new.group_specs.to_vec(),
     };
-    caller.database.write(|tx| {
+    let outcome = caller.database.write(|tx| {
         store::lock(tx)?;
-        store::insert(tx, &made)
-    })?;
+        store::insert(tx, &made)?;
+        caller.notices().group_type(tx, &made.id, "create")
+    });
+    let given = json!({"name": new.name, "description": new.description, "is_public": new.is_public});
+    refused(caller, outcome, "create", None, Some(given))?;
     Ok(made)
+}
+
+/// Tells the cloud why a type can not be changed; `given` is what was asked for.
+fn refused<T>(
+    caller: &Caller<'_>,
+    outcome: Result<T>,
+    event: &str,
+    id: Option<&str>,
+    given: Option<Json>,
+) -> Result<T> {
+    let class = |error: &Error| match error.kind() {
+        Kind::NotFound => Some("GroupTypeNotFound"),
+        Kind::Conflict => Some("GroupTypeExists"),
+        Kind::Invalid if event == "delete" => Some("GroupTypeInUse"),
+        _ => None,
+    };
+    caller.telling(outcome, class, |tx, notices, error| {
+        let missing = error.starts_with("GroupTypeNotFound");
+        let error = match id.filter(|_| error.starts_with("GroupTypeInUse")) {
+            Some(id) => {
+                let text = format!("Group Type {id} deletion is not allowed with groups present with the type.");
+                repr("GroupTypeInUse", &text)
+            }
+            None => error,
+        };
+        let refused = Refused { id: id.filter(|_| missing), given: if missing { None } else { given.clone() }, error };
+        notices.group_type_refused(tx, event, &refused)
+    })
 }
 
 /// Changes a type.
@@ -103,11 +137,14 @@ pub fn update(caller: &Caller<'_>, id: &str, change: Change<'_>) -> Result<Group
     if change.name.is_none() && change.description.is_none() && change.is_public.is_none() {
         return Err(Error::invalid("Specify group type name, description or a combination thereof."));
     }
-    caller.database.write(|tx| {
+    let outcome = caller.database.write(|tx| {
         store::lock(tx)?;
         store::update(tx, id, change)?;
+        caller.notices().group_type(tx, id, "update")?;
         find(tx, caller, id)
-    })
+    });
+    let given = json!({"name": change.name, "description": change.description, "is_public": change.is_public});
+    refused(caller, outcome, "update", Some(id), Some(given))
 }
 
 /// Removes a type that no group has.
@@ -117,7 +154,7 @@ pub fn update(caller: &Caller<'_>, id: &str, change: Change<'_>) -> Result<Group
 /// database.
 pub fn delete(caller: &Caller<'_>, id: &str) -> Result<()> {
     caller.enforce(&rules::DELETE)?;
-    caller.database.write(|tx| {
+    let outcome = caller.database.write(|tx| {
         store::lock(tx)?;
         let gone = find(tx, caller, id)?;
         if store::is_used(tx, &gone.id)? {
@@ -126,8 +163,10 @@ pub fn delete(caller: &Caller<'_>, id: &str) -> Result<()> {
                  type."
             )));
         }
+        caller.notices().group_type(tx, &gone.id, "delete")?;
         store::delete(tx, &gone.id)
-    })
+    });
+    refused(caller, outcome, "delete", Some(id), Some(json!({ "id": id })))
 }
 
 /// The specs of a type.
@@ -156,7 +195,9 @@ pub fn group_spec(caller: &Caller<'_>, id: &str, key: &str) -> Result<Option<Str
 /// [`crate::Kind::Forbidden`], [`crate::Kind::NotFound`], those of the database.
 pub fn put_group_specs(caller: &Caller<'_>, id: &str, specs: &[(String, Option<String>)]) -> Result<()> {
     caller.enforce(&rules::CREATE_SPECS)?;
-    write_specs(caller, id, specs)
+    let told = specs.iter().map(|(key, value)| (key.clone(), Json::from(value.clone())));
+    let told = json!({ "specs": told.collect::<serde_json::Map<_, _>>() });
+    write_specs(caller, id, specs, "create", told)
 }
 
 /// Sets one spec of a type.
@@ -165,15 +206,22 @@ pub fn put_group_specs(caller: &Caller<'_>, id: &str, specs: &[(String, Option<S
 /// As [`put_group_specs`].
 pub fn put_group_spec(caller: &Caller<'_>, id: &str, key: &str, value: Option<&str>) -> Result<()> {
     caller.enforce(&rules::UPDATE_SPEC)?;
-    write_specs(caller, id, &[(key.to_owned(), value.map(str::to_owned))])
+    write_specs(caller, id, &[(key.to_owned(), value.map(str::to_owned))], "update", json!({ "id": key }))
 }
 
-fn write_specs(caller: &Caller<'_>, id: &str, specs: &[(String, Option<String>)]) -> Result<()> {
+fn write_specs(
+    caller: &Caller<'_>,
+    id: &str,
+    specs: &[(String, Option<String>)],
+    event: &str,
+    told: Json,
+) -> Result<()> {
     caller.database.write(|tx| {
         find(tx, caller, id)?;
         // Two writers of one key are one after the other: no index keeps the key unique.
         store::hold(tx, id)?;
-        store::put_group_specs(tx, id, specs)
+        store::put_group_specs(tx, id, specs)?;
+        caller.notices().group_specs(tx, id, event, told.clone())
     })
 }
 
@@ -186,7 +234,7 @@ pub fn delete_group_spec(caller: &Caller<'_>, id: &str, key: &str) -> Result<()>
     caller.database.write(|tx| {
         find(tx, caller, id)?;
         if store::delete_group_spec(tx, id, key)? {
-            return Ok(());
+            return caller.notices().group_specs(tx, id, "delete", json!({ "id": key }));
         }
         Err(Error::not_found(format!("Group Type {id} has no specs with key {key}.")))
     })

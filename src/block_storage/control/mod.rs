@@ -51,13 +51,19 @@ pub mod volumes;
 
 pub use authorized::Authorized;
 
+use std::borrow::Cow;
+
+use serde_json::Value as Json;
+
 use crate::block_storage::model::work::Requester;
+use crate::block_storage::notices::{Notices, of_caller, repr};
 use crate::block_storage::rpc::Doorbell;
-use crate::config::Config;
-use crate::database::Database;
-use crate::error::Result;
+use crate::config::{Config, default};
+use crate::database::{Database, Transaction};
+use crate::error::{Error, Result};
 use crate::identity::Context;
 use crate::identity::policy::{Policy, Rule, Target};
+use crate::messaging::Outbox;
 
 /// Who asks, by which rules, and where the answer lies.
 #[derive(Clone, Copy)]
@@ -99,6 +105,32 @@ impl Caller<'_> {
             request_id: self.context.request_id.clone(),
             project_id: self.context.project_id.clone(),
             user_id: self.context.user_id.clone(),
+            context: Outbox::of(self.config).is_open().then(|| Json::Object(of_caller(self.context)).to_string()),
         }
+    }
+
+    /// Tells the cloud also of a refusal, where `class` names the exception that Cinder raises for one of its kind; what
+    /// was refused has changed nothing, so this is a transaction of its own.
+    fn telling<T>(
+        &self,
+        outcome: Result<T>,
+        class: impl Fn(&Error) -> Option<&'static str>,
+        tell: impl Fn(&mut Transaction<'_>, &Notices<'_>, String) -> Result<()>,
+    ) -> Result<T> {
+        let Err(error) = &outcome else { return outcome };
+        let (Some(class), notices) = (class(error), self.notices()) else { return outcome };
+        if !notices.is_off() {
+            let text = repr(class, error.public());
+            if let Err(error) = self.database.write(|tx| tell(tx, &notices, text.clone())) {
+                log::warn!("nobody is told of a refusal: {error}");
+            }
+        }
+        outcome
+    }
+
+    /// What this host tells of what the caller does.
+    pub fn notices(&self) -> Notices<'static> {
+        let host = self.config.text(&default::HOST).to_owned();
+        Notices::new(Cow::Owned(Outbox::of(self.config)), host, || of_caller(self.context))
     }
 }

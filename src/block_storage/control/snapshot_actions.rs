@@ -25,8 +25,14 @@ pub fn read_status(text: &str) -> Result<Status> {
 /// # Errors
 /// Those of the database.
 pub fn reset_status(caller: &Caller<'_>, snapshot: &Authorized<Snapshot>, status: Status) -> Result<()> {
+    let notices = caller.notices();
     caller.database.write(|tx| {
+        if !notices.is_off() {
+            store::snapshots::lock(tx, &snapshot.id)?;
+            notices.snapshot(tx, &snapshot.id, "reset_status.start")?;
+        }
         store::snapshots::change(tx, &snapshot.id, &[("status", status.name().into())])?;
+        notices.snapshot(tx, &snapshot.id, "reset_status.end")?;
         store::workers::end(tx, store::workers::SNAPSHOT, &snapshot.id)
     })
 }

@@ -187,8 +187,14 @@ pub fn update(caller: &Caller<'_>, snapshot: &Authorized<Snapshot>, change: &Cha
     columns.extend(change.name.as_ref().map(|name| ("display_name", name.into())));
     columns.extend(change.description.as_ref().map(|text| ("display_description", text.into())));
     let id = &snapshot.id;
+    let notices = caller.notices();
     caller.database.write(|tx| {
+        if !notices.is_off() {
+            store::snapshots::lock(tx, id)?;
+            notices.snapshot(tx, id, "update.start")?;
+        }
         store::snapshots::change(tx, id, &columns)?;
+        notices.snapshot(tx, id, "update.end")?;
         let now = store::snapshots::by_id(tx, id)?.ok_or_else(|| super::authorized::no_snapshot(id))?;
         Ok(SnapshotDetails { snapshot: now, metadata: store::metadata::of(tx, Table::Snapshot, id)? })
     })

@@ -8,6 +8,7 @@ use crate::block_storage::model::selection::Selection;
 use crate::block_storage::model::snapshot::{self, Snapshot};
 use crate::block_storage::model::transfer::{ACCEPT, ACCEPT_SNAPSHOT, OFFER, Transfer, WITHDRAW};
 use crate::block_storage::model::volume::{Status, Volume};
+use crate::block_storage::notices::Notices;
 use crate::block_storage::policies::transfers as rules;
 use crate::block_storage::store;
 use crate::block_storage::store::quotas::{Charge, charge, check_volume_size};
@@ -51,17 +52,17 @@ pub fn create(caller: &Caller<'_>, volume: &Authorized<Volume>, new: &NewTransfe
         refuse_encrypted(volume, new)?;
     }
     let transfer = move_key(caller, volume, Way::ToService, |passage| {
-        caller.database.write(|tx| offer(tx, &volume.id, new, &lock, passage))
+        caller.database.write(|tx| offer(tx, &caller.notices(), &volume.id, new, (&lock, passage)))
     })?;
     Ok(Transfer { auth_key: Some(key), ..transfer })
 }
 
 fn offer(
     tx: &mut Transaction<'_>,
+    notices: &Notices<'_>,
     volume_id: &str,
     new: &NewTransfer,
-    lock: &Lock,
-    passage: &Passage,
+    (lock, passage): (&Lock, &Passage),
 ) -> Result<Transfer> {
     let volume = store::volumes::lock(tx, volume_id)?.ok_or_else(|| super::authorized::no_volume(volume_id))?;
     if volume.status != Status::Available {
@@ -85,11 +86,13 @@ fn offer(
         accepted: false,
         auth_key: None,
     };
+    notices.volume(tx, volume_id, "transfer.create.start")?;
     passage.write(tx, &volume)?;
     if !store::volumes::begin(tx, volume_id, &OFFER, &[])? {
         return Err(unexpected(&transfer, "available"));
     }
     store::transfers::insert(tx, &transfer, lock)?;
+    notices.volume(tx, volume_id, "transfer.create.end")?;
     Ok(transfer)
 }
 
@@ -112,17 +115,20 @@ fn refuse_encrypted(volume: &Volume, new: &NewTransfer) -> Result<()> {
 /// # Errors
 /// [`crate::Kind::NotFound`] where it has ended meanwhile, those of the database.
 pub fn delete(caller: &Caller<'_>, transfer: &Authorized<Transfer>) -> Result<()> {
+    let notices = caller.notices();
     let offered = caller.database.read(|c| store::volumes::by_id(c, &transfer.volume_id))?;
     let offered = offered.ok_or_else(|| no_transfer(&transfer.id))?;
     move_key(caller, &offered, Way::ToCaller, |passage| {
         caller.database.write(|tx| {
             // The volume first, as those who take it do.
             let volume = store::volumes::lock(tx, &transfer.volume_id)?.ok_or_else(|| no_transfer(&transfer.id))?;
+            notices.volume(tx, &transfer.volume_id, "transfer.delete.start")?;
             if !store::transfers::end(tx, &transfer.id, None)? {
                 return Err(no_transfer(&transfer.id));
             }
             passage.write(tx, &volume)?;
-            store::volumes::begin(tx, &transfer.volume_id, &WITHDRAW, &[]).map(|_| ())
+            store::volumes::begin(tx, &transfer.volume_id, &WITHDRAW, &[])?;
+            notices.volume(tx, &transfer.volume_id, "transfer.delete.end")
         })
     })
 }
@@ -172,6 +178,8 @@ fn take(tx: &mut Transaction<'_>, caller: &Caller<'_>, id: &str, passage: &Passa
         charge(tx, &given, &limits)?;
     }
     charge_snapshots(tx, project_id, &volume, &snapshots, &limits)?;
+    let notices = caller.notices();
+    notices.volume(tx, &volume.id, "transfer.accept.start")?;
     if !store::transfers::end(tx, id, Some(project_id))? {
         return Err(no_transfer(id));
     }
@@ -188,6 +196,7 @@ fn take(tx: &mut Transaction<'_>, caller: &Caller<'_>, id: &str, passage: &Passa
             )));
         }
     }
+    notices.volume(tx, &volume.id, "transfer.accept.end")?;
     Ok(Transfer { accepted: true, destination_project_id: Some(project_id.to_owned()), ..transfer })
 }
 

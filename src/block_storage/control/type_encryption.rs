@@ -1,6 +1,8 @@
 //! How the volumes of a type are encrypted: it can change only while the type has no volumes (Block Storage API v3,
 //! "Volume type encryption").
 
+use serde_json::json;
+
 use super::{Authorized, Caller, types};
 use crate::block_storage::model::encryption::TypeEncryption;
 use crate::block_storage::model::volume::Volume;
@@ -63,7 +65,16 @@ pub fn create(caller: &Caller<'_>, type_id: &str, new: NewEncryption<'_>) -> Res
             let text = format!("Volume type encryption for type {type_id} already exists.");
             return Err(Error::invalid(text));
         }
-        store::insert(tx, &made)
+        store::insert(tx, &made)?;
+        let specs = json!({
+            "provider": made.provider,
+            "control_location": made.control_location,
+            "cipher": made.cipher,
+            "key_size": made.key_size,
+            "volume_type_id": type_id,
+            "encryption_id": made.id,
+        });
+        caller.notices().type_encryption(tx, type_id, "create", json!({ "specs": specs }))
     })?;
     Ok(made)
 }
@@ -76,18 +87,21 @@ fn refuse_used(tx: &mut Transaction<'_>, type_id: &str, verb: &str) -> Result<()
     Ok(())
 }
 
-/// Changes how the volumes that a type will have are encrypted.
+/// Changes how the volumes that a type will have are encrypted. `key` is how the request names the encryption.
 ///
 /// # Errors
 /// [`crate::Kind::Forbidden`], [`crate::Kind::NotFound`] for the type or where it is not encrypted,
 /// [`crate::Kind::Invalid`] where it has volumes.
-pub fn update(caller: &Caller<'_>, type_id: &str, change: Change<'_>) -> Result<()> {
+pub fn update(caller: &Caller<'_>, type_id: &str, key: &str, change: Change<'_>) -> Result<()> {
     caller.enforce(&rules::UPDATE_ENCRYPTION)?;
     caller.database.write(|tx| {
         volume_types::lock(tx)?;
         types::find(tx, type_id, types::eyes(caller))?;
         refuse_used(tx, type_id, "update")?;
-        if store::update(tx, type_id, change)? { Ok(()) } else { Err(not_found(type_id)) }
+        if !store::update(tx, type_id, change)? {
+            return Err(not_found(type_id));
+        }
+        caller.notices().type_encryption(tx, type_id, "update", json!({ "id": key }))
     })
 }
 

@@ -1,14 +1,17 @@
 //! Volume types: who sees which, what may change while volumes have them, and which one a volume gets that names none
 //! (Block Storage API v3, "Volume types").
 
+use serde_json::{Value as Json, json};
+
 use super::Caller;
 use crate::block_storage::model::volume_type::{self, VolumeType};
+use crate::block_storage::notices::{Refused, repr};
 use crate::block_storage::policies::types as rules;
 use crate::block_storage::store::quotas;
 use crate::block_storage::store::volume_types::{self as store, Eyes};
 use crate::config::default::DEFAULT_VOLUME_TYPE;
 use crate::database::{Connection, Transaction};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::time::Timestamp;
 
 pub use crate::block_storage::store::volume_types::Change;
@@ -150,11 +153,47 @@ pub fn create(caller: &Caller<'_>, new: NewType<'_>) -> Result<VolumeType> {
         deleted: false,
         extra_specs: new.extra_specs.to_vec(),
     };
-    caller.database.write(|tx| {
+    let outcome = caller.database.write(|tx| {
         store::lock(tx)?;
-        store::insert(tx, &made)
-    })?;
+        store::insert(tx, &made)?;
+        caller.notices().volume_type(tx, &made.id, "create")
+    });
+    let given = json!({
+        "name": new.name,
+        "description": new.description,
+        "os-volume-type-access:is_public": new.is_public,
+    });
+    refused(caller, outcome, "create", None, Some(given))?;
     Ok(made)
+}
+
+/// Tells the cloud why a type can not be changed; `given` is what was asked for.
+fn refused<T>(
+    caller: &Caller<'_>,
+    outcome: Result<T>,
+    event: &str,
+    id: Option<&str>,
+    given: Option<Json>,
+) -> Result<T> {
+    let class = |error: &Error| match error.kind() {
+        Kind::NotFound => Some("VolumeTypeNotFound"),
+        Kind::Conflict => Some("VolumeTypeExists"),
+        Kind::Invalid if event == "delete" && error.public().contains("in use") => Some("VolumeTypeInUse"),
+        Kind::Invalid if event == "delete" => Some("VolumeTypeDefault"),
+        _ => None,
+    };
+    caller.telling(outcome, class, |tx, notices, error| {
+        let missing = error.starts_with("VolumeTypeNotFound");
+        let error = match id.filter(|_| error.starts_with("VolumeTypeInUse")) {
+            Some(id) => {
+                let text = format!("Volume Type {id} deletion is not allowed with volumes present with the type.");
+                repr("VolumeTypeInUse", &text)
+            }
+            None => error,
+        };
+        let refused = Refused { id: id.filter(|_| missing), given: if missing { None } else { given.clone() }, error };
+        notices.volume_type_refused(tx, event, &refused)
+    })
 }
 
 /// That extra specs can not be had together.
@@ -175,15 +214,18 @@ pub fn update(caller: &Caller<'_>, id: &str, change: Change<'_>) -> Result<Volum
     if change.name.is_none() && change.description.is_none() && change.is_public.is_none() {
         return Err(Error::invalid("Specify volume type name, description, is_public or a combination thereof."));
     }
-    caller.database.write(|tx| {
+    let outcome = caller.database.write(|tx| {
         store::lock(tx)?;
         let before = find(tx, id, Eyes::All)?;
         store::update(tx, id, change)?;
         if let Some(name) = change.name.filter(|name| *name != before.name) {
             quotas::rename_type(tx, &before.name, name)?;
         }
+        caller.notices().volume_type(tx, id, "update")?;
         find(tx, id, Eyes::All)
-    })
+    });
+    let given = json!({"name": change.name, "description": change.description, "is_public": change.is_public});
+    refused(caller, outcome, "update", Some(id), Some(given))
 }
 
 /// Removes a type that nothing has and that is nobody's default.
@@ -192,7 +234,7 @@ pub fn update(caller: &Caller<'_>, id: &str, change: Change<'_>) -> Result<Volum
 /// [`crate::Kind::Forbidden`], [`crate::Kind::NotFound`], [`crate::Kind::Invalid`] where it is needed.
 pub fn delete(caller: &Caller<'_>, id: &str) -> Result<()> {
     caller.enforce(&rules::DELETE)?;
-    caller.database.write(|tx| {
+    let outcome = caller.database.write(|tx| {
         store::lock(tx)?;
         let gone = find(tx, id, eyes(caller))?;
         let is_default =
@@ -203,8 +245,10 @@ pub fn delete(caller: &Caller<'_>, id: &str) -> Result<()> {
         if store::is_used(tx, &gone.id)? {
             return Err(Error::invalid("Target volume type is still in use."));
         }
+        caller.notices().volume_type(tx, &gone.id, "delete")?;
         store::delete(tx, &gone.id)
-    })
+    });
+    refused(caller, outcome, "delete", Some(id), Some(json!({ "id": id })))
 }
 
 /// The projects that may use a private type.
@@ -230,7 +274,8 @@ pub fn add_access(caller: &Caller<'_>, id: &str, project_id: &str) -> Result<()>
     caller.enforce(&rules::ADD_ACCESS)?;
     caller.database.write(|tx| {
         refuse_public(tx, id)?;
-        store::add_access(tx, id, project_id)
+        store::add_access(tx, id, project_id)?;
+        caller.notices().type_access(tx, id, project_id, "add")
     })
 }
 
@@ -243,7 +288,7 @@ pub fn remove_access(caller: &Caller<'_>, id: &str, project_id: &str) -> Result<
     caller.database.write(|tx| {
         refuse_public(tx, id)?;
         if store::remove_access(tx, id, project_id)? {
-            return Ok(());
+            return caller.notices().type_access(tx, id, project_id, "remove");
         }
         Err(Error::not_found(format!("Volume type access not found for {id} / {project_id} combination.")))
     })
@@ -295,7 +340,9 @@ fn no_extra_spec(id: &str, key: &str) -> Error {
 /// extra specs can not be had together.
 pub fn put_extra_specs(caller: &Caller<'_>, id: &str, specs: &[(String, Option<String>)]) -> Result<()> {
     caller.enforce(&rules::CREATE_EXTRA_SPECS)?;
-    write_extra_specs(caller, id, specs)
+    let told = specs.iter().map(|(key, value)| (key.clone(), Json::from(value.clone())));
+    let told = json!({ "specs": told.collect::<serde_json::Map<_, _>>() });
+    write_extra_specs(caller, id, specs, "create", told)
 }
 
 /// Sets one extra spec of a type that no volume has.
@@ -304,10 +351,17 @@ pub fn put_extra_specs(caller: &Caller<'_>, id: &str, specs: &[(String, Option<S
 /// As [`put_extra_specs`].
 pub fn put_extra_spec(caller: &Caller<'_>, id: &str, key: &str, value: Option<&str>) -> Result<()> {
     caller.enforce(&rules::UPDATE_EXTRA_SPEC)?;
-    write_extra_specs(caller, id, &[(key.to_owned(), value.map(str::to_owned))])
+    let told = json!({ "id": key });
+    write_extra_specs(caller, id, &[(key.to_owned(), value.map(str::to_owned))], "update", told)
 }
 
-fn write_extra_specs(caller: &Caller<'_>, id: &str, specs: &[(String, Option<String>)]) -> Result<()> {
+fn write_extra_specs(
+    caller: &Caller<'_>,
+    id: &str,
+    specs: &[(String, Option<String>)],
+    event: &str,
+    told: Json,
+) -> Result<()> {
     let specs: Vec<(&str, Option<&str>)> = specs.iter().map(|(key, value)| (key.as_str(), value.as_deref())).collect();
     caller.database.write(|tx| {
         refuse_used(tx, id)?;
@@ -317,7 +371,8 @@ fn write_extra_specs(caller: &Caller<'_>, id: &str, specs: &[(String, Option<Str
         if volume_type::contradicts(kept.chain(specs.iter().copied())) {
             return Err(contradiction());
         }
-        store::put_extra_specs(tx, id, &specs)
+        store::put_extra_specs(tx, id, &specs)?;
+        caller.notices().extra_specs(tx, id, event, told.clone())
     })
 }
 
@@ -334,6 +389,9 @@ pub fn delete_extra_spec(caller: &Caller<'_>, id: &str, key: &str) -> Result<()>
     caller.database.write(|tx| {
         find(tx, id, eyes(caller))?;
         refuse_used(tx, id)?;
-        if store::delete_extra_spec(tx, id, key)? { Ok(()) } else { Err(no_extra_spec(id, key)) }
+        if !store::delete_extra_spec(tx, id, key)? {
+            return Err(no_extra_spec(id, key));
+        }
+        caller.notices().extra_specs(tx, id, "delete", json!({ "id": key }))
     })
 }

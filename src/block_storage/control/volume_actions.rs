@@ -163,7 +163,7 @@ pub fn reset_status(caller: &Caller<'_>, volume: &Authorized<Volume>, reset: &Re
     if reset.status == Some(Status::Deleting) {
         return Err(Error::invalid("Cannot reset-state to deleting"));
     }
-    let id = &volume.id;
+    let (id, notices) = (&volume.id, caller.notices());
     caller.database.write(|tx| {
         let now = store::volumes::lock(tx, id)?.ok_or_else(|| super::authorized::no_volume(id))?;
         let attached = store::attachments::count(tx, id)? > 0;
@@ -171,6 +171,7 @@ pub fn reset_status(caller: &Caller<'_>, volume: &Authorized<Volume>, reset: &Re
             return Err(Error::invalid("Cannot reset-state to in-use because volume does not have any attachments."));
         }
         let detach = reset.attach_status == Some(AttachStatus::Detached);
+        notices.volume(tx, id, "reset_status.start")?;
         // The end of its attachments frees a volume that they kept busy, unless the operator says otherwise.
         let freed = detach && attached && now.migration_status.is_none() && now.status != Status::Uploading;
         let status = reset.status.or(freed.then_some(Status::Available));
@@ -188,7 +189,7 @@ pub fn reset_status(caller: &Caller<'_>, volume: &Authorized<Volume>, reset: &Re
                 rpc::disconnect(tx, &caller.requester(), &now, None, None).map(drop)?;
             }
         }
-        Ok(())
+        notices.volume(tx, id, "reset_status.end")
     })
 }
 

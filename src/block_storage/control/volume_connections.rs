@@ -7,8 +7,10 @@ use super::attachments::{failed, refuse_homeless, wait};
 use super::refusals::invalid_volume;
 use super::{Authorized, Caller, detachment, volume_actions};
 use crate::block_storage::model::attachment::{ATTACH, AttachmentDetails};
+use crate::block_storage::model::pool::service_host;
 use crate::block_storage::model::status::Status as _;
 use crate::block_storage::model::volume::{AttachStatus, Status, Volume};
+use crate::block_storage::notices::Notices;
 use crate::block_storage::rpc;
 use crate::block_storage::store::attachments::{self as store, ATTACHED_MODE};
 use crate::block_storage::store::metadata::{self, Table};
@@ -35,11 +37,14 @@ pub struct Attached {
 /// # Errors
 /// [`Kind::InvalidState`], [`Kind::Invalid`] for a mode that the volume does not allow, those of the database.
 pub fn attach(caller: &Caller<'_>, volume: &Authorized<Volume>, new: &Attached) -> Result<()> {
-    caller.database.write(|tx| note(tx, &volume.id, new))
+    let notices = caller.notices();
+    caller.database.write(|tx| note(tx, &volume.id, new, &notices))
 }
 
-fn note(tx: &mut Transaction<'_>, volume_id: &str, new: &Attached) -> Result<()> {
+fn note(tx: &mut Transaction<'_>, volume_id: &str, new: &Attached, notices: &Notices<'_>) -> Result<()> {
     let volume = volumes::lock(tx, volume_id)?.ok_or_else(|| super::authorized::no_volume(volume_id))?;
+    // In Cinder the backend's service notes it.
+    let notices = notices.by(service_host(volume.host.as_deref().unwrap_or_default()));
     if volume.status == Status::Maintenance {
         return Err(invalid_volume("The volume cannot be attached in maintenance mode."));
     }
@@ -61,6 +66,9 @@ fn note(tx: &mut Transaction<'_>, volume_id: &str, new: &Attached) -> Result<()>
     if !known && volume.status == Status::InUse && !volume.multiattach && volume.migration_status.is_none() {
         return refused("volume is already attached and multiple attachments are not enabled");
     }
+    if !known {
+        notices.volume(tx, volume_id, "attach.start")?;
+    }
     if !volumes::begin(tx, volume_id, &ATTACH, &[])? {
         return refused(&format!("the volume can not be attached while it is {}", volume.status));
     }
@@ -80,7 +88,8 @@ fn note(tx: &mut Transaction<'_>, volume_id: &str, new: &Attached) -> Result<()>
     noted.attachment.mountpoint = Some(new.mountpoint.clone());
     noted.attachment.attach_time = Some(Timestamp::now());
     store::insert(tx, &noted)?;
-    volumes::change(tx, volume_id, &[("attach_status", AttachStatus::Attached.name().into())]).map(|_| ())
+    volumes::change(tx, volume_id, &[("attach_status", AttachStatus::Attached.name().into())])?;
+    notices.volume(tx, volume_id, "attach.end")
 }
 
 /// A name of a host as the internet's rules for such names have it.
@@ -116,7 +125,12 @@ pub fn detach(caller: &Caller<'_>, volume: &Authorized<Volume>, attachment_id: O
             Some(one) if now.host.is_some() => {
                 rpc::disconnect(tx, &caller.requester(), &now, Some(&one.attachment.id), None).map(Some)
             }
-            Some(one) => store::end(tx, &one.attachment.id, &now.id).map(|_| None),
+            Some(one) => {
+                let notices = caller.notices();
+                notices.volume(tx, &now.id, "detach.start")?;
+                store::end(tx, &one.attachment.id, &now.id)?;
+                notices.volume(tx, &now.id, "detach.end").map(|()| None)
+            }
             // There is nothing to end, but a status to leave.
             None => store::end(tx, attachment_id.unwrap_or_default(), &now.id).map(|_| None),
         }

@@ -57,6 +57,9 @@ fn delete_at_once(tx: &mut Transaction<'_>, caller: &Caller<'_>, id: &str) -> Re
 
 /// Removes a volume that no service has, which the transaction has locked.
 pub(super) fn remove_at_once(tx: &mut Transaction<'_>, caller: &Caller<'_>, volume: &Volume) -> Result<()> {
+    let notices = caller.notices();
+    notices.volume(tx, &volume.id, "delete.start")?;
+    notices.volume_gone(tx, &volume.id, "delete.end")?;
     // What was never taken over was never counted. Usage first: where it was never counted, the row must still be there.
     if volume.use_quota && volume.status != Status::ErrorManaging {
         let released = Charge {

@@ -113,13 +113,19 @@ pub fn update(caller: &Caller<'_>, volume: &Authorized<Volume>, change: &Change)
     if let Some(bootable) = change.bootable {
         columns.push(("bootable", bootable.into()));
     }
+    let notices = caller.notices();
     let changed = caller.database.write(|tx| {
+        if !notices.is_off() {
+            store::volumes::lock(tx, &volume.id)?;
+            notices.volume(tx, &volume.id, "update.start")?;
+        }
         if !store::volumes::begin(tx, &volume.id, &UPDATE, &columns)? {
             return Err(invalid_volume("The volume cannot be updated during maintenance."));
         }
         if let Some(pairs) = &change.metadata {
             store::metadata::replace(tx, Table::Volume, &volume.id, pairs)?;
         }
+        notices.volume(tx, &volume.id, "update.end")?;
         let now = store::volumes::by_id(tx, &volume.id)?.into_iter().collect();
         store::volume_lists::details(tx, now)
     })?;

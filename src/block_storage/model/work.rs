@@ -230,6 +230,8 @@ pub struct Requester {
     pub project_id: String,
     /// The caller.
     pub user_id: String,
+    /// What else notifications say of the caller, as JSON; `None` where none are sent.
+    pub context: Option<String>,
 }
 
 /// An order as it waits for a volume service.

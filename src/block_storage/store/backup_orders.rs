@@ -50,6 +50,11 @@ impl Held {
     pub fn id(&self) -> i64 {
         self.taken.id
     }
+
+    /// Whether the service has told already that the work begins.
+    pub fn has_told(&self) -> bool {
+        teller(&self.taken.payload).is_some()
+    }
 }
 
 impl Deref for Held {
@@ -75,6 +80,7 @@ pub fn place(tx: &mut Transaction<'_>, order: &Order) -> Result<()> {
         "request_id": order.requester.request_id,
         "project_id": order.requester.project_id,
         "user_id": order.requester.user_id,
+        "context": order.requester.context,
     });
     let row = orders::Order {
         role: ROLE,
@@ -110,12 +116,21 @@ pub fn give_back(tx: &mut Transaction<'_>, held: &Held) -> Result<()> {
     orders::give_back(tx, &held.taken).map(|_| ())
 }
 
+/// Notes that the service tells in this transaction that the work begins.
+pub fn told(tx: &mut Transaction<'_>, held: &Held) -> Result<()> {
+    ours(held, orders::rewrite(tx, &held.taken, &with_teller(&held.taken.payload, ROLE))?)
+}
+
 /// Removes an order: the transaction writes its result.
 ///
 /// # Errors
 /// `Conflict` where the order was lost to another process.
 pub fn end(tx: &mut Transaction<'_>, held: &Held) -> Result<()> {
-    if orders::finish(tx, &held.taken)? {
+    ours(held, orders::finish(tx, &held.taken)?)
+}
+
+fn ours(held: &Held, still: bool) -> Result<()> {
+    if still {
         return Ok(());
     }
     let text = format!("order {} was lost to another process", held.taken.id);
@@ -147,6 +162,7 @@ fn read(standing: Standing) -> Option<Waiting> {
             request_id: text("request_id"),
             project_id: text("project_id"),
             user_id: text("user_id"),
+            context: json.get("context").and_then(Json::as_str).map(str::to_owned),
         },
         attempts: standing.order.attempts,
     };

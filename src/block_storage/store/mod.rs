@@ -25,6 +25,7 @@ pub mod qos_specs;
 mod quota_count;
 pub mod quota_repair;
 pub mod quotas;
+pub mod records;
 pub mod reservations;
 mod service_orders;
 pub mod services;

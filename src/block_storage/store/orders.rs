@@ -55,6 +55,11 @@ impl Held {
     pub(super) fn taken(&self) -> &Taken {
         &self.taken
     }
+
+    /// Whether `backend` has told already that the work begins.
+    pub fn has_told(&self, backend: &str) -> bool {
+        teller(&self.taken.payload).as_deref() == Some(backend)
+    }
 }
 
 impl Deref for Held {
@@ -197,6 +202,11 @@ pub(super) fn discarded(c: &mut Connection, backend: &str) -> Result<Vec<(String
     Ok(found.into_iter().filter_map(|(volume, payload)| Some((volume, disk(&payload)?))).collect())
 }
 
+/// Notes that `backend` tells in this transaction that the work begins.
+pub fn told(tx: &mut Transaction<'_>, held: &Held, backend: &str) -> Result<()> {
+    ours(held, orders::rewrite(tx, &held.taken, &with_teller(&held.taken.payload, backend))?)
+}
+
 /// Removes an order: the transaction writes its result.
 pub fn end(tx: &mut Transaction<'_>, held: &Held) -> Result<()> {
     ours(held, orders::finish(tx, &held.taken)?)
@@ -215,6 +225,24 @@ pub(super) fn ours(held: &Held, still: bool) -> Result<()> {
     Err(Error::conflict("Another volume service has taken over this work.").because(text))
 }
 
+/// The name in a payload of the one who has told that the work begins. An order that is passed on begins anew.
+const TELLER: &str = "told_by";
+
+/// Who has told that the work of an order begins.
+pub(super) fn teller(payload: &str) -> Option<String> {
+    let payload: Json = serde_json::from_str(payload).ok()?;
+    payload.get(TELLER)?.as_str().map(str::to_owned)
+}
+
+/// The payload of an order whose beginning `who` tells.
+pub(super) fn with_teller(payload: &str, who: &str) -> String {
+    let mut payload: Json = serde_json::from_str(payload).unwrap_or_default();
+    if let Some(map) = payload.as_object_mut() {
+        map.insert(TELLER.to_owned(), who.into());
+    }
+    payload.to_string()
+}
+
 /// What the columns of an order do not tell.
 fn payload(order: &Order) -> Json {
     let mut json = Map::new();
@@ -225,6 +253,9 @@ fn payload(order: &Order) -> Json {
     put("request_id", order.requester.request_id.as_str().into());
     put("project_id", order.requester.project_id.as_str().into());
     put("user_id", order.requester.user_id.as_str().into());
+    if let Some(context) = &order.requester.context {
+        put("context", context.as_str().into());
+    }
     let work = match &order.work {
         Work::CreateVolume { hints, tried } => {
             json!({"same_host": hints.same_host, "different_host": hints.different_host, "tried": tried})
@@ -291,6 +322,7 @@ fn read(standing: Standing) -> Option<Waiting> {
             request_id: text("request_id").unwrap_or_default(),
             project_id: text("project_id").unwrap_or_default(),
             user_id: text("user_id").unwrap_or_default(),
+            context: text("context"),
         },
         attempts: standing.order.attempts,
     };
@@ -407,6 +439,7 @@ mod tests {
                     request_id: "req-1".to_owned(),
                     project_id: "p".to_owned(),
                     user_id: "u".to_owned(),
+                    context: Some("{}".to_owned()),
                 },
                 attempts: 3,
             };

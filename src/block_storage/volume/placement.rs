@@ -1,11 +1,14 @@
 //! Placing a volume: reading what the scheduler chooses from and writing what it chose, in the transaction that takes the
 //! order. Not here: the choice (`scheduler/`).
 
+use std::borrow::Cow;
+
 use super::{Shared, events};
 use crate::block_storage::model::group::{self, Group};
 use crate::block_storage::model::pool::{Pool, service_host};
 use crate::block_storage::model::volume::{CREATE, Status, Volume};
 use crate::block_storage::model::work::{Hints, Order, Work};
+use crate::block_storage::notices::{Notices, of_requester};
 use crate::block_storage::scheduler::{self, Request};
 use crate::block_storage::store::orders::Held;
 use crate::block_storage::store::{Outcome, groups, messages, orders, pools, volume_types, volumes};
@@ -39,6 +42,9 @@ pub(super) fn place(tx: &mut Transaction<'_>, shared: &Shared, order: Held) -> R
             return keep_or_pass_on(tx, shared, order, &pool);
         }
         None => {
+            let outbox = Cow::Borrowed(&shared.settings.outbox);
+            let notices = Notices::new(outbox, &*shared.settings.host, || of_requester(&order.requester));
+            notices.nowhere_to_create(tx, &volume.id)?;
             volumes::finish(tx, &volume.id, &CREATE, Outcome::Failed, &[])?;
             let ttl = shared.settings.message_ttl_seconds;
             messages::create(tx, &order.requester, &volume.id, events::NO_BACKEND, ttl)?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::block_storage::model::quota::Limits;
 use crate::block_storage::scheduler::Rules;
 use crate::config::{Config, default, quota, volume};
+use crate::messaging::Outbox;
 
 /// What the configuration says.
 pub(super) struct Settings {
@@ -24,6 +25,9 @@ pub(super) struct Settings {
     pub(super) rules: Rules,
     pub(super) limits: Limits,
     pub(super) names: Names,
+    pub(super) outbox: Outbox,
+    /// The host of this process, without a backend.
+    pub(super) host: String,
 }
 
 /// How volumes and snapshots are called on their backends.
@@ -87,6 +91,8 @@ impl Settings {
             },
             limits: limits(config),
             names: Names::read(config),
+            outbox: Outbox::of(config),
+            host: config.text(&default::HOST).to_owned(),
         }
     }
 }

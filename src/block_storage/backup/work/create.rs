@@ -30,6 +30,7 @@ struct Origin {
 
 pub(super) fn run(job: &Job<'_>) -> Result<()> {
     let Some(backup) = prepare(job)? else { return give_up(job) };
+    job.begin("create.start")?;
     let made = job.step(|| {
         let origin = origin(job, backup.clone())?;
         discard(job, &backup)?;
@@ -48,10 +49,10 @@ pub(super) fn run(job: &Job<'_>) -> Result<()> {
                     backups::change(tx, &backup.id, &columns)?;
                 }
                 release(tx, &backup, Outcome::Done)?;
-                match &backup.parent_id {
-                    Some(parent) => backups::count_dependents(tx, parent),
-                    None => Ok(()),
+                if let Some(parent) = &backup.parent_id {
+                    backups::count_dependents(tx, parent)?;
                 }
+                job.notices().backup(tx, &backup.id, "create.end")
             })
         }
         Err(error) => {

@@ -12,6 +12,7 @@ pub(super) fn run(job: &Job<'_>, force: bool) -> Result<()> {
         log::info!("backup {} is not to be deleted any more", job.order.backup_id);
         return job.end(|_| Ok(()));
     };
+    job.begin("delete.start")?;
     match job.step(|| remove(job, &backup, force)) {
         Ok(()) => {
             log::info!("backup {} is deleted", backup.id);
@@ -24,6 +25,7 @@ pub(super) fn run(job: &Job<'_>, force: bool) -> Result<()> {
                     ..Charge::default()
                 };
                 quotas::charge(tx, &charge, &job.shared.settings.limits)?;
+                job.notices().backup_gone(tx, &backup.id, "delete.end")?;
                 if !backups::finish(tx, &backup.id, &DELETE, Outcome::Done, &[])? {
                     return Err(Error::conflict("The backup's status was changed while it was being removed."));
                 }

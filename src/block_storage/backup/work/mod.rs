@@ -6,6 +6,8 @@ mod delete;
 mod restore;
 mod volume_meta;
 
+use std::borrow::Cow;
+
 use super::{Shared, events};
 use crate::block_storage::model::backup::{self, Backup, Status};
 use crate::block_storage::model::backup_work::{Order, Work};
@@ -14,6 +16,7 @@ use crate::block_storage::model::snapshot;
 use crate::block_storage::model::status::Status as _;
 use crate::block_storage::model::volume::{self, AttachStatus, RESTORE_BACKUP, RESTORE_INTO_NEW, Volume};
 use crate::block_storage::model::work::Requester;
+use crate::block_storage::notices::{Notices, of_requester};
 use crate::block_storage::store::backup_orders::{self as orders, Held};
 use crate::block_storage::store::messages::{self, Event};
 use crate::block_storage::store::{Outcome, backups, snapshots, volumes};
@@ -78,6 +81,26 @@ impl Job<'_> {
             Ok(())
         })?;
         fault::point_of(kind, "after_commit");
+        Ok(())
+    }
+
+    /// What the service tells the cloud of what the order does.
+    fn notices(&self) -> Notices<'_> {
+        let settings = &self.shared.settings;
+        Notices::new(Cow::Borrowed(&settings.outbox), &*settings.host, || of_requester(&self.order.requester))
+    }
+
+    /// Tells the cloud that the work begins, once: an order that is taken again after a crash tells nothing.
+    fn begin(&self, event: &str) -> Result<()> {
+        let notices = self.notices();
+        if notices.is_off() || self.order.has_told() {
+            return Ok(());
+        }
+        self.shared.database.write(|tx| {
+            orders::told(tx, self.order)?;
+            notices.backup(tx, &self.order.backup_id, event)
+        })?;
+        fault::point_of(self.order.work.kind(), "told");
         Ok(())
     }
 

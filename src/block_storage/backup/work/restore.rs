@@ -55,6 +55,7 @@ pub(super) fn run(job: &Job<'_>, rule: &Move, key: Option<&Key>) -> Result<()> {
     if !ready {
         return refused(Some(&volume), false);
     }
+    job.begin("restore.start")?;
     let Ok(metas) = job.step(|| write(job, &backup, &volume)) else {
         let cancelled = job.check_status(Status::Restoring).is_err();
         return job.end(|tx| {
@@ -75,7 +76,8 @@ pub(super) fn run(job: &Job<'_>, rule: &Move, key: Option<&Key>) -> Result<()> {
         }
         volume_meta::note_source(tx, &volume, &backup)?;
         change_key(tx, &volume, &backup, key)?;
-        backups::finish(tx, &backup.id, &RESTORE, Outcome::Done, &[]).map(|_| ())
+        backups::finish(tx, &backup.id, &RESTORE, Outcome::Done, &[])?;
+        job.notices().backup(tx, &backup.id, "restore.end")
     });
     match ended {
         Err(error) if error.kind() == Kind::Conflict => {

@@ -39,6 +39,9 @@ pub(super) fn connect(job: &Job<'_>, attachment_id: Option<&str>, connector: &st
     if scene.attachment.is_some() {
         scene.connector.insert("mode".to_owned(), json!(scene.mode));
     }
+    if scene.attachment.is_some() {
+        job.begin(|tx, notices| notices.volume(tx, &scene.volume.id, "attach.start"))?;
+    }
     let name = job.volume_name(&scene.volume);
     // Until the row tells of the export: see `exports::ensure`.
     let _changing = job.backend.change_exports();
@@ -186,6 +189,11 @@ pub(super) fn disconnect(job: &Job<'_>, attachment_id: Option<&str>, connector: 
     let kept = own.and_then(|own| own.connector.as_deref()).or(connector);
     let connector: Option<Json> = kept.and_then(|text| serde_json::from_str(text).ok());
     let last = !all.iter().any(|one| Some(one.attachment.id.as_str()) != attachment_id && one.is_connected());
+    if own.is_some() {
+        job.begin(|tx, notices| notices.volume(tx, &volume.id, "detach.start"))?;
+    }
+    // In the old protocol, which knows no connector, the backend tells the end; otherwise the API does.
+    let by_api = own.is_some_and(|own| own.connector.is_some());
     let name = job.volume_name(&volume);
     let _changing = job.backend.change_exports();
     let ended = job.step(|driver| {
@@ -201,7 +209,12 @@ pub(super) fn disconnect(job: &Job<'_>, attachment_id: Option<&str>, connector: 
                 Some(attachment_id) if !attachments::end(tx, attachment_id, id)? => {
                     Ok(Err(no_attachment(attachment_id)))
                 }
-                _ => Ok(Ok(Json::Null)),
+                Some(_) => {
+                    let notices = job.notices();
+                    let notices = if by_api { notices.by(&*job.shared.settings.host) } else { notices };
+                    notices.volume(tx, id, "detach.end").map(|()| Ok(Json::Null))
+                }
+                None => Ok(Ok(Json::Null)),
             }
         }),
         Err(error) => job.answer(|_| Ok(Err(error.clone()))),

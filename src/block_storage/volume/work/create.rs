@@ -2,11 +2,13 @@
 
 use super::super::placement;
 use super::{FORMAT, Job, events, format_of, is_attached};
+use crate::block_storage::model::group;
 use crate::block_storage::model::pool::service_host;
 use crate::block_storage::model::volume::{CREATE, RESTORE_BACKUP, Status, Volume};
 use crate::block_storage::model::work::{Order, Work};
+use crate::block_storage::notices::Notices;
 use crate::block_storage::store::metadata::{self, Table};
-use crate::block_storage::store::{Outcome, backups, orders, snapshots, volumes};
+use crate::block_storage::store::{Outcome, backups, groups, orders, snapshots, volumes};
 use crate::block_storage::volume::drivers::{Format, Stored};
 use crate::database::{Connection, Transaction};
 use crate::error::{Error, Result};
@@ -38,6 +40,9 @@ pub(super) fn run(job: &Job<'_>, tried: &[String]) -> Result<()> {
         }
         None => return job.obsolete(),
     };
+    if volume.use_quota {
+        job.begin(|tx, _| teller(tx, job, &volume)?.volume(tx, &volume.id, "create.start"))?;
+    }
     let name = job.volume_name(&volume);
     let made = job.step(|driver| match &origin {
         None => driver.create_volume(&name, volume.size_gib),
@@ -100,11 +105,30 @@ fn finish(tx: &mut Transaction<'_>, job: &Job<'_>, volume: &Volume, format: Form
         return Ok(());
     }
     metadata::merge(tx, Table::VolumeAdmin, &volume.id, &[(FORMAT.to_owned(), format.name().to_owned())])?;
+    if volume.use_quota {
+        teller(tx, job, volume)?.volume(tx, &volume.id, "create.end")?;
+    }
     if backups::restored_into(tx, &volume.id)?.is_some() {
         // A backup is to be written into it: nobody else gets it before.
         volumes::begin(tx, &volume.id, &RESTORE_BACKUP, &[])?;
     }
     Ok(())
+}
+
+/// Who tells that the volume is made: its pool, but for a group of copies its backend.
+fn teller<'a>(tx: &mut Transaction<'_>, job: &'a Job<'_>, volume: &Volume) -> Result<Notices<'a>> {
+    let notices = job.notices();
+    if notices.is_off() {
+        return Ok(notices);
+    }
+    let group = match &volume.group_id {
+        Some(id) => groups::by_id(tx, id)?,
+        None => None,
+    };
+    if group.is_some_and(|group| group.status == group::Status::Creating) {
+        return Ok(notices);
+    }
+    Ok(notices.by(volume.host.clone().unwrap_or_default()))
 }
 
 /// Lets another pool try.
@@ -117,6 +141,7 @@ fn elsewhere(job: &Job<'_>, volume: &Volume, tried: &[String]) -> Result<()> {
         Some(pool) => orders::pass_on(tx, job.order, service_host(&pool.name), &work),
         None => {
             orders::end(tx, job.order)?;
+            job.notices().by(&*job.shared.settings.host).nowhere_to_create(tx, &volume.id)?;
             fail(tx, job, volume, &tried, false)
         }
     })

@@ -19,6 +19,13 @@ pub(super) fn run(job: &Job<'_>, cascade: bool) -> Result<()> {
         }
     });
     let Some((own, volume)) = found? else { return job.obsolete() };
+    job.begin(|tx, notices| {
+        let notices = notices.clone().elevated();
+        if volume.use_quota {
+            notices.volume(tx, &volume.id, "delete.start")?;
+        }
+        own.iter().try_for_each(|snapshot| notices.snapshot(tx, &snapshot.id, "delete.start"))
+    })?;
     let _changing = job.backend.change_exports();
     let removed = job.step(|driver| {
         refuse(&volume, &own, cascade)?;
@@ -60,8 +67,10 @@ fn refuse(volume: &Volume, own: &[Snapshot], cascade: bool) -> Result<()> {
 }
 
 fn finish(tx: &mut Transaction<'_>, job: &Job<'_>, volume: &Volume, own: &[Snapshot]) -> Result<()> {
+    let notices = job.notices().elevated();
     // Usage first: where it is due to be counted anew, the rows must still be there.
     for snapshot in own {
+        notices.snapshot_gone(tx, &snapshot.id, "delete.end")?;
         job.release_snapshot(tx, snapshot, volume)?;
         snapshots::finish(tx, &snapshot.id, &snapshot::DELETE, Outcome::Done, &[])?;
     }
@@ -75,6 +84,9 @@ fn finish(tx: &mut Transaction<'_>, job: &Job<'_>, volume: &Volume, own: &[Snaps
             ..Charge::default()
         };
         job.charge(tx, &charge)?;
+    }
+    if volume.use_quota {
+        notices.volume_gone(tx, &volume.id, "delete.end")?;
     }
     if !volumes::finish(tx, &volume.id, &DELETE, Outcome::Done, &[])? {
         // Somebody has reset its status meanwhile; but its disk is gone.

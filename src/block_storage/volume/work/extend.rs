@@ -2,6 +2,7 @@
 
 use super::super::{exports, placement};
 use super::{Job, events, format_of, is_attached, stored};
+use crate::block_storage::model::status::Status as _;
 use crate::block_storage::model::volume::{EXTEND, EXTEND_ATTACHED, Move, Status, Volume};
 use crate::block_storage::store::quotas::Charge;
 use crate::block_storage::store::{Outcome, attachments, pools, volumes};
@@ -37,12 +38,15 @@ pub(super) fn run(job: &Job<'_>, old_size_gib: i64, new_size_gib: i64) -> Result
     if let Some(why) = refused {
         job.failed(&why);
         return job.end(|tx| {
+            let before = volume.previous_status.unwrap_or(Status::Available).name();
+            job.notices().by(&*job.shared.settings.host).nowhere_to_extend(tx, &volume.id, before)?;
             volumes::finish(tx, &volume.id, rule(&volume), Outcome::Done, &[])?;
             attachments::settle(tx, &volume.id)?;
             release(tx, job, &volume, more)?;
             job.tell(tx, &volume.id, events::NO_ROOM_TO_EXTEND)
         });
     }
+    job.begin(|tx, notices| notices.volume(tx, &volume.id, "resize.start"))?;
     let name = job.volume_name(&volume);
     let _changing = job.backend.change_exports();
     let extended = job.step(|driver| {
@@ -57,6 +61,7 @@ pub(super) fn run(job: &Job<'_>, old_size_gib: i64, new_size_gib: i64) -> Result
             }
             // Its attachments may have changed meanwhile.
             attachments::settle(tx, &volume.id)?;
+            job.notices().volume(tx, &volume.id, "resize.end")?;
             pools::promise(tx, volume.host.as_deref().unwrap_or_default(), more, true)
         }),
         Err(_) => job.end(|tx| {

@@ -17,6 +17,7 @@ fn load(job: &Job<'_>, status: Status) -> Result<Option<Group>> {
 /// Ends the making of a group: it is available when all of these volumes are.
 pub(super) fn create(job: &Job<'_>, members: &[String]) -> Result<()> {
     let Some(group) = load(job, Status::Creating)? else { return job.obsolete() };
+    job.begin(|tx, notices| notices.clone().elevated().group(tx, &group.id, "create.start"))?;
     let made = job.step(|_| {
         let found = job.read(|c| groups::volumes(c, &group.id))?;
         let whole = |id: &String| found.iter().any(|one| one.id == *id && one.status != volume::Status::Error);
@@ -26,12 +27,18 @@ pub(super) fn create(job: &Job<'_>, members: &[String]) -> Result<()> {
         }
     });
     let outcome = if made.is_ok() { Outcome::Done } else { Outcome::Failed };
-    job.end(|tx| groups::finish(tx, &group.id, &CREATE, outcome, &[]).map(|_| ()))
+    job.end(|tx| {
+        if groups::finish(tx, &group.id, &CREATE, outcome, &[])? && made.is_ok() {
+            job.notices().elevated().group(tx, &group.id, "create.end")?;
+        }
+        Ok(())
+    })
 }
 
 /// Lets volumes leave a group.
 pub(super) fn update(job: &Job<'_>, leaving: &[String]) -> Result<()> {
     let Some(group) = load(job, Status::Updating)? else { return job.obsolete() };
+    job.begin(|tx, notices| notices.group_with_volumes(tx, &group.id, "update.start"))?;
     let done = job.step(|_| Ok(()));
     job.end(|tx| {
         if done.is_err() {
@@ -43,13 +50,15 @@ pub(super) fn update(job: &Job<'_>, leaving: &[String]) -> Result<()> {
                 volumes::change(tx, id, &[("group_id", None::<&str>.into())])?;
             }
         }
-        groups::finish(tx, &group.id, &UPDATE, Outcome::Done, &[]).map(|_| ())
+        groups::finish(tx, &group.id, &UPDATE, Outcome::Done, &[])?;
+        job.notices().group_with_volumes(tx, &group.id, "update.end")
     })
 }
 
 /// Ends a group when none of its volumes is left; otherwise it is in error, and can be removed again.
 pub(super) fn delete(job: &Job<'_>) -> Result<()> {
     let Some(group) = load(job, Status::Deleting)? else { return job.obsolete() };
+    job.begin(|tx, notices| notices.clone().elevated().group(tx, &group.id, "delete.start"))?;
     let removed = job.step(|_| match job.read(|c| groups::volumes(c, &group.id))?.first() {
         Some(left) => Err(Error::invalid_state(format!("Volume {} could not be removed.", left.id))),
         None => Ok(()),
@@ -60,6 +69,7 @@ pub(super) fn delete(job: &Job<'_>) -> Result<()> {
         }
         // Usage first: where it is due to be counted anew, the row must still be there.
         job.charge(tx, &Charge { project_id: &group.project_id, groups: -1, ..Charge::default() })?;
+        job.notices().elevated().group(tx, &group.id, "delete.end")?;
         if !groups::finish(tx, &group.id, &DELETE, Outcome::Done, &[])? {
             return Err(Error::conflict("The group's status was changed while it was being removed."));
         }

@@ -79,6 +79,8 @@ pub(super) fn volume(job: &Job<'_>, from: &str) -> Result<()> {
     });
     let Some((refused, volume)) = found? else { return job.obsolete() };
     let name = job.volume_name(&volume);
+    let pool = || job.notices().by(&*job.backend.pool);
+    job.begin(|tx, _| pool().volume(tx, &volume.id, "manage_existing.start"))?;
     let adopted = job.step(|driver| {
         if let Some(why) = refused {
             return Err(Error::invalid(why));
@@ -110,6 +112,7 @@ pub(super) fn volume(job: &Job<'_>, from: &str) -> Result<()> {
                     return Ok(());
                 }
                 metadata::merge(tx, Table::VolumeAdmin, &volume.id, &[(FORMAT.to_owned(), format.name().to_owned())])?;
+                pool().volume(tx, &volume.id, "manage_existing.end")?;
                 pools::promise(tx, &job.backend.pool, size_gib, true)
             })
         }
@@ -170,6 +173,7 @@ pub(super) fn give_up_volume(job: &Job<'_>) -> Result<()> {
         Ok(Some((snapshots::of_volume(c, &volume.id)?.len(), volume)))
     });
     let Some((own, volume)) = found? else { return job.obsolete() };
+    job.begin(|tx, notices| notices.clone().elevated().volume(tx, &volume.id, "unmanage.start"))?;
     // What the API has looked at already, once more.
     let given_up = job.step(|_| match (volume.attach_status, own) {
         (AttachStatus::Attached, _) => Err(Error::invalid_state("The volume is attached.")),
@@ -183,6 +187,9 @@ pub(super) fn give_up_volume(job: &Job<'_>) -> Result<()> {
         let counts = volume.use_quota && volume.status == Status::Unmanaging;
         if given_up.is_ok() && counts {
             release(tx, job, &volume, volume.size_gib)?;
+        }
+        if given_up.is_ok() {
+            job.notices().elevated().volume_gone(tx, &volume.id, "unmanage.end")?;
         }
         volumes::finish(tx, &volume.id, &UNMANAGE, outcome, &[])?;
         if given_up.is_ok() && counts {
@@ -206,6 +213,7 @@ fn load(job: &Job<'_>, status: snapshot::Status) -> Result<Option<(Snapshot, Vol
 
 pub(super) fn snapshot(job: &Job<'_>, from: &str) -> Result<()> {
     let Some((snapshot, volume)) = load(job, snapshot::Status::Creating)? else { return job.obsolete() };
+    job.begin(|tx, notices| notices.snapshot(tx, &snapshot.id, "manage_existing_snapshot.start"))?;
     let residents = job.read(|c| census::residents(c, &job.backend.host))?;
     let name = job.snapshot_name(&snapshot);
     let adopted = job.step(|driver| {
@@ -224,6 +232,7 @@ pub(super) fn snapshot(job: &Job<'_>, from: &str) -> Result<()> {
             if !snapshots::finish(tx, &snapshot.id, &snapshot::CREATE, Outcome::Done, &[("progress", "100%".into())])? {
                 return Ok(());
             }
+            job.notices().snapshot(tx, &snapshot.id, "manage_existing_snapshot.end")?;
             pools::promise(tx, volume.host.as_deref().unwrap_or_default(), snapshot.volume_size_gib, false)
         }),
         Err(_) => job.end(|tx| {
@@ -235,8 +244,10 @@ pub(super) fn snapshot(job: &Job<'_>, from: &str) -> Result<()> {
 
 pub(super) fn give_up_snapshot(job: &Job<'_>) -> Result<()> {
     let Some((snapshot, volume)) = load(job, snapshot::Status::Unmanaging)? else { return job.obsolete() };
+    job.begin(|tx, notices| notices.clone().elevated().snapshot(tx, &snapshot.id, "delete.start"))?;
     job.end(|tx| {
         job.release_snapshot(tx, &snapshot, &volume)?;
+        job.notices().elevated().snapshot_gone(tx, &snapshot.id, "delete.end")?;
         snapshots::finish(tx, &snapshot.id, &snapshot::UNMANAGE, Outcome::Done, &[])?;
         pools::promise(tx, volume.host.as_deref().unwrap_or_default(), -snapshot.volume_size_gib, false)
     })

@@ -14,6 +14,8 @@ mod retype;
 mod service;
 mod snapshots;
 
+use std::borrow::Cow;
+
 use super::backends::Backend;
 use super::drivers::{Driver, Format, Stored};
 use super::{Shared, events};
@@ -21,6 +23,7 @@ use crate::block_storage::model::pool::service_host;
 use crate::block_storage::model::snapshot::Snapshot;
 use crate::block_storage::model::volume::{AttachStatus, Volume};
 use crate::block_storage::model::work::Work;
+use crate::block_storage::notices::{Notices, of_requester};
 use crate::block_storage::store::answers::{self, Answer};
 use crate::block_storage::store::messages::{self, Event};
 use crate::block_storage::store::metadata::{self, Table};
@@ -106,6 +109,29 @@ impl Job<'_> {
         }
         fault::point_of(kind, "after_step");
         done
+    }
+
+    /// What this backend tells the cloud of what the order does.
+    fn notices(&self) -> Notices<'_> {
+        let outbox = Cow::Borrowed(&self.shared.settings.outbox);
+        Notices::new(outbox, &*self.backend.host, || of_requester(&self.order.requester))
+    }
+
+    /// Tells the cloud that the work begins, once: an order that is taken again after a crash tells nothing.
+    fn begin(&self, mut tell: impl FnMut(&mut Transaction<'_>, &Notices<'_>) -> Result<()>) -> Result<()> {
+        let notices = self.notices();
+        if notices.is_off() || self.order.has_told(&self.backend.host) {
+            return Ok(());
+        }
+        let kind = self.order.work.kind();
+        self.shared.database.write(|tx| {
+            orders::told(tx, self.order, &self.backend.host)?;
+            tell(tx, &notices)?;
+            fault::point_of(kind, "before_told");
+            Ok(())
+        })?;
+        fault::point_of(kind, "told");
+        Ok(())
     }
 
     /// Tells the log why an order fails.

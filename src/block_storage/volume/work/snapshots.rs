@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 pub(super) fn create(job: &Job<'_>) -> Result<()> {
     let Some((snapshot, volume, format, room)) = load(job, Status::Creating)? else { return job.obsolete() };
     let (name, of) = (job.snapshot_name(&snapshot), job.volume_name(&volume));
+    job.begin(|tx, notices| notices.clone().elevated().snapshot(tx, &snapshot.id, "create.start"))?;
     let made = match room {
         Ok(()) => job.step(|driver| {
             let size_gib = snapshot.volume_size_gib;
@@ -28,6 +29,7 @@ pub(super) fn create(job: &Job<'_>) -> Result<()> {
             if !snapshots::finish(tx, &snapshot.id, &CREATE, Outcome::Done, &columns)? {
                 return Ok(());
             }
+            job.notices().elevated().snapshot(tx, &snapshot.id, "create.end")?;
             pools::promise(tx, volume.host.as_deref().unwrap_or_default(), snapshot.volume_size_gib, false)
         }),
         Err(_) => job.end(|tx| {
@@ -39,10 +41,12 @@ pub(super) fn create(job: &Job<'_>) -> Result<()> {
 
 pub(super) fn delete(job: &Job<'_>) -> Result<()> {
     let Some((snapshot, volume, ..)) = load(job, Status::Deleting)? else { return job.obsolete() };
+    job.begin(|tx, notices| notices.clone().elevated().snapshot(tx, &snapshot.id, "delete.start"))?;
     let name = job.snapshot_name(&snapshot);
     match job.step(|driver| driver.delete_snapshot(&name)) {
         Ok(()) => job.end(|tx| {
             job.release_snapshot(tx, &snapshot, &volume)?;
+            job.notices().elevated().snapshot_gone(tx, &snapshot.id, "delete.end")?;
             if !snapshots::finish(tx, &snapshot.id, &DELETE, Outcome::Done, &[])? {
                 return Err(Error::conflict("The snapshot's status was changed while it was being removed."));
             }
@@ -58,6 +62,10 @@ pub(super) fn delete(job: &Job<'_>) -> Result<()> {
 pub(super) fn revert(job: &Job<'_>) -> Result<()> {
     let Some((snapshot, volume, format, _)) = load(job, Status::Restoring)? else { return job.obsolete() };
     let (name, of) = (job.snapshot_name(&snapshot), job.volume_name(&volume));
+    job.begin(|tx, notices| {
+        notices.volume(tx, &volume.id, "revert.start")?;
+        notices.snapshot(tx, &snapshot.id, "revert.start")
+    })?;
     let reverted = job.step(|driver| {
         if is_attached(&volume) {
             return Err(Error::invalid_state("The volume is attached."));
@@ -70,7 +78,10 @@ pub(super) fn revert(job: &Job<'_>) -> Result<()> {
         let size: &[(&str, Value<'_>)] = &[("size", snapshot.volume_size_gib.into())];
         let columns = if reverted.is_ok() { size } else { &[] };
         volumes::finish(tx, &volume.id, &REVERT, outcome, columns)?;
-        snapshots::finish(tx, &snapshot.id, &RESTORE, outcome, &[]).map(|_| ())
+        snapshots::finish(tx, &snapshot.id, &RESTORE, outcome, &[])?;
+        let notices = job.notices();
+        notices.volume(tx, &volume.id, "revert.end")?;
+        notices.snapshot(tx, &snapshot.id, "revert.end")
     })
 }
 
