@@ -10,7 +10,7 @@ use serde_json::json;
 use super::cloud::{Cloud, GIB};
 
 /// The points that every order passes.
-const STEPS: [&str; 4] = ["begun", "after_step", "before_commit", "after_commit"];
+const STEPS: [&str; 5] = ["begun", "told", "after_step", "before_commit", "after_commit"];
 /// The points before that.
 const TAKING: [&str; 2] = ["order.before_take", "order.after_take"];
 /// The points of an object that is put into its place.
@@ -114,21 +114,33 @@ fn whatever_is_killed_is_finished_after_the_next_start() {
             if !whole && (!wanted.is_empty() || number % 5 != (place + 2) % 5) {
                 continue;
             }
-            // One in four of the volumes is a qcow2 file: the points are the same, the steps take longer.
-            let cloud = Cloud::with("backup_sha_block_size_bytes = 65536", number % 4 == 3);
+            // One in four of the volumes is a qcow2 file: the points are the same, the steps take longer. Nobody takes
+            // what is told.
+            let options =
+                "backup_sha_block_size_bytes = 65536\n[oslo_messaging_notifications]\ndriver = hearth_telemetry";
+            let cloud = Cloud::with(options, number % 4 == 3);
             println!("{} killed at {point}", operation.kind);
             let _volumes = cloud.world.start();
             let scene = set(&cloud);
+            let before = told(&cloud).len();
             let doomed = cloud.spawn(Some(point));
             wait_until_up(&cloud);
             let id = (operation.run)(&scene);
             doomed.wait_for_death();
             let _next = cloud.spawn(None);
             cloud.world.settle();
+            let event = operation.kind.trim_end_matches("_backup");
+            let expected = ["start", "end"].map(|end| format!("backup.{event}.{end}"));
+            assert_eq!(told(&cloud)[before..], expected, "{} killed at {point}", operation.kind);
             (operation.check)(&scene, &id);
             cloud.assert_whole();
         }
     }
+}
+
+/// What the rest of the cloud was told of backups.
+fn told(cloud: &Cloud) -> Vec<String> {
+    cloud.world.told().into_iter().filter(|event| event.starts_with("backup.")).collect()
 }
 
 /// Makes the scene with a service of this process, which is gone afterwards.

@@ -33,7 +33,10 @@ class Recorder:
 def listener(conf, path, executor, topics=("notifications",)):
     transport = oslo_messaging.get_notification_transport(conf)
     targets = [oslo_messaging.Target(topic=topic) for topic in topics]
-    return oslo_messaging.get_notification_listener(transport, targets, [Recorder(path)], executor=executor)
+    made = oslo_messaging.get_notification_listener(transport, targets, [Recorder(path)], executor=executor)
+    # One after the other, or what was heard would not be written in its order.
+    conf.set_override("executor_thread_pool_size", 1)
+    return made
 
 
 def main():
