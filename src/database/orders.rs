@@ -287,6 +287,14 @@ pub fn note(tx: &mut Transaction<'_>, order: &Taken, progress: &str) -> Result<b
     change(tx, order, "progress = ?", &[progress.into()])
 }
 
+/// Writes another payload into an order; `false` where the lease is lost.
+///
+/// # Errors
+/// As all statements.
+pub fn rewrite(tx: &mut Transaction<'_>, order: &Taken, payload: &str) -> Result<bool> {
+    change(tx, order, "payload = ?", &[payload.into()])
+}
+
 /// Ends an order whose work is done, in the transaction that changes the object. `false` where the lease is lost: then
 /// somebody else is at work, and the transaction should be given up.
 ///

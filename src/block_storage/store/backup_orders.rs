@@ -5,6 +5,7 @@ use std::ops::Deref;
 
 use serde_json::{Value as Json, json};
 
+use super::orders::{teller, with_teller};
 use crate::block_storage::model::backup_work::{Key, Order, Work};
 use crate::block_storage::model::work::Requester;
 use crate::database::orders::{self, Standing, Taken};
