@@ -13,7 +13,7 @@ use crate::fixture::{Cloud, PROJECT, Persona};
 use crate::people;
 
 /// One route as the table names it: method, path, action.
-fn key(route: &Route<BlockStorage>) -> String {
+pub(crate) fn key(route: &Route<BlockStorage>) -> String {
     [route.method.name(), route.path, route.action].join("\t")
 }
 
@@ -24,15 +24,15 @@ const MESSAGE: &str = "11111111-2222-4333-8444-555555555555";
 const CONFIGURED: &str = "default_group_type = mine";
 
 /// A cloud with one of everything that paths name, all of [`PROJECT`].
-struct World {
-    cloud: Cloud,
+pub(crate) struct World {
+    pub(crate) cloud: Cloud,
     /// The value of each path variable.
-    ids: BTreeMap<&'static str, String>,
+    pub(crate) ids: BTreeMap<&'static str, String>,
 }
 
 impl World {
     /// A world of one's own; what it holds is made once for all of them.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static FIRST: OnceLock<(Vec<u8>, BTreeMap<&'static str, String>)> = OnceLock::new();
         let (database, ids) = FIRST.get_or_init(|| {
             let first = Self::make();
@@ -117,7 +117,7 @@ impl World {
     }
 
     /// The row's path with everything filled in.
-    fn path(&self, route: &Route<BlockStorage>) -> String {
+    pub(crate) fn path(&self, route: &Route<BlockStorage>) -> String {
         let segments = route.path.split('/').map(|segment| {
             let variable = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
             match variable {
@@ -211,7 +211,7 @@ impl World {
     }
 
     /// A body that the route takes; `None` where it reads none.
-    fn body(&self, route: &Route<BlockStorage>) -> Option<Value> {
+    pub(crate) fn body(&self, route: &Route<BlockStorage>) -> Option<Value> {
         if !route.action.is_empty() {
             return Some(json!({ route.action: self.action(route.action) }));
         }
@@ -321,7 +321,7 @@ impl World {
     }
 }
 
-fn routes() -> impl Iterator<Item = &'static Route<BlockStorage>> {
+pub(crate) fn routes() -> impl Iterator<Item = &'static Route<BlockStorage>> {
     ROUTES.iter().copied().flatten()
 }
 
@@ -457,7 +457,7 @@ fn another_projects_url_is_refused_on_every_route() {
 }
 
 /// Every row of every table, as text.
-fn contents(cloud: &Cloud) -> String {
+pub(crate) fn contents(cloud: &Cloud) -> String {
     let file = cloud.file();
     let database = rusqlite::Connection::open_with_flags(file, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let names = |sql: &str| {
@@ -471,7 +471,12 @@ fn contents(cloud: &Cloud) -> String {
         let columns = statement.column_count();
         let mut rows = statement.query([]).unwrap();
         while let Some(row) = rows.next().unwrap() {
-            let cells: Vec<_> = (0..columns).map(|at| format!("{:?}", row.get_ref(at).unwrap())).collect();
+            let cells: Vec<_> = (0..columns)
+                .map(|at| match row.get_ref(at).unwrap() {
+                    rusqlite::types::ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+                    other => format!("{other:?}"),
+                })
+                .collect();
             let _ = writeln!(text, "{table}: {}", cells.join(" "));
         }
     }

@@ -15,6 +15,7 @@ mod default_types;
 mod discovery;
 mod encryption;
 mod fixture;
+mod foreign_ids;
 mod group_snapshots;
 mod group_types;
 mod groups;

@@ -140,7 +140,7 @@ pub fn change(connection: &mut Connection, id: &str, columns: &[(&str, Value<'_>
     Ok(connection.execute(&sql, &params)? == 1)
 }
 
-/// Ends an attachment; the volume's status follows. `false` where there is none.
+/// Ends an attachment of a volume, whose status follows. `false` where the volume has none of this id.
 ///
 /// # Errors
 /// As all statements.
@@ -148,8 +148,8 @@ pub fn end(connection: &mut Connection, id: &str, volume_id: &str) -> Result<boo
     let now = Timestamp::now();
     let ended = connection.execute(
         "UPDATE volume_attachment SET attach_status = 'detached', detach_time = ?, deleted_at = ?, deleted = ? \
-         WHERE id = ? AND deleted = ?",
-        &[now.into(), now.into(), true.into(), id.into(), false.into()],
+         WHERE id = ? AND volume_id = ? AND deleted = ?",
+        &[now.into(), now.into(), true.into(), id.into(), volume_id.into(), false.into()],
     )? == 1;
     metadata::remove(connection, Table::VolumeAdmin, volume_id, ATTACHED_MODE)?;
     settle(connection, volume_id)?;
