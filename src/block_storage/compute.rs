@@ -1,16 +1,16 @@
-//! What is asked of the Compute service (Nova), with the caller's own token: which attachment of a volume a server uses.
-//! Its address is in the caller's catalogue, which Keystone tells. Not here: what follows from the answer
-//! (`control/detachment.rs`).
+//! What the Compute service (Nova) is asked and told: with the caller's own token, which attachment of a volume a server uses;
+//! with the service's, that a volume has grown. Its address is in the catalogue that Keystone tells of the token. Not here: what
+//! follows from the answer (`control/detachment.rs`, `volume/work/servers.rs`).
 
 use std::time::Duration;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::catalog;
 use crate::config::{Config, keystone_authtoken, nova};
 use crate::error::{Error, Result};
-use crate::identity::Context;
+use crate::identity::{Context, Secret, keystone};
 use crate::service::threads::about_to_wait;
 
 /// Most bytes of an answer: a catalogue has some ten thousand.
@@ -29,7 +29,8 @@ pub fn attachment_of(config: &Config, context: &Context, server_id: &str, volume
         // No server has such an id, and it has no place in a URL.
         return Ok(None);
     }
-    let asking = Asking { agent: agent(config)?, context };
+    let token = context.auth_token.as_ref().map_or("", Secret::reveal);
+    let asking = Asking { agent: agent(config)?, token };
     let base = endpoint(config, &asking)?;
     let url = format!("{}/servers/{server_id}/os-volume_attachments/{volume_id}", base.trim_end_matches('/'));
     let Some(answer) = asking.get(&url)? else { return Ok(None) };
@@ -37,29 +38,72 @@ pub fn attachment_of(config: &Config, context: &Context, server_id: &str, volume
     id.map(|id| Some(id.to_owned())).ok_or_else(|| unavailable(format!("{url} tells no attachment_id")))
 }
 
-/// One caller's questions.
+/// Tells Nova that a volume has grown which these servers use, so that they make it larger for themselves.
+///
+/// # Errors
+/// [`crate::Kind::Invalid`] where `[keystone_authtoken]` lacks an option, [`crate::Kind::Unavailable`] where Keystone or Nova
+/// does not answer, or Nova does not take it.
+pub fn tell_extended(config: &Config, server_ids: &[String], volume_id: &str) -> Result<()> {
+    let token = keystone::own_token(config)?;
+    let asking = Asking { agent: agent(config)?, token: token.reveal() };
+    let url = format!("{}/os-server-external-events", endpoint(config, &asking)?.trim_end_matches('/'));
+    let event = |id: &String| json!({"name": "volume-extended", "server_uuid": id, "tag": volume_id});
+    let events: Vec<Json> = server_ids.iter().map(event).collect();
+    let answer = asking.post(&url, "2.51", &json!({ "events": events }))?;
+    let taken = answer.get("events").and_then(Json::as_array).ok_or_else(|| unavailable(format!("{url}: {answer}")))?;
+    for event in taken {
+        match event.get("code").and_then(Json::as_i64) {
+            Some(200) => {}
+            Some(code) => log::warn!("Nova has not taken {event}: {code}"),
+            None => return Err(unavailable(format!("{url} tells no code: {answer}"))),
+        }
+    }
+    Ok(())
+}
+
+/// The questions of the holder of one token.
 struct Asking<'a> {
     agent: ureq::Agent,
-    context: &'a Context,
+    token: &'a str,
 }
 
 impl Asking<'_> {
     /// The JSON under a URL; `None` where there is nothing.
     fn get(&self, url: &str) -> Result<Option<Json>> {
         about_to_wait();
-        let token = self.context.auth_token.as_ref().map_or("", |token| token.reveal());
-        let request = self.agent.get(url).header("Accept", "application/json").header("X-Auth-Token", token);
+        let request = self.agent.get(url).header("Accept", "application/json").header("X-Auth-Token", self.token);
         // The first version that tells the attachment's id.
         let request = request.header("OpenStack-API-Version", "compute 2.89");
-        let mut response = request.call().map_err(|error| unavailable(format!("{url}: {error}")))?;
-        let body = response.body_mut().with_config().limit(LONGEST_ANSWER).read_to_vec();
-        let body = body.map_err(|error| unavailable(format!("{url}: {error}")))?;
-        match response.status().as_u16() {
-            200 => serde_json::from_slice(&body).map(Some).map_err(|error| unavailable(format!("{url}: {error}"))),
-            404 => Ok(None),
-            status => Err(unavailable(format!("{url} answers {status}"))),
+        match read(url, request.call())? {
+            (200, body) => json_of(url, &body).map(Some),
+            (404, _) => Ok(None),
+            (status, _) => Err(unavailable(format!("{url} answers {status}"))),
         }
     }
+
+    /// What is answered to something that is sent, at this version of Nova's interface.
+    fn post(&self, url: &str, version: &str, body: &Json) -> Result<Json> {
+        about_to_wait();
+        let request = self.agent.post(url).header("Accept", "application/json").header("X-Auth-Token", self.token);
+        let request = request.header("OpenStack-API-Version", format!("compute {version}"));
+        let request = request.header("Content-Type", "application/json");
+        match read(url, request.send(body.to_string()))? {
+            // 207: some were taken, and each says whether it was.
+            (200 | 207, body) => json_of(url, &body),
+            (status, _) => Err(unavailable(format!("{url} answers {status}"))),
+        }
+    }
+}
+
+/// Status and body.
+fn read(url: &str, answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<(u16, Vec<u8>)> {
+    let mut response = answer.map_err(|error| unavailable(format!("{url}: {error}")))?;
+    let body = response.body_mut().with_config().limit(LONGEST_ANSWER).read_to_vec();
+    Ok((response.status().as_u16(), body.map_err(|error| unavailable(format!("{url}: {error}")))?))
+}
+
+fn json_of(url: &str, body: &[u8]) -> Result<Json> {
+    serde_json::from_slice(body).map_err(|error| unavailable(format!("{url}: {error}")))
 }
 
 fn endpoint(config: &Config, asking: &Asking<'_>) -> Result<String> {

@@ -14,6 +14,7 @@ mod consistency_groups;
 mod default_types;
 mod discovery;
 mod encryption;
+mod extending;
 mod fixture;
 mod foreign_ids;
 mod group_snapshots;

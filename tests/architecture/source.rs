@@ -167,6 +167,8 @@ const BEHIND_BLOCK_STORAGE: &[&str] = &[
     // The volume service removes the keys of volumes that are gone.
     "block_storage::key_store",
     "block_storage::notices",
+    // It tells servers that their volumes have grown.
+    "block_storage::compute",
     "messaging",
     "service",
     "database",

@@ -39,6 +39,10 @@ impl Scene {
         self.world.wait_for_service("node1@other");
         ask(self);
         doomed.wait_for_death();
+        // What is on its way is nobody's stray.
+        let findings = hearth::operate::doctor::examine(self.world.config(), &self.world.database);
+        let strays = findings.iter().filter(|finding| finding.what.contains("belongs to no volume"));
+        assert_eq!(strays.map(|finding| &finding.what).collect::<Vec<_>>(), Vec::<&String>::new());
         let next = self.world.spawn(None);
         self.world.settle();
         next.stop();

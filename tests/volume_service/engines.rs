@@ -3,6 +3,7 @@
 use hearth::block_storage::model::volume::Status;
 use hearth::database::Engine;
 
+use super::moving::{ENABLED, every_move, sections};
 use super::servers::{Server, empty_database};
 use super::service::every_operation;
 use super::world::{Of, World, files};
@@ -18,6 +19,7 @@ macro_rules! on_every_server {
 on_every_server! {
     every_operation_leaves_rows_files_and_usage_in_agreement,
     every_operation_on_a_group_leaves_rows_files_and_usage_in_agreement,
+    every_move_leaves_rows_files_and_usage_in_agreement,
     several_hosts_share_the_work_and_nothing_is_done_twice,
     a_database_that_goes_away_costs_time_and_nothing_else,
 }
@@ -28,6 +30,10 @@ fn every_operation_leaves_rows_files_and_usage_in_agreement(engine: Engine) {
 
 fn every_operation_on_a_group_leaves_rows_files_and_usage_in_agreement(engine: Engine) {
     super::groups::every_operation(|| World::on(&empty_database(engine)));
+}
+
+fn every_move_leaves_rows_files_and_usage_in_agreement(engine: Engine) {
+    every_move(&World::on_with(&empty_database(engine), ENABLED, &sections(["raw", "qcow2"])));
 }
 
 #[test]

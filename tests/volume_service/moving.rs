@@ -14,15 +14,19 @@ use super::world::{Of, PROJECT, World, limits, requester, virtual_size};
 
 const GIB: u64 = 1 << 30;
 
-/// A world with two backends of these formats. Volumes without a demand go to the first.
-pub(super) fn two_backends(formats: [&str; 2]) -> World {
-    let option = |format: &str| if format == "qcow2" { "nfs_qcow2_volumes = true" } else { "" };
-    let sections = formats.map(option);
+/// The lines of `[DEFAULT]` that enable two backends.
+pub(super) const ENABLED: &str = "enabled_backends = file, other";
+
+/// The sections of two backends of these formats. Volumes without a demand go to the first.
+pub(super) fn sections(formats: [&str; 2]) -> String {
+    let [one, other] = formats.map(|format| if format == "qcow2" { "nfs_qcow2_volumes = true" } else { "" });
     // The first one has always more room, because the second one reserves a part of the same disk.
-    World::with(
-        "enabled_backends = file, other",
-        &format!("[file]\n{}\n[other]\nreserved_percentage = 50\n{}", sections[0], sections[1]),
-    )
+    format!("[file]\n{one}\n[other]\nreserved_percentage = 50\n{other}")
+}
+
+/// A world with two backends of these formats.
+pub(super) fn two_backends(formats: [&str; 2]) -> World {
+    World::with(ENABLED, &sections(formats))
 }
 
 /// A type whose volumes lie on the backend of this name.
@@ -130,6 +134,40 @@ pub(super) fn assert_whole(world: &World) {
     let found = quota_repair::project(&world.database, PROJECT, &limits, false).unwrap();
     assert_eq!(found, [], "usage is not what the rows say");
     world.assert_done();
+}
+
+#[test]
+fn every_move_leaves_rows_files_and_usage_in_agreement() {
+    every_move(&two_backends(["raw", "qcow2"]));
+}
+
+/// Each kind of move once, there and back.
+pub(super) fn every_move(world: &World) {
+    let _service = world.start();
+    let id = world.create(1, Of::Nothing);
+    world.settle();
+    let content = fill(world, &id);
+    let (here, elsewhere) = (type_on(world, "file"), type_on(world, "other"));
+    retype(world, &id, &elsewhere, true);
+    world.settle();
+    assert_eq!(world.volume(&id).unwrap().host.as_deref(), Some("node1@other#other"));
+    assert_content(world, &id, &content);
+    assert_whole(world);
+    retype(world, &id, &here, true);
+    world.settle();
+    assert_eq!(world.volume(&id).unwrap().volume_type_id, here);
+    let any = world.read(super::world::default_type);
+    retype(world, &id, &any, false);
+    world.settle();
+    migrate(world, &id, "node1@other", true);
+    world.settle();
+    let volume = world.volume(&id).unwrap();
+    assert_eq!((volume.host.as_deref(), volume.status), (Some("node1@other#other"), Status::Available));
+    assert_content(world, &id, &content);
+    assert_whole(world);
+    world.delete(&id, false);
+    world.settle();
+    assert_whole(world);
 }
 
 #[test]

@@ -65,8 +65,13 @@ impl World {
 
     /// A world with the one default backend on a database that is empty.
     pub(super) fn on(url: &str) -> Self {
+        Self::on_with(url, "", "")
+    }
+
+    /// As [`World::with`], on a database that is empty.
+    pub(super) fn on_with(url: &str, default: &str, sections: &str) -> Self {
         make_tables(&Database::open(url, Options { create: true, ..Options::default() }).unwrap());
-        Self::at(scratch_folder("volume"), url, "", "")
+        Self::at(scratch_folder("volume"), url, default, sections)
     }
 
     fn at(folder: PathBuf, database: &str, default: &str, sections: &str) -> Self {

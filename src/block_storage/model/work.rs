@@ -66,6 +66,11 @@ pub enum Work {
         /// Its id on the backend.
         disk_id: String,
     },
+    /// Tells the Compute service that a volume has grown.
+    TellServers {
+        /// The servers that use it.
+        server_ids: Vec<String>,
+    },
     /// Makes a volume reachable for a host. Somebody waits for the answer.
     Connect {
         /// The attachment that holds the connection; `None` in the old protocol, which keeps none.
@@ -149,6 +154,7 @@ impl Work {
             Self::RetypeVolume { .. } => "retype_volume",
             Self::MigrateVolume { .. } => "migrate_volume",
             Self::DiscardDisk { .. } => "discard_disk",
+            Self::TellServers { .. } => "tell_servers",
             Self::Connect { .. } => "connect",
             Self::Disconnect { .. } => "disconnect",
             Self::CreateSnapshot => "create_snapshot",
@@ -175,6 +181,7 @@ impl Work {
             Self::CreateVolume { .. }
                 | Self::ManageVolume { .. }
                 | Self::DiscardDisk { .. }
+                | Self::TellServers { .. }
                 | Self::ListManageable { .. }
                 | Self::CreateGroup
                 | Self::CreateGroupFromSource { .. }
@@ -258,6 +265,10 @@ pub struct Order {
 impl Order {
     /// Whether this order must wait for `earlier`, because it would change what the other reads or changes.
     pub fn waits_for(&self, earlier: &Self) -> bool {
+        if [self, earlier].iter().any(|order| matches!(order.work, Work::TellServers { .. })) {
+            // Nothing of a volume is touched, and the other side may take its time.
+            return false;
+        }
         earlier.volume_id == self.volume_id
             || earlier.source_volume_id.as_ref() == Some(&self.volume_id)
             || self.source_volume_id.as_ref() == Some(&earlier.volume_id)
@@ -289,6 +300,8 @@ mod tests {
         assert!(order("a", None).waits_for(&order("b", Some("a"))), "a source is not removed while it is read");
         assert!(order("b", Some("a")).waits_for(&order("a", None)), "a source is read after it was changed");
         assert!(!order("b", Some("a")).waits_for(&order("c", Some("a"))));
+        let told = Order { work: Work::TellServers { server_ids: Vec::new() }, ..order("a", None) };
+        assert!(!told.waits_for(&order("a", None)) && !order("a", None).waits_for(&told));
     }
 
     #[test]

@@ -269,6 +269,7 @@ fn payload(order: &Order) -> Json {
         }
         Work::MigrateVolume { destination } => json!({ "destination": destination }),
         Work::DiscardDisk { disk_id } => json!({ "disk_id": disk_id }),
+        Work::TellServers { server_ids } => json!({ "server_ids": server_ids }),
         Work::CreateGroupFromSource { volumes }
         | Work::DeleteGroup { volumes }
         | Work::CreateGroupSnapshot { volumes }
@@ -355,6 +356,7 @@ fn work(kind: &str, json: &Json) -> Option<Work> {
         },
         "migrate_volume" => Work::MigrateVolume { destination: text("destination")? },
         "discard_disk" => Work::DiscardDisk { disk_id: text("disk_id")? },
+        "tell_servers" => Work::TellServers { server_ids: list("server_ids")? },
         "connect" => Work::Connect {
             attachment_id: text("attachment_id"),
             connector: text("connector")?,
@@ -427,6 +429,7 @@ mod tests {
             (Work::RetypeVolume { new_type_id: "t".to_owned(), may_move: true, charged }, Some("h@b")),
             (Work::MigrateVolume { destination: "h@c#p".to_owned() }, Some("h@b")),
             (Work::DiscardDisk { disk_id: "d".to_owned() }, Some("h@b")),
+            (Work::TellServers { server_ids: vec!["s".to_owned()] }, Some("h@b")),
         ] {
             let order = Order {
                 id: 7,

@@ -13,6 +13,8 @@ pub(super) const CREATE_FAILED: Event = Event { resource_type: VOLUME, action: "
 pub(super) const NO_ROOM_TO_EXTEND: Event = Event { resource_type: VOLUME, action: "007", detail: "003" };
 /// "extend volume: Volume Driver failed to extend volume."
 pub(super) const EXTEND_FAILED: Event = Event { resource_type: VOLUME, action: "007", detail: "010" };
+/// "extend volume: Compute service failed to extend volume."
+pub(super) const SERVERS_NOT_TOLD: Event = Event { resource_type: VOLUME, action: "007", detail: "009" };
 /// "create snapshot: Snapshot failed to create."
 pub(super) const SNAPSHOT_FAILED: Event = Event { resource_type: SNAPSHOT, action: "009", detail: "013" };
 /// "delete snapshot: Snapshot failed to delete."

@@ -22,6 +22,11 @@ fn recorded(target: &dyn Target, volume: &Volume) -> Option<Export> {
     target.knows(&export).then_some(export)
 }
 
+/// Whether a volume is exported, so that a host may be writing to it.
+pub(super) fn is_exported(backend: &Backend, volume: &Volume) -> bool {
+    backend.target.as_ref().is_some_and(|target| recorded(&**target, volume).is_some())
+}
+
 /// Makes a volume reachable, and says how it is reached; with it, what is new and must be recorded.
 ///
 /// # Errors

@@ -59,7 +59,7 @@ fn is_to_move(volume: &Volume) -> bool {
 
 /// The pool to which the volume goes, or why there is none.
 fn choose(c: &mut Connection, job: &Job<'_>, volume: &Volume, to: &str) -> Result<Result<Pool, String>> {
-    if let Some(obstacle) = move_disk::obstacle(c, volume)? {
+    if let Some(obstacle) = move_disk::obstacle(c, job, volume)? {
         return Ok(Err(obstacle.to_owned()));
     }
     let request = Request {
@@ -85,7 +85,7 @@ fn arrive(
     let untouched = |now: &Volume| {
         let copied =
             matches!(now.status, Status::BackingUp | Status::RestoringBackup | Status::Uploading | Status::Downloading);
-        is_to_move(now) && !copied && !move_disk::may_be_written(now) && now.host == volume.host
+        is_to_move(now) && !copied && !move_disk::may_be_written(job, now) && now.host == volume.host
     };
     let arrived = volumes::lock(tx, &volume.id)?.is_some_and(|now| untouched(&now))
         && end(tx, volume, true, &move_disk::columns(job, destination))?;

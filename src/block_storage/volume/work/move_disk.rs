@@ -3,6 +3,7 @@
 //! own; one transaction lets the volume have the new disk and orders the end of the old one, or orders the end of the new one
 //! where the volume keeps what it has. Not here: who moves why (`retype.rs`, `migrate.rs`).
 
+use super::super::exports;
 use super::{FORMAT, Job, stored};
 use crate::block_storage::model::pool::{Pool, service_host};
 use crate::block_storage::model::volume::{AttachStatus, Status, Volume};
@@ -29,7 +30,7 @@ pub(super) fn within_reach(job: &Job<'_>) -> Vec<String> {
 }
 
 /// Why the content of a volume can not move, in words for the log; `None` where it can.
-pub(super) fn obstacle(c: &mut Connection, volume: &Volume) -> Result<Option<&'static str>> {
+pub(super) fn obstacle(c: &mut Connection, job: &Job<'_>, volume: &Volume) -> Result<Option<&'static str>> {
     if !snapshots::of_volume(c, &volume.id)?.is_empty() {
         return Ok(Some("Volume must not have snapshots."));
     }
@@ -44,8 +45,9 @@ pub(super) fn obstacle(c: &mut Connection, volume: &Volume) -> Result<Option<&'s
 }
 
 /// Whether a host may be writing to the volume.
-pub(super) fn may_be_written(volume: &Volume) -> bool {
-    !matches!(volume.attach_status, AttachStatus::Detached | AttachStatus::Reserved)
+pub(super) fn may_be_written(job: &Job<'_>, volume: &Volume) -> bool {
+    exports::is_exported(job.backend, volume)
+        || !matches!(volume.attach_status, AttachStatus::Detached | AttachStatus::Reserved)
         || matches!(volume.status, Status::InUse | Status::Attaching | Status::Detaching)
         || volume.previous_status == Some(Status::InUse) && volume.status == Status::Retyping
 }
@@ -95,6 +97,8 @@ pub(super) fn columns<'a>(job: &'a Job<'_>, destination: &'a Destination) -> Vec
         ("cluster_name", None::<String>.into()),
         ("_name_id", (&destination.disk_id).into()),
         ("migration_status", SUCCESS.into()),
+        ("provider_location", Value::Null),
+        ("provider_auth", Value::Null),
     ];
     if let Some(backend) = backend(job, destination) {
         let service_uuid = backend.state().service.and_then(|(_, uuid)| uuid);

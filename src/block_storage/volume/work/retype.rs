@@ -126,7 +126,7 @@ impl Retyping<'_> {
         if !same_encryption {
             return Ok(Err("Retype would have to encrypt the content anew, or to decrypt it".to_owned()));
         }
-        if let Some(obstacle) = move_disk::obstacle(c, volume)? {
+        if let Some(obstacle) = move_disk::obstacle(c, self.job, volume)? {
             return Ok(Err(obstacle.to_owned()));
         }
         let among = Some(move_disk::within_reach(self.job));
