@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use hearth::block_storage::model::volume::Status;
+use hearth::block_storage::rpc;
 use hearth::block_storage::store::{attachments, volumes};
 use serde_json::Value as Json;
 
 use super::daemon::{Daemon, free_port, initiate, nbd_servers, url};
-use super::world::{Of, World};
+use super::moving::{ENABLED, migrate};
+use super::world::{Of, World, requester};
 
 /// The points of a step that makes or ends an export.
 pub(super) const POINTS: [&str; 3] = ["export.after_begin", "export.after_make", "export.after_remove"];
@@ -29,11 +31,16 @@ impl Exporting {
     }
 
     fn by_nbd(more: &str) -> Self {
+        Self::by_nbd_beside("enabled_backends = file", more)
+    }
+
+    /// As [`Exporting::by_nbd`], beside other backends.
+    fn by_nbd_beside(enabled: &str, more: &str) -> Self {
         let first = free_port();
         let ports = format!("{first}-{}", first.saturating_add(50));
         let section =
             format!("[file]\ntarget_protocol = nbd\ntarget_ip_address = 127.0.0.1\nhearth_nbd_ports = {ports}\n{more}");
-        Self { world: World::with("enabled_backends = file", &section), daemon: None }
+        Self { world: World::with(enabled, &section), daemon: None }
     }
 
     /// Both protocols, or the one that this machine has.
@@ -338,4 +345,37 @@ impl Exporting {
         self.world.settle();
         assert_eq!(self.exports(), 0);
     }
+}
+
+#[test]
+fn a_volume_that_a_host_reaches_without_an_attachment_does_not_move_before_that_ends() {
+    let exporting = Exporting::by_nbd_beside(ENABLED, "[other]");
+    let world = &exporting.world;
+    let _service = world.start();
+    let id = exporting.volume();
+    let ask = |connects: bool| {
+        let done = world.database.write(|tx| {
+            let volume = volumes::lock(tx, &id)?.unwrap();
+            if connects {
+                return rpc::connect(tx, &requester(), &volume, None, "{}".to_owned(), false).map(drop);
+            }
+            rpc::disconnect(tx, &requester(), &volume, None, None).map(drop)
+        });
+        done.unwrap();
+        world.settle();
+    };
+    ask(true);
+    assert_eq!((exporting.exports(), world.volume(&id).unwrap().status), (1, Status::Available));
+    migrate(world, &id, "node1@other", true);
+    world.settle();
+    let volume = world.volume(&id).unwrap();
+    assert_eq!((volume.status, volume.migration_status.as_deref()), (Status::Available, Some("error")));
+    assert_eq!((volume.host.as_deref(), exporting.exports()), (Some("node1@file#file"), 1));
+    ask(false);
+    migrate(world, &id, "node1@other", true);
+    world.settle();
+    let volume = world.volume(&id).unwrap();
+    assert_eq!((volume.host.as_deref(), volume.provider_location), (Some("node1@other#other"), None));
+    assert_eq!(exporting.exports(), 0);
+    world.assert_whole();
 }

@@ -37,7 +37,7 @@ pub(super) fn obstacle(c: &mut Connection, job: &Job<'_>, volume: &Volume) -> Re
     if !matches!(volume.replication_status.as_deref(), None | Some("disabled" | "not-capable")) {
         return Ok(Some("Volume must not be replicated."));
     }
-    Ok(if may_be_written(volume) {
+    Ok(if may_be_written(job, volume) {
         Some("Volume is in use, and Nova alone could move what a server uses.")
     } else {
         None
