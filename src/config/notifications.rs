@@ -96,6 +96,12 @@ pub const OUTBOX_LIMIT: Opt = Opt::integer("hearth_notifications", "outbox_limit
      the log. 0: no limit.",
 );
 
+/// Period of audits.
+pub const AUDIT_PERIOD: Opt = Opt::text("DEFAULT", "volume_usage_audit_period", "month").help(
+    "The period of which 'hearth audit' tells: hour, day, month or year, with @ and the minute, hour, day or month at which \
+     one begins.",
+);
+
 /// All rows of this file.
 pub const ROWS: &[Opt] = &[
     DRIVER,
@@ -122,4 +128,5 @@ pub const ROWS: &[Opt] = &[
     POLL_INTERVAL,
     LEASE,
     OUTBOX_LIMIT,
+    AUDIT_PERIOD,
 ];

@@ -1,5 +1,6 @@
 //! What an operator runs by hand: a file or folder for each command.
 
+pub mod audit;
 pub mod bench;
 pub mod config;
 pub mod db;

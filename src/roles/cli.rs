@@ -108,6 +108,18 @@ pub enum Command {
     Backup,
     /// Deliver notifications, on a host without a volume or a backup service
     Notify,
+    /// Tell listeners of notifications what there was in the last period, for billing
+    Audit {
+        /// Beginning of the period, such as "2026-01-31 00:00:00" in UTC
+        #[arg(long, alias = "start_time")]
+        start_time: Option<String>,
+        /// End of the period
+        #[arg(long, alias = "end_time")]
+        end_time: Option<String>,
+        /// Tell the creations and deletions of the period again
+        #[arg(long, alias = "send_actions")]
+        send_actions: bool,
+    },
     /// Make, check or thin out the database
     #[command(subcommand)]
     Db(DbCommand),

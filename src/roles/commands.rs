@@ -7,7 +7,7 @@ use super::cli::{Cli, Command, ConfigCommand, DbCommand, KeyCommand, PolicyComma
 use super::{api, assemble, backup, notify, serve, volume};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::operate::{bench, config, db, doctor, key, openapi, policy, quota, routes};
+use crate::operate::{audit, bench, config, db, doctor, key, openapi, policy, quota, routes};
 
 /// Runs a command.
 ///
@@ -26,6 +26,12 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Volume => volume::run(&sources),
         Command::Backup => backup::run(&sources),
         Command::Notify => notify::run(&sources),
+        Command::Audit { start_time, end_time, send_actions } => {
+            let config = Config::load(&sources)?;
+            let database = assemble::block_storage_database(&config, 1, false)?;
+            let period = audit::Period { start: start_time, end: end_time, actions: send_actions };
+            audit::run(&config, &database, &period, out).map(|()| ExitCode::SUCCESS)
+        }
         Command::Db(command) => database(&Config::load(&sources)?, &command, out),
         Command::Config(command) => match command {
             ConfigCommand::Show { all } => config::show(&sources, all, out).map(|()| ExitCode::SUCCESS),

@@ -80,6 +80,7 @@ const LAYERS: &[Layer] = &[
         may: &[
             "block_storage::model",
             "block_storage::store",
+            "block_storage::scheduler",
             "database",
             "identity::Context",
             "identity::Secret",

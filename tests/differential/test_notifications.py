@@ -1,10 +1,12 @@
 """What listeners of oslo.messaging hear of Hearth behind nginx, by a real RabbitMQ, is what they hear of the real Cinder: the
 same clients do the same to both, and the notifications are compared object by object and field by field."""
 
+import contextlib
 import json
 import os
 import pathlib
 import re
+import sqlite3
 import subprocess
 
 import pytest
@@ -151,3 +153,31 @@ def test_listeners_hear_of_hearth_what_they_hear_of_cinder(cinder, cloud, story)
         row for row in compare(*sides)
         if not any(all(pattern.fullmatch(part) for pattern, part in zip(patterns[1:5], row)) for patterns in rows)]
     assert not unexplained, "\n" + "\n".join("  ".join(row) for row in unexplained)
+
+
+def test_a_restart_of_rabbitmq_loses_nothing(tmp_path):
+    durable = "[oslo_messaging_rabbit]\namqp_durable_queues = true\nrabbit_retry_interval = 0.1\nrabbit_retry_backoff = 0.1\nrabbit_interval_max = 0.5\n"
+    with Rabbit() as rabbit, Stack("nginx", config="host = peer", sections=sending(rabbit, durable)) as stack:
+        side = operations.Cloud(stack.volume_url)
+        names = [f"spec {number}" for number in range(9)]
+        for number, name in enumerate(names):
+            # Nobody has listened yet: the queue keeps what was sent before. In the middle RabbitMQ is not there at all.
+            if number == 3:
+                rabbit.stop()
+            if number == 6:
+                rabbit.start()
+            side.cinder.qos_specs.create(name, {"consumer": "both"})
+            if number == 2:
+                wait_until(lambda: waiting(stack) == 0, "the delivery of what was told before the crash")
+        assert stack.request("GET", "/volume/").status == 300
+        wait_until(lambda: waiting(stack) == 0, f"the delivery of everything; logs in {stack.folder}/log")
+        with Listener(rabbit.url, tmp_path / "heard", "amqp_durable_queues=true") as listener:
+            found = until_heard(listener.path, lambda one: one["payload"]["name"] == names[-1])
+        assert [one["payload"]["name"] for one in found] == names
+        assert "guest:guest" not in stack.log("volume"), "the password is in the log"
+
+
+def waiting(stack):
+    """How many notifications are in Hearth's outbox."""
+    with contextlib.closing(sqlite3.connect(f"file:{stack.folder}/cinder.sqlite?mode=ro", uri=True)) as database:
+        return database.execute("SELECT count(*) FROM hearth_notifications").fetchone()[0]

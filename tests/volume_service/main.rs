@@ -13,6 +13,7 @@ mod exports;
 mod file_driver;
 mod groups;
 mod moving;
+mod notifications;
 mod service;
 mod trouble;
 mod upkeep;

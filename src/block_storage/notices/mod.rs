@@ -2,6 +2,7 @@
 //! the transaction that changes what it is about, so that it exists exactly where the change does. Without a driver nothing
 //! is looked up and nothing is written. Not here: how notifications travel (`messaging/`).
 
+mod audit;
 mod backups;
 mod context;
 mod groups;
@@ -10,6 +11,7 @@ mod snapshots;
 mod types;
 mod volumes;
 
+pub use audit::{Audit, audit, capacity};
 pub use context::{of_caller, of_requester};
 pub use types::{Refused, repr};
 

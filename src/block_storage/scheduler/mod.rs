@@ -55,6 +55,13 @@ pub struct NoValidBackend {
     pub refusals: Vec<(String, String)>,
 }
 
+/// GiB that a pool can still promise to volumes that take their space as it is written; `None` where it has no limit or tells
+/// none.
+pub fn virtual_free_gib(pool: &Pool) -> Option<f64> {
+    let way = if pool.thin { capacity::Provisioning::Thin } else { capacity::Provisioning::Thick };
+    capacity::virtual_free(pool, way)
+}
+
 /// The pool that suits `request` best.
 ///
 /// # Errors

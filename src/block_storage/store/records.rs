@@ -115,8 +115,7 @@ pub struct Lived {
 pub fn lived(
     c: &mut Connection,
     what: Audited,
-    begin: Timestamp,
-    end: Timestamp,
+    (begin, end): (Timestamp, Timestamp),
     after: &str,
     most: u32,
 ) -> Result<Vec<Lived>> {

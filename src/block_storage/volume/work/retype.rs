@@ -180,7 +180,8 @@ impl Retyping<'_> {
             return Err(Error::conflict("The volume's status was changed while it got its new type."));
         }
         // Its attachments may have changed meanwhile.
-        attachments::settle(tx, &volume.id)
+        attachments::settle(tx, &volume.id)?;
+        self.job.notices().volume(tx, &volume.id, "retype")
     }
 
     /// The new type, which nobody removes until the transaction ends; `None` where it is gone, or an operator has reset the
