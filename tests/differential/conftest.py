@@ -14,6 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from sequence import Side  # noqa: E402
 from stack import PATH, SOURCES, Stack, free_port, wait_until  # noqa: E402
 
+KEYS = "[key_manager]\nbackend = cinder.keymgr.conf_key_mgr.ConfKeyManager\nfixed_key = 00112233445566778899aabbccddeeff\n"
 SECOND = "[second]\nvolume_backend_name = second\nhearth_file_path = {folder}\n"
 
 
@@ -34,7 +35,7 @@ def cinder():
                   f"volumes_folder = {folder}/{name}\n" for name in ("file", "second"))
         + f"[database]\nconnection = sqlite:///{folder}/cinder.sqlite\n[oslo_concurrency]\nlock_path = {folder}/lock\n"
         f"[coordination]\nbackend_url = file://{folder}/coordination\n"
-        f"[oslo_messaging_notifications]\ndriver = messagingv2\n")
+        f"[oslo_messaging_notifications]\ndriver = messagingv2\n{KEYS}")
     notifications = folder / "notifications"
     environment = {"PATH": PATH, "PYTHONWARNINGS": "ignore", "LANG": "C.UTF-8", "NOTIFICATIONS": str(notifications)}
     subprocess.run([venv / "bin/cinder-manage", "--config-file", config, "db", "sync"], check=True, capture_output=True, env=environment)
@@ -59,7 +60,7 @@ def cinder():
 @pytest.fixture(scope="session")
 def hearth(tmp_path_factory):
     second = tmp_path_factory.mktemp("second")
-    with Stack("nginx", config="host = peer\nenabled_backends = file,second", sections=SECOND.format(folder=second)) as stack:
+    with Stack("nginx", config="host = peer\nenabled_backends = file,second", sections=SECOND.format(folder=second) + KEYS) as stack:
         side = Side(f"{stack.base}/volume")
         side.folder, side.volumes = stack.folder, stack.folder / "volumes"
         yield side
