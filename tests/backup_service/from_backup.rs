@@ -163,6 +163,32 @@ fn encrypted_volumes_come_back_with_keys_of_their_own() {
     assert_eq!((cloud.status(&made).as_str(), key(&cloud, &made)), ("available", Some(secret)));
     cloud.assert_same(&cloud.raw(&made), &expected);
 
+    // A snapshot of before a restore keeps the key that its volume has no more, and gives it back with its content.
+    let other = new_volume(&cloud, json!({"size": 1, "volume_type": vault}));
+    let own = key(&cloud, &other);
+    let made = cloud.expect(202, "POST", "/snapshots", Some(json!({"snapshot": {"volume_id": other}})));
+    let snapshot = made["snapshot"]["id"].as_str().unwrap().to_owned();
+    cloud.world.settle();
+    cloud.restore(&backup, Some(&other));
+    cloud.world.settle();
+    assert_ne!(key(&cloud, &other), own);
+    assert_eq!(kept(&cloud), 5);
+    let offer = json!({"transfer": {"volume_id": other}});
+    assert_eq!(cloud.send("POST", "/volume-transfers", Some(offer)).0, 400);
+    let revert = json!({"revert": {"snapshot_id": snapshot}});
+    cloud.expect(202, "POST", &format!("/volumes/{other}/action"), Some(revert));
+    cloud.world.settle();
+    assert_eq!((cloud.status(&other).as_str(), key(&cloud, &other)), ("available", own));
+    assert_eq!(kept(&cloud), 4);
+    cloud.restore(&backup, Some(&other));
+    cloud.world.settle();
+    cloud.expect(202, "DELETE", &format!("/snapshots/{snapshot}"), None);
+    cloud.world.settle();
+    assert_eq!(kept(&cloud), 4);
+    cloud.expect(202, "DELETE", &format!("/volumes/{other}"), None);
+    cloud.world.settle();
+    assert_eq!(kept(&cloud), 3);
+
     // What was not encrypted is not made unreadable by a key.
     let plain = cloud.volume(1);
     cloud.write(&plain, &[(0, b"plain text")]);

@@ -2,6 +2,7 @@
 //! there to whoever takes it, or back. Each holder gets a copy, and the one before is removed: so that the old owner does
 //! not keep what opens the volume. The rows change in one transaction with the transfer.
 
+use super::refusals::invalid_snapshot;
 use super::{Caller, keys};
 use crate::block_storage::key_store::{Holder, NewKey};
 use crate::block_storage::model::volume::Volume;
@@ -36,9 +37,14 @@ impl Passage {
             return Err(Error::conflict("The key of the volume was changed meanwhile."));
         }
         let Some(new) = &self.new else { return Ok(()) };
+        let snapshots = store::snapshots::of_volume(tx, &volume.id)?;
+        if let Some(other) = snapshots.iter().find(|snapshot| snapshot.encryption_key_id != self.old_id) {
+            // Of before a backup was restored: its key can not be handed over as that of the volume.
+            return Err(invalid_snapshot(format!("snapshot: {} has another key than its volume", other.id)));
+        }
         new.claim(tx)?;
         store::volumes::change(tx, &volume.id, &[("encryption_key_id", (&new.id).into())])?;
-        for snapshot in store::snapshots::of_volume(tx, &volume.id)? {
+        for snapshot in snapshots {
             store::snapshots::change(tx, &snapshot.id, &[("encryption_key_id", (&new.id).into())])?;
         }
         store::keys::release(tx, self.old_id.as_deref(), &self.old_project_id)

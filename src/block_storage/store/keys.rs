@@ -109,9 +109,9 @@ pub fn overdue(c: &mut Connection, seconds: i64) -> Result<i64> {
     Ok(c.row(sql, &[before.into()], |row| row.int(0))?.unwrap_or(0))
 }
 
-/// Whether a volume or a backup has a key.
+/// Whether a volume, a snapshot or a backup has a key.
 pub fn has_owner(c: &mut Connection, key_id: &str) -> Result<bool> {
-    for table in ["volumes", "backups"] {
+    for table in ["volumes", "snapshots", "backups"] {
         let sql = format!("SELECT 1 FROM {table} WHERE encryption_key_id = ? AND deleted = ? LIMIT 1");
         if c.row(&sql, &[key_id.into(), false.into()], |_| Ok(()))?.is_some() {
             return Ok(true);

@@ -57,6 +57,7 @@ pub const COMPONENT: Component = Component {
             // Before a key is removed, everything is asked that may have it.
             indexes: &[
                 ("volumes", index("hearth_volumes_key", &["encryption_key_id"])),
+                ("snapshots", index("hearth_snapshots_key", &["encryption_key_id"])),
                 ("backups", index("hearth_backups_key", &["encryption_key_id"])),
             ],
         },

@@ -73,6 +73,7 @@ fn finish(tx: &mut Transaction<'_>, job: &Job<'_>, volume: &Volume, own: &[Snaps
         notices.snapshot_gone(tx, &snapshot.id, "delete.end")?;
         job.release_snapshot(tx, snapshot, volume)?;
         snapshots::finish(tx, &snapshot.id, &snapshot::DELETE, Outcome::Done, &[])?;
+        super::snapshots::release_key(tx, snapshot, volume)?;
     }
     // A volume that was never taken over was never counted.
     if volume.use_quota && volume.status == Status::Deleting {

@@ -4,9 +4,9 @@ use super::super::placement;
 use super::{Job, events, format_of, is_attached, stored};
 use crate::block_storage::model::snapshot::{CREATE, DELETE, RESTORE, Snapshot, Status};
 use crate::block_storage::model::volume::{REVERT, Volume};
-use crate::block_storage::store::{Outcome, pools, snapshots, volumes};
+use crate::block_storage::store::{Outcome, keys, pools, snapshots, volumes};
 use crate::block_storage::volume::drivers::{Format, Stored};
-use crate::database::Value;
+use crate::database::{Transaction, Value};
 use crate::error::{Error, Result};
 
 pub(super) fn create(job: &Job<'_>) -> Result<()> {
@@ -50,6 +50,7 @@ pub(super) fn delete(job: &Job<'_>) -> Result<()> {
             if !snapshots::finish(tx, &snapshot.id, &DELETE, Outcome::Done, &[])? {
                 return Err(Error::conflict("The snapshot's status was changed while it was being removed."));
             }
+            release_key(tx, &snapshot, &volume)?;
             pools::promise(tx, volume.host.as_deref().unwrap_or_default(), -snapshot.volume_size_gib, false)
         }),
         Err(_) => job.end(|tx| {
@@ -78,11 +79,23 @@ pub(super) fn revert(job: &Job<'_>) -> Result<()> {
         let size: &[(&str, Value<'_>)] = &[("size", snapshot.volume_size_gib.into())];
         let columns = if reverted.is_ok() { size } else { &[] };
         volumes::finish(tx, &volume.id, &REVERT, outcome, columns)?;
+        if reverted.is_ok() && snapshot.encryption_key_id != volume.encryption_key_id {
+            // A backup was restored since. Other snapshots may have the key that the volume had until now.
+            volumes::change(tx, &volume.id, &[("encryption_key_id", (&snapshot.encryption_key_id).into())])?;
+            keys::release(tx, volume.encryption_key_id.as_deref(), &volume.project_id)?;
+        }
         snapshots::finish(tx, &snapshot.id, &RESTORE, outcome, &[])?;
         let notices = job.notices();
         notices.volume(tx, &volume.id, "revert.end")?;
         notices.snapshot(tx, &snapshot.id, "revert.end")
     })
+}
+
+/// Lets the key of a snapshot that has gone go, where it is no longer that of its volume because a backup was restored
+/// since. Another snapshot that has it keeps it.
+pub(super) fn release_key(tx: &mut Transaction<'_>, snapshot: &Snapshot, volume: &Volume) -> Result<()> {
+    let own = snapshot.encryption_key_id.as_deref();
+    keys::release(tx, own.filter(|_| snapshot.encryption_key_id != volume.encryption_key_id), &snapshot.project_id)
 }
 
 /// A snapshot with its volume, the format of both, and whether there is room for one more.
