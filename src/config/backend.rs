@@ -15,8 +15,8 @@ pub const VOLUME_BACKEND_NAME: Opt = Opt::text(SECTION, "volume_backend_name", "
 );
 /// Driver of a backend.
 pub const VOLUME_DRIVER: Opt = Opt::text(SECTION, "volume_driver", "file").help(
-    "Driver: file, lvm or rbd. Cinder's names are taken too: cinder.volume.drivers.lvm.LVMVolumeDriver means lvm, \
-     cinder.volume.drivers.rbd.RBDDriver rbd, cinder.volume.drivers.nfs.NfsDriver file.",
+    "Driver: file or lvm. Cinder's names are taken too: cinder.volume.drivers.lvm.LVMVolumeDriver means lvm, \
+     cinder.volume.drivers.nfs.NfsDriver file.",
 );
 /// Host of a backend.
 pub const BACKEND_HOST: Opt =
@@ -51,7 +51,7 @@ pub const NFS_MOUNT_OPTIONS: Opt = Opt::text(SECTION, "nfs_mount_options", "")
 /// Protocol by which hosts reach volumes.
 pub const TARGET_PROTOCOL: Opt = Opt::text(SECTION, "target_protocol", "").help(
     "Protocol by which hosts reach volumes: iscsi, nbd (by qemu-nbd; os-brick does not know it), or local, which is the \
-     driver's own way. Empty: local for the driver file.",
+     driver's own way. Empty: local for the driver file, iscsi for lvm.",
 );
 /// Program that serves them.
 pub const TARGET_HELPER: Opt =
@@ -87,6 +87,13 @@ pub const HEARTH_TGT_CONTROL_PORT: Opt = Opt::integer(SECTION, "hearth_tgt_contr
 pub const HEARTH_NBD_PORTS: Opt = Opt::text(SECTION, "hearth_nbd_ports", "10809-11808")
     .help("Ports at which volumes are served by NBD, one for each that is in use.");
 
+/// Volume group of the driver lvm.
+pub const VOLUME_GROUP: Opt = Opt::text(SECTION, "volume_group", "cinder-volumes")
+    .help("Volume group of the driver lvm. Its thin pool is called as the group, with -pool behind, and made where it is missing.");
+/// Which kind of volumes the driver lvm makes.
+pub const LVM_TYPE: Opt = Opt::choice(SECTION, "lvm_type", &["default", "thin", "auto"], "auto")
+    .help("Kind of volumes of the driver lvm: thin and auto mean thin ones; default, thick ones, is refused.");
+
 /// All rows of this file.
 pub const ROWS: &[Opt] = &[
     ENABLED_BACKENDS,
@@ -112,4 +119,6 @@ pub const ROWS: &[Opt] = &[
     REPORT_DISCARD_SUPPORTED,
     HEARTH_TGT_CONTROL_PORT,
     HEARTH_NBD_PORTS,
+    VOLUME_GROUP,
+    LVM_TYPE,
 ];

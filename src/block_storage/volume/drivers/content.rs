@@ -33,6 +33,11 @@ impl Content {
         Ok(Self { file, bytes, rest: None })
     }
 
+    /// The content of a device of this length that nobody writes to.
+    pub fn of_device(file: File, bytes: u64) -> Self {
+        Self { file, bytes, rest: None }
+    }
+
     /// The content of a file that others may write to: whether they did is known afterwards.
     ///
     /// # Errors

@@ -2,7 +2,9 @@
 //! crash at any point, the same step is asked for again. Not here: states, quotas and the database (`volume/work/`).
 
 pub mod content;
+mod copy;
 pub mod file;
+pub mod lvm;
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -202,6 +204,7 @@ pub fn open(config: &Config, backend: &str) -> Result<Arc<dyn Driver>> {
     let name = config.text_in(backend, &crate::config::backend::VOLUME_DRIVER);
     match name {
         "file" | "cinder.volume.drivers.nfs.NfsDriver" => Ok(Arc::new(file::FileDriver::open(config, backend)?)),
+        "lvm" | "cinder.volume.drivers.lvm.LVMVolumeDriver" => Ok(Arc::new(lvm::LvmDriver::open(config, backend)?)),
         _ => Err(Error::invalid(format!("[{backend}] volume_driver = {name}: there is no such driver."))),
     }
 }

@@ -8,9 +8,9 @@ use std::process;
 
 use rustix::fs::{Mode, OFlags};
 
-use super::copy;
 use super::image::Image;
 use crate::block_storage::volume::drivers::content::{Content, failed};
+use crate::block_storage::volume::drivers::copy;
 use crate::block_storage::volume::drivers::{Format, Stored};
 use crate::error::Result;
 

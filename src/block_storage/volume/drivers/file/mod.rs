@@ -3,7 +3,6 @@
 //! or not there. Not here: how bytes are copied (`copy.rs`), what the formats ask of QEMU (`image.rs`).
 
 mod content;
-mod copy;
 mod folder;
 mod image;
 
@@ -15,6 +14,7 @@ use rustix::fs::statvfs;
 use serde_json::{Map, Value as Json, json};
 
 use self::folder::Folder;
+use super::copy;
 use super::{Capacity, Connection, Content, Driver, Format, Found, Inventory, Stored, Traits};
 use crate::block_storage::model::pool::{Capability, Space};
 use crate::config::{Config, backend, default};

@@ -46,7 +46,9 @@ pub(super) fn share(from: &File, to: &File) -> Result<bool> {
 /// Copies the data of `from` in `start..end` to the same places of `to`, which holds only zeros there.
 pub(super) fn copy_range_of_data(from: &File, to: &File, start: u64, end: u64) -> Result<()> {
     threads::about_to_wait();
-    let end = end.min(from.metadata().map_err(|error| failed(&error))?.len());
+    // A device has no length of its own but the place of its end.
+    let length = seek(from, SeekFrom::End(0)).map_err(|error| failed(&error.into()))?;
+    let end = end.min(length);
     copy_data(from, to, start, end).map_err(|error| failed(&error))
 }
 
