@@ -5,12 +5,11 @@
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::catalog;
 use crate::config::{Config, keystone_authtoken, nova};
 use crate::error::{Error, Result};
-use crate::identity::{Context, Secret, keystone};
+use crate::identity::{Context, Secret, keystone, tls};
 use crate::service::threads::about_to_wait;
 
 /// Most bytes of an answer: a catalogue has some ten thousand.
@@ -116,16 +115,8 @@ fn endpoint(config: &Config, asking: &Asking<'_>) -> Result<String> {
 }
 
 fn agent(config: &Config) -> Result<ureq::Agent> {
-    let mut tls = TlsConfig::builder().disable_verification(config.boolean(&nova::INSECURE));
-    if let Some(path) = config.opt_text(&nova::CAFILE) {
-        let text = std::fs::read(path).map_err(|error| unavailable(format!("{path}: {error}")))?;
-        let items = parse_pem(&text).filter_map(|item| match item {
-            Ok(PemItem::Certificate(certificate)) => Some(certificate),
-            _ => None,
-        });
-        let certificates: Vec<_> = items.collect();
-        tls = tls.root_certs(RootCerts::new_with_certs(&certificates));
-    }
+    let tls = tls::config(config.boolean(&nova::INSECURE), [config.opt_text(&nova::CAFILE), None, None]);
+    let tls = tls.map_err(unavailable)?;
     let timeout = config.seconds(&nova::TIMEOUT);
     let some = |span: Duration| (!span.is_zero()).then_some(span);
     Ok(ureq::Agent::config_builder()
@@ -135,7 +126,7 @@ fn agent(config: &Config) -> Result<ureq::Agent> {
         .max_redirects_will_error(false)
         .timeout_global(some(timeout))
         .user_agent(concat!("hearth/", env!("CARGO_PKG_VERSION")))
-        .tls_config(tls.build())
+        .tls_config(tls)
         .build()
         .new_agent())
 }

@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod compute;
 pub mod control;
 pub mod dialect;
+pub mod glance;
 pub mod key_store;
 pub mod model;
 pub mod notices;

@@ -17,6 +17,7 @@ pub mod barbican;
 pub mod database;
 pub mod default;
 pub mod gateway;
+pub mod glance;
 pub mod healthcheck;
 pub mod hearth;
 pub mod key_manager;
@@ -27,6 +28,7 @@ pub mod nova;
 pub mod oslo_middleware;
 pub mod oslo_policy;
 pub mod quota;
+pub mod service_user;
 pub mod telemetry;
 pub mod volume;
 
@@ -50,8 +52,10 @@ pub const ALL: &[&[Opt]] = &[
     key_manager::ROWS,
     barbican::ROWS,
     keystone_authtoken::ROWS,
+    service_user::ROWS,
     nova::ROWS,
     notifications::ROWS,
+    glance::ROWS,
     oslo_policy::ROWS,
     oslo_middleware::ROWS,
     healthcheck::ROWS,
@@ -77,8 +81,10 @@ mod tests {
             (include_str!("key_manager.rs"), key_manager::ROWS),
             (include_str!("barbican.rs"), barbican::ROWS),
             (include_str!("keystone_authtoken.rs"), keystone_authtoken::ROWS),
+            (include_str!("service_user.rs"), service_user::ROWS),
             (include_str!("nova.rs"), nova::ROWS),
             (include_str!("notifications.rs"), notifications::ROWS),
+            (include_str!("glance.rs"), glance::ROWS),
             (include_str!("oslo_policy.rs"), oslo_policy::ROWS),
             (include_str!("oslo_middleware.rs"), oslo_middleware::ROWS),
             (include_str!("healthcheck.rs"), healthcheck::ROWS),

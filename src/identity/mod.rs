@@ -6,6 +6,7 @@ mod headers;
 pub mod keystone;
 pub mod noauth;
 pub mod policy;
+pub mod tls;
 
 use std::sync::Arc;
 

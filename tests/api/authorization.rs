@@ -10,6 +10,7 @@ use hearth::rest::{Method, Route};
 use serde_json::{Value, json};
 
 use crate::fixture::{Cloud, PROJECT, Persona};
+use crate::image_service::{self, IMAGE};
 use crate::people;
 
 /// One route as the table names it: method, path, action.
@@ -21,7 +22,9 @@ pub(crate) fn key(route: &Route<BlockStorage>) -> String {
 const MESSAGE: &str = "11111111-2222-4333-8444-555555555555";
 
 /// What the operator has configured.
-const CONFIGURED: &str = "default_group_type = mine";
+fn configured() -> String {
+    format!("default_group_type = mine\nglance_api_servers = {}", image_service::url())
+}
 
 /// A cloud with one of everything that paths name, all of [`PROJECT`].
 pub(crate) struct World {
@@ -38,7 +41,7 @@ impl World {
             let first = Self::make();
             (first.cloud.database_file(), first.ids)
         });
-        Self { cloud: Cloud::on(database, &format!("host = node\n{CONFIGURED}")), ids: ids.clone() }
+        Self { cloud: Cloud::on(database, &format!("host = node\n{}", configured())), ids: ids.clone() }
     }
 
     fn make() -> Self {
@@ -295,6 +298,8 @@ impl World {
         match action {
             "os-attach" => json!({"host_name": "h", "mountpoint": "/dev/vdb"}),
             "os-initialize_connection" | "os-terminate_connection" => json!({"connector": {}}),
+            "os-volume_upload_image" => json!({"image_name": "new"}),
+            "os-reimage" => json!({"image_id": IMAGE}),
             "os-extend" => json!({"new_size": 2}),
             "os-retype" => json!({"new_type": self.ids["type_id"]}),
             "os-migrate_volume" => json!({"host": "node@file"}),

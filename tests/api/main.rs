@@ -20,6 +20,8 @@ mod foreign_ids;
 mod group_snapshots;
 mod group_types;
 mod groups;
+mod image_service;
+mod images;
 mod keys;
 mod log_levels;
 mod messages;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::fixture::{Cloud, Persona::Admin};
 use crate::servers;
-use crate::states::{self, CONFIGURED, DIFFERS, GROUP, Kind, OPERATIONS, SNAPSHOT, VOLUME, rows, statuses};
+use crate::states::{self, DIFFERS, GROUP, Kind, OPERATIONS, SNAPSHOT, VOLUME, configured, rows, statuses};
 
 /// An operation that leads from the status of the race to another one.
 #[derive(Clone)]
@@ -83,7 +83,7 @@ fn race(cloud: &Cloud, number: usize, kind: &Kind, from: &str, pair: &[Rival; 2]
 }
 
 fn exactly_one_wins(engine: Engine) {
-    let cloud = Cloud::at(&servers::empty_database(engine), CONFIGURED);
+    let cloud = Cloud::at(&servers::empty_database(engine), &configured());
     states::fill(&cloud, 0);
     let mut number = 0;
     for (kind, from, at_least) in

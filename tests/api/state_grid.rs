@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::fixture::{Cloud, Persona::Admin};
 use crate::states::{
-    ATTACHMENT, BACKUP, CONFIGURED, DIFFERS, GROUP, GROUP_SNAPSHOT, Kind, OPERATIONS, SNAPSHOT, TRANSFER, VOLUME, rows,
+    ATTACHMENT, BACKUP, DIFFERS, GROUP, GROUP_SNAPSHOT, Kind, OPERATIONS, SNAPSHOT, TRANSFER, VOLUME, configured, rows,
     statuses, world,
 };
 
@@ -37,7 +37,7 @@ fn serve(cloud: &mut Cloud) {
 /// Answer and status after it, of one operation on an object of one status: a cell of the tables.
 fn cell(kind: &Kind, row: &[&str], status: &str) -> String {
     let [_, operation, version, method, path, body, arranged] = row else { panic!("{row:?}") };
-    let mut cloud = Cloud::on(world(), CONFIGURED);
+    let mut cloud = Cloud::on(world(), &configured());
     for statement in arranged.split("; ").filter(|statement| !statement.is_empty()) {
         cloud.sql(statement, &[]);
     }

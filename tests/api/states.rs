@@ -13,8 +13,13 @@ const WORLD: &str = include_str!("../data/block_storage/states/world.sql");
 pub(crate) const DIFFERS: &str = include_str!("../data/block_storage/states/differs.tsv");
 
 /// Nothing that a limit could refuse, and the host of the world's objects.
-pub(crate) const CONFIGURED: &str = "host = node\nrpc_response_timeout = 2\nuse_default_quota_class = false\nquota_volumes = -1\nquota_gigabytes = -1\n\
-                          quota_snapshots = -1\nquota_backups = -1\nquota_groups = -1";
+const UNLIMITED: &str = "host = node\nrpc_response_timeout = 2\nuse_default_quota_class = false\nquota_volumes = -1\nquota_gigabytes = -1\n\
+                          quota_snapshots = -1\nquota_backups = -1\nquota_groups = -1\nenable_force_upload = true";
+
+/// The same, with an Image service.
+pub(crate) fn configured() -> String {
+    format!("{UNLIMITED}\nglance_api_servers = {}", crate::image_service::url())
+}
 
 /// What has a status.
 pub(crate) struct Kind {
@@ -93,7 +98,7 @@ pub(crate) fn statuses(table: &'static str) -> Vec<&'static str> {
 pub(crate) fn world() -> &'static [u8] {
     static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
     BYTES.get_or_init(|| {
-        let cloud = Cloud::with(CONFIGURED);
+        let cloud = Cloud::with(&configured());
         fill(&cloud, 0);
         cloud.database_file()
     })

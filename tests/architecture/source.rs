@@ -33,6 +33,10 @@ const LAYERS: &[Layer] = &[
     Layer { name: "block_storage::catalog", may: &[] },
     Layer { name: "block_storage::compute", may: &["block_storage::catalog", "config", "identity", "service"] },
     Layer {
+        name: "block_storage::glance",
+        may: &["block_storage::catalog", "block_storage::model", "config", "identity", "service"],
+    },
+    Layer {
         name: "block_storage::key_store",
         may: &[
             "block_storage::catalog",
@@ -69,6 +73,7 @@ const LAYERS: &[Layer] = &[
             "block_storage::compute",
             "block_storage::key_store",
             "block_storage::notices",
+            "block_storage::glance",
             "identity",
             "database",
             "messaging",
@@ -165,6 +170,7 @@ const BEHIND_BLOCK_STORAGE: &[&str] = &[
     "block_storage::model",
     "block_storage::scheduler",
     "block_storage::rpc",
+    "block_storage::glance",
     // The volume service removes the keys of volumes that are gone.
     "block_storage::key_store",
     "block_storage::notices",

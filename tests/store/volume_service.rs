@@ -83,7 +83,7 @@ fn an_order_is_taken_by_one_and_ended_by_whoever_has_it(database: &Database) {
 fn orders_are_told_oldest_first_with_those_that_have_no_backend(database: &Database) {
     let (backend, volume) = (unique(), unique());
     let works = [
-        Work::CreateVolume { hints: Default::default(), tried: vec!["h@b#p".to_owned()] },
+        Work::CreateVolume { hints: Default::default(), tried: vec!["h@b#p".to_owned()], image: None },
         Work::ExtendVolume { old_size_gib: 1, new_size_gib: 3 },
     ];
     place(database, &Order { work: works[0].clone(), ..order(None, &volume) });

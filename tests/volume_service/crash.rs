@@ -29,6 +29,9 @@ pub(super) const REMOVING: [&str; 1] = ["file.after_remove"];
 /// The points of a step that takes over a file as a volume.
 const MANAGING: [&str; 2] = ["manage.after_charge", "file.after_adopt"];
 
+/// The points of work with images, which a real Glance has to be there for: `tests/images/test_crashes.py` kills at them.
+const WITH_IMAGES: [&str; 3] = ["image.downloading", "image.after_download", "image.before_upload"];
+
 /// One operation: what there is before, what is asked for, and what there must be in the end.
 struct Operation {
     kind: &'static str,
@@ -358,7 +361,9 @@ fn a_volume_that_kills_its_service_again_and_again_is_given_up() {
 
 #[test]
 fn every_point_in_the_source_is_killed_at_in_these_tests() {
-    let files = MAKING.into_iter().chain(REMOVING).chain(MANAGING).chain([NOTED]);
+    let elsewhere = include_str!("../images/test_crashes.py");
+    assert!(WITH_IMAGES.iter().all(|point| elsewhere.contains(&format!("\"{point}\""))));
+    let files = MAKING.into_iter().chain(REMOVING).chain(MANAGING).chain([NOTED]).chain(WITH_IMAGES);
     let known: BTreeSet<&str> =
         STEPS.into_iter().chain(TELLING).chain(TAKING).chain(files).chain(super::exports::POINTS).collect();
     let mut found = BTreeSet::new();

@@ -46,6 +46,7 @@ pub mod volume_actions;
 pub mod volume_bodies;
 pub mod volume_connections;
 pub mod volume_encryption;
+pub mod volume_images;
 pub mod volume_metadata;
 pub mod volume_moving;
 pub mod volume_views;
@@ -65,6 +66,7 @@ pub const ROUTES: &[&[Route<BlockStorage>]] = &[
     volume_actions::ROUTES,
     volume_connections::ROUTES,
     attachments::ROUTES,
+    volume_images::ROUTES,
     volume_moving::ROUTES,
     snapshots::ROUTES,
     snapshot_metadata::ROUTES,

@@ -234,6 +234,7 @@ fn new_volume(call: &Call<'_, BlockStorage>) -> Result<NewVolume> {
         snapshot_id: text("snapshot_id"),
         source_volid: text("source_volid"),
         image: text("image_id").or_else(|| text("imageRef")),
+        follows_image: call.at_least(46),
         backup_id: text("backup_id").filter(|id| call.at_least(47) && !id.is_empty()),
         by_restore: false,
         group_id: group,

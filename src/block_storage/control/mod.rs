@@ -18,6 +18,7 @@ pub mod group_snapshots;
 pub mod group_types;
 pub mod groups;
 pub mod hosts;
+pub mod images;
 pub mod keys;
 pub mod limits;
 pub mod log_levels;

@@ -3,7 +3,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::Caller;
+use super::{Caller, images};
 use crate::block_storage::model::volume_type::{self, VolumeType};
 use crate::block_storage::notices::{Refused, repr};
 use crate::block_storage::policies::types as rules;
@@ -362,6 +362,10 @@ fn write_extra_specs(
     event: &str,
     told: Json,
 ) -> Result<()> {
+    if images::names_store(specs) {
+        caller.database.read(|c| refuse_used(c, id).and_then(|()| find(c, id, eyes(caller))))?;
+        images::check_store(caller, specs)?;
+    }
     let specs: Vec<(&str, Option<&str>)> = specs.iter().map(|(key, value)| (key.as_str(), value.as_deref())).collect();
     caller.database.write(|tx| {
         refuse_used(tx, id)?;
@@ -376,8 +380,8 @@ fn write_extra_specs(
     })
 }
 
-fn refuse_used(tx: &mut Transaction<'_>, id: &str) -> Result<()> {
-    if store::has_volumes(tx, id)? { Err(Error::invalid("Volume Type is currently in use.")) } else { Ok(()) }
+fn refuse_used(c: &mut Connection, id: &str) -> Result<()> {
+    if store::has_volumes(c, id)? { Err(Error::invalid("Volume Type is currently in use.")) } else { Ok(()) }
 }
 
 /// Removes one extra spec of a type that no volume has.

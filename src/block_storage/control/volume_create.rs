@@ -2,6 +2,7 @@
 //! transaction that writes the volume, charges the project, and orders the work.
 
 use super::authorized::{no_snapshot, no_volume};
+use super::images::{self, ImageSource};
 use super::refusals::{invalid_backup, invalid_input, invalid_snapshot, invalid_volume, list};
 use super::{Authorized, Caller, backup_restore, group_members, keys, limits, types};
 use crate::block_storage::key_store::NewKey;
@@ -42,8 +43,10 @@ pub struct NewVolume {
     pub snapshot_id: Option<String>,
     /// The volume whose content it gets.
     pub source_volid: Option<String>,
-    /// The image whose content it gets.
+    /// The image whose content it gets, by id, by a URL that ends with it, or by name.
     pub image: Option<String>,
+    /// Whether an image of Nova's stands for the snapshot of its boot volume.
+    pub follows_image: bool,
     /// The backup whose content it gets.
     pub backup_id: Option<String>,
     /// Whether that is what a restore asks for, which leaves a volume that fails in `error_restoring`.
@@ -61,13 +64,14 @@ pub(super) enum Content {
     Volume(Box<Authorized<Volume>>),
     /// Written by a backup service, once a volume service has made the empty volume.
     Backup(Box<Authorized<Backup>>),
+    Image(Box<ImageSource>),
 }
 
 impl Content {
     /// The volume on whose backend the content lies.
     fn volume(&self) -> Option<&Volume> {
         match self {
-            Self::Empty | Self::Backup(_) => None,
+            Self::Empty | Self::Backup(_) | Self::Image(_) => None,
             Self::Snapshot(both) => Some(&both.1),
             Self::Volume(volume) => Some(volume.as_ref()),
         }
@@ -88,7 +92,7 @@ impl Content {
     /// GiB of the content.
     pub(super) fn size_gib(&self) -> Option<i64> {
         match self {
-            Self::Empty => None,
+            Self::Empty | Self::Image(_) => None,
             Self::Snapshot(both) => Some(both.0.volume_size_gib),
             Self::Volume(volume) => Some(volume.size_gib),
             Self::Backup(backup) => Some(backup.size_gib),
@@ -99,6 +103,7 @@ impl Content {
     fn key_id(&self) -> Option<&str> {
         match self {
             Self::Empty => None,
+            Self::Image(source) => source.image.property(images::KEY_ID),
             Self::Snapshot(both) => both.0.encryption_key_id.as_deref().or(both.1.encryption_key_id.as_deref()),
             Self::Volume(volume) => volume.encryption_key_id.as_deref(),
             Self::Backup(backup) => backup.encryption_key_id.as_deref(),
@@ -108,7 +113,7 @@ impl Content {
     /// The type of the content.
     pub(super) fn type_id(&self) -> Option<&str> {
         match self {
-            Self::Empty | Self::Backup(_) => None,
+            Self::Empty | Self::Backup(_) | Self::Image(_) => None,
             Self::Snapshot(both) => Some(&both.0.volume_type_id),
             Self::Volume(volume) => Some(&volume.volume_type_id),
         }
@@ -125,9 +130,14 @@ pub fn create(caller: &Caller<'_>, new: &NewVolume) -> Result<VolumeDetails> {
     let named = named.map(|text| types::resolve(caller, text)).transpose()?;
     let content = content(caller, new)?;
     let group = new.group_id.as_deref().map(|id| Authorized::<Group>::load(caller, id, &[])).transpose()?;
-    refuse_what_is_not_built(caller, new)?;
+    if matches!(content, Content::Image(_)) {
+        caller.enforce(&rules::CREATE_FROM_IMAGE)?;
+    }
     caller.enforce(&rules::CREATE)?;
     let size_gib = size(new, &content)?;
+    if let Content::Image(source) = &content {
+        images::check_fit(&source.image, size_gib)?;
+    }
     if let Some(group) = &group {
         group_members::refuse_unfit_type(caller, group, named.as_ref())?;
     }
@@ -141,6 +151,9 @@ pub fn create(caller: &Caller<'_>, new: &NewVolume) -> Result<VolumeDetails> {
     let wanted = group.as_ref().and_then(|group| group.availability_zone.as_deref());
     let zone = zone(caller, wanted.or(new.availability_zone.as_deref()), &content, &volume_type)?;
     let encryption = caller.database.read(|c| store::encryption::find(c, &volume_type.id))?;
+    if let (Some(_), Content::Image(source)) = (&encryption, &content) {
+        images::check_encryption(&source.image)?;
+    }
     if volume_type.is_multiattach() {
         if encryption.is_some() {
             return Err(invalid_volume("Multiattach cannot be used with encrypted volumes."));
@@ -195,21 +208,16 @@ fn content(caller: &Caller<'_>, new: &NewVolume) -> Result<Content> {
     if given.into_iter().filter(|given| *given).count() > 1 {
         return Err(invalid_input("May specify only one of backup, imageRef, snapshot, source volume"));
     }
-    Ok(match (snapshot, source, backup) {
-        (Some(snapshot), _, _) => Content::of_snapshot(caller, snapshot)?,
-        (None, Some(source), _) => Content::of_volume(source),
-        (None, None, Some(backup)) => Content::Backup(Box::new(backup)),
-        (None, None, None) => Content::Empty,
+    Ok(match (snapshot, source, backup, &new.image) {
+        (Some(snapshot), ..) => Content::of_snapshot(caller, snapshot)?,
+        (None, Some(source), ..) => Content::of_volume(source),
+        (None, None, Some(backup), _) => Content::Backup(Box::new(backup)),
+        (None, None, None, Some(text)) => match images::named(caller, text, new.follows_image)? {
+            images::Named::Image(source) => Content::Image(source),
+            images::Named::Snapshot(snapshot) => Content::of_snapshot(caller, *snapshot)?,
+        },
+        (None, None, None, None) => Content::Empty,
     })
-}
-
-/// Images can not be served yet: the caller learns what is missing.
-fn refuse_what_is_not_built(caller: &Caller<'_>, new: &NewVolume) -> Result<()> {
-    if new.image.is_some() {
-        caller.enforce(&rules::CREATE_FROM_IMAGE)?;
-        return Err(Error::invalid("Invalid image identifier or unable to access requested image."));
-    }
-    Ok(())
 }
 
 /// The size that is wanted, or that of the content.
@@ -221,6 +229,11 @@ fn size(new: &NewVolume, content: &Content) -> Result<i64> {
 
 /// The content's type, or the default one.
 fn type_of(caller: &Caller<'_>, content: &Content) -> Result<VolumeType> {
+    if let Content::Image(source) = content
+        && let Some(text) = source.image.property("cinder_img_volume_type")
+    {
+        return types::resolve(caller, text);
+    }
     match content.type_id() {
         Some(id) => caller.database.read(|c| types::find(c, id, Eyes::All)),
         None => types::default_type(caller),
@@ -277,7 +290,7 @@ fn check_type_change(caller: &Caller<'_>, content: &Content, volume_type: &Volum
 /// The content must be there, and fit.
 fn check_content(content: &Content, size_gib: i64) -> Result<()> {
     match content {
-        Content::Empty => Ok(()),
+        Content::Empty | Content::Image(_) => Ok(()),
         Content::Snapshot(both) => {
             let snapshot = &both.0;
             refuse_unusable_snapshot(snapshot)?;
@@ -455,7 +468,7 @@ pub(super) fn place(
 ) -> Result<VolumeDetails> {
     // The source is held, so that it is still there and whole when the order is.
     let source = match content {
-        Content::Empty | Content::Backup(_) => None,
+        Content::Empty | Content::Backup(_) | Content::Image(_) => None,
         Content::Snapshot(both) => {
             let (snapshot, volume) = &**both;
             let source = store::volumes::lock(tx, &volume.id)?.ok_or_else(|| no_volume(&volume.id))?;
@@ -483,7 +496,7 @@ pub(super) fn place(
     store::metadata::merge(tx, Table::Volume, &volume.id, &new.metadata)?;
     if volume.bootable {
         match content {
-            Content::Empty | Content::Backup(_) => {}
+            Content::Empty | Content::Backup(_) | Content::Image(_) => {}
             Content::Snapshot(both) => {
                 store::metadata::copy_image_metadata(tx, Source::Snapshot(&both.0.id), &volume.id)?;
             }
@@ -492,7 +505,12 @@ pub(super) fn place(
             }
         }
     }
-    rpc::create_volume(tx, &caller.requester(), volume, source.as_ref(), &new.hints)?;
+    match content {
+        Content::Image(image) => {
+            rpc::create_volume_from_image(tx, &caller.requester(), volume, image.reference(), &new.hints)?;
+        }
+        _ => rpc::create_volume(tx, &caller.requester(), volume, source.as_ref(), &new.hints)?,
+    }
     if let Content::Backup(backup) = content {
         backup_restore::order_new(tx, caller, backup, volume, new.by_restore)?;
     }

@@ -101,6 +101,11 @@ const DETAILS: &[(&str, &str)] = &[
     ("028", "Compute service failed to reimage volume."),
     ("029", "The image disk format must be the same as the volume format for the volume type you are requesting."),
     ("030", "Incremental backup not possible, forcing full backup."),
+    // Cinder has no words for these; it would call them unknown.
+    ("901", "The image service did not give the image."),
+    ("902", "The image's data are not those that the image service promised."),
+    ("903", "The image's data are not what its disk format says, or refer to other files."),
+    ("904", "The image could not be converted or written."),
 ];
 
 /// The sentences of messages that have no action.

@@ -10,6 +10,7 @@ pub mod group;
 pub mod group_list;
 pub mod group_snapshot;
 pub mod group_type;
+pub mod image;
 pub mod message;
 pub mod message_list;
 pub mod pool;

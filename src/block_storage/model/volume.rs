@@ -149,6 +149,8 @@ pub enum Guard {
     SingleAttach,
     /// No other backend has a copy of it that is kept the same.
     NotReplicated,
+    /// It has one attachment at most.
+    OneAttachment,
 }
 
 impl Guard {
@@ -169,6 +171,7 @@ impl Guard {
             Self::Multiattach => "multiattach",
             Self::SingleAttach => "not multiattach",
             Self::NotReplicated => "not replicated",
+            Self::OneAttachment => "has one attachment at most",
         }
     }
 }
@@ -305,6 +308,39 @@ pub const RESTORE_BACKUP: Move =
 pub const RESTORE_INTO_NEW: Move =
     Transition { name: "create, from a backup (3.47)", failed: Some(Status::Error), ..RESTORE_BACKUP };
 
+/// Gets the content of the image that it is made of.
+pub const DOWNLOAD: Move = Transition::to("create from image", From::Only(&[Status::Creating]), Status::Downloading)
+    .ends(Some(Status::Available), Status::Error);
+
+/// The image could not be written into it, though somebody has reserved it meanwhile.
+pub const FAIL_DOWNLOAD: Move =
+    Transition::to("create from image failed", From::Only(&[Status::Reserved, Status::Attaching]), Status::Error);
+
+/// An image is made of it.
+pub const UPLOAD: Move = Transition::to("upload image", From::Only(&[Status::Available]), Status::Uploading)
+    .ends(Some(Status::Available), Status::Available);
+
+/// An image is made of it although it is attached.
+pub const UPLOAD_ATTACHED: Move =
+    Transition::to("upload image (force)", From::Only(&[Status::InUse]), Status::Uploading)
+        .ends(Some(Status::InUse), Status::InUse);
+
+/// Gets the content of an image.
+pub const REIMAGE: Move = Transition::to("reimage", From::Only(&[Status::Available]), Status::Downloading)
+    .ends(Some(Status::Available), Status::Error)
+    .guarded(&[Guard::OneAttachment]);
+
+/// As [`REIMAGE`], of a volume in error.
+pub const REIMAGE_ERROR: Move = Transition::to("reimage", From::Only(&[Status::Error]), Status::Downloading)
+    .ends(Some(Status::Error), Status::Error)
+    .guarded(&[Guard::OneAttachment]);
+
+/// As [`REIMAGE`], of a volume that is kept for a server.
+pub const REIMAGE_RESERVED: Move =
+    Transition::to("reimage (reserved)", From::Only(&[Status::Reserved]), Status::Downloading)
+        .ends(Some(Status::Reserved), Status::Error)
+        .guarded(&[Guard::OneAttachment]);
+
 /// Gets the content of its newest snapshot again.
 pub const REVERT: Move = Transition::to("revert", From::Only(&[Status::Available]), Status::Reverting)
     .ends(Some(Status::Available), Status::Error);
@@ -360,6 +396,13 @@ pub const MOVES: &[&Move] = &[
     &BACK_UP_ATTACHED,
     &RESTORE_BACKUP,
     &RESTORE_INTO_NEW,
+    &DOWNLOAD,
+    &FAIL_DOWNLOAD,
+    &UPLOAD,
+    &UPLOAD_ATTACHED,
+    &REIMAGE,
+    &REIMAGE_ERROR,
+    &REIMAGE_RESERVED,
     &REVERT,
     &RETYPE,
     &RETYPE_ATTACHED,

@@ -1,6 +1,7 @@
 //! What can be asked of a volume service, as values. Not here: where an order waits (`store/orders.rs`) and how it is
 //! carried out (`volume/`).
 
+use super::image::{ImageRef, Upload};
 use super::service_work::ServiceWork;
 
 /// Where a new volume should be, in terms of others (`OS-SCH-HNT:scheduler_hints`).
@@ -28,13 +29,20 @@ pub struct Charged {
 /// One kind of work with all that the rows of volume and snapshot do not tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Work {
-    /// Places a volume where it has no host yet, and makes it: empty, or from the snapshot or the volume of its row.
+    /// Places a volume where it has no host yet, and makes it: empty, or from the snapshot or the volume of its row, or
+    /// from an image.
     CreateVolume {
         /// Where it should be.
         hints: Hints,
         /// Pools on which it could not be made.
         tried: Vec<String>,
+        /// The image of which it is made.
+        image: Option<Box<ImageRef>>,
     },
+    /// Makes the content of a volume that of a new image.
+    UploadVolume(Box<Upload>),
+    /// Gives a volume the content of an image.
+    ReimageVolume(Box<ImageRef>),
     /// Removes a volume.
     DeleteVolume {
         /// Together with its snapshots.
@@ -149,6 +157,8 @@ impl Work {
         match self {
             Self::Service(work) => work.kind(),
             Self::CreateVolume { .. } => "create_volume",
+            Self::UploadVolume(_) => "upload_volume",
+            Self::ReimageVolume(_) => "reimage_volume",
             Self::DeleteVolume { .. } => "delete_volume",
             Self::ExtendVolume { .. } => "extend_volume",
             Self::RetypeVolume { .. } => "retype_volume",

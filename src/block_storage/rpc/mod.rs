@@ -16,6 +16,7 @@ pub use backups::{create_backup, delete_backup, restore_backup};
 pub use doorbell::{Doorbell, Ears};
 
 use crate::block_storage::model::group::Group;
+use crate::block_storage::model::image::{ImageRef, Upload};
 use crate::block_storage::model::snapshot::Snapshot;
 use crate::block_storage::model::volume::Volume;
 use crate::block_storage::model::work::{Charged, Hints, Requester, Work};
@@ -34,8 +35,30 @@ pub fn create_volume(
     source: Option<&Volume>,
     hints: &Hints,
 ) -> Result<()> {
-    let work = Work::CreateVolume { hints: hints.clone(), tried: Vec::new() };
+    let work = Work::CreateVolume { hints: hints.clone(), tried: Vec::new(), image: None };
     local::place(tx, requester, volume, None, source, work).map(|_| ())
+}
+
+/// Orders a volume whose row is in status `creating`, with the content of an image.
+pub fn create_volume_from_image(
+    tx: &mut Transaction<'_>,
+    requester: &Requester,
+    volume: &Volume,
+    image: ImageRef,
+    hints: &Hints,
+) -> Result<()> {
+    let work = Work::CreateVolume { hints: hints.clone(), tried: Vec::new(), image: Some(Box::new(image)) };
+    local::place(tx, requester, volume, None, None, work).map(|_| ())
+}
+
+/// Orders that a new image gets the content of a volume whose row is in status `uploading`.
+pub fn upload_volume(tx: &mut Transaction<'_>, requester: &Requester, volume: &Volume, upload: Upload) -> Result<()> {
+    local::place(tx, requester, volume, None, None, Work::UploadVolume(Box::new(upload))).map(|_| ())
+}
+
+/// Orders that a volume whose row is in status `downloading` gets the content of an image.
+pub fn reimage_volume(tx: &mut Transaction<'_>, requester: &Requester, volume: &Volume, image: ImageRef) -> Result<()> {
+    local::place(tx, requester, volume, None, None, Work::ReimageVolume(Box::new(image))).map(|_| ())
 }
 
 /// Orders the end of a volume whose row is in status `deleting`, or `error_managing_deleting`; with `cascade` that of its

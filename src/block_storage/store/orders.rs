@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::service_orders;
+use super::{image_orders, service_orders};
 use crate::block_storage::model::work::{Charged, Hints, Order, Requester, Work};
 use crate::database::orders::{self, Standing, Taken};
 use crate::database::{Connection, Transaction, Value};
@@ -257,9 +257,12 @@ fn payload(order: &Order) -> Json {
         put("context", context.as_str().into());
     }
     let work = match &order.work {
-        Work::CreateVolume { hints, tried } => {
-            json!({"same_host": hints.same_host, "different_host": hints.different_host, "tried": tried})
-        }
+        Work::CreateVolume { hints, tried, image } => json!({
+            "same_host": hints.same_host, "different_host": hints.different_host, "tried": tried,
+            "image": image.as_deref().map(image_orders::image),
+        }),
+        Work::UploadVolume(upload) => image_orders::upload(upload),
+        Work::ReimageVolume(image) => image_orders::image(image),
         Work::Service(work) => service_orders::payload(work),
         Work::DeleteVolume { cascade } => json!({ "cascade": cascade }),
         Work::ExtendVolume { old_size_gib, new_size_gib } => json!({"from": old_size_gib, "to": new_size_gib}),
@@ -346,7 +349,13 @@ fn work(kind: &str, json: &Json) -> Option<Work> {
         "create_volume" => Work::CreateVolume {
             hints: Hints { same_host: list("same_host"), different_host: list("different_host").unwrap_or_default() },
             tried: list("tried").unwrap_or_default(),
+            image: match json.get("image") {
+                None | Some(Json::Null) => None,
+                Some(image) => Some(Box::new(image_orders::read_image(image)?)),
+            },
         },
+        "upload_volume" => Work::UploadVolume(Box::new(image_orders::read_upload(json)?)),
+        "reimage_volume" => Work::ReimageVolume(Box::new(image_orders::read_image(json)?)),
         "delete_volume" => Work::DeleteVolume { cascade: json.get("cascade")?.as_bool()? },
         "extend_volume" => Work::ExtendVolume { old_size_gib: number("from")?, new_size_gib: number("to")? },
         "retype_volume" => Work::RetypeVolume {
@@ -384,6 +393,7 @@ fn work(kind: &str, json: &Json) -> Option<Work> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::block_storage::model::image::{Access, ImageRef, Token, Upload};
 
     fn round_trip(order: &Order) -> Option<Order> {
         let taken = Taken {
@@ -405,10 +415,23 @@ mod tests {
     #[test]
     fn every_kind_of_work_is_read_as_it_was_written() {
         let charged = vec![Charged { project_id: "p".to_owned(), volumes: 1, snapshots: 2, gigabytes: 3 }];
+        let access = Access { servers: vec!["http://g".to_owned()], token: Some(Token::new("t")) };
+        let image = Box::new(ImageRef { id: "i".to_owned(), access });
+        let upload = Upload {
+            image: ImageRef { access: Access::default(), ..*image.clone() },
+            disk_format: "qcow2".to_owned(),
+            store_id: Some("s".to_owned()),
+            base_image_id: None,
+        };
         let hints = Hints { same_host: Some(vec!["a".to_owned()]), different_host: vec!["b".to_owned()] };
         for (work, backend) in [
-            (Work::CreateVolume { hints, tried: vec!["h@b#p".to_owned()] }, None),
-            (Work::CreateVolume { hints: Hints::default(), tried: Vec::new() }, Some("h@b")),
+            (Work::CreateVolume { hints, tried: vec!["h@b#p".to_owned()], image: None }, None),
+            (
+                Work::CreateVolume { hints: Hints::default(), tried: Vec::new(), image: Some(image.clone()) },
+                Some("h@b"),
+            ),
+            (Work::ReimageVolume(image.clone()), Some("h@b")),
+            (Work::UploadVolume(Box::new(upload)), Some("h@b")),
             (Work::DeleteVolume { cascade: true }, Some("h@b")),
             (Work::ExtendVolume { old_size_gib: 1, new_size_gib: 2 }, Some("h@b")),
             (Work::Connect { attachment_id: None, connector: "{}".to_owned(), alone: false }, Some("h@b")),

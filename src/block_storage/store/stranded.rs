@@ -56,7 +56,8 @@ fn find(c: &mut Connection, backend: Option<&str>) -> Result<Vec<Stranded>> {
     }
     let volumes = format!(
         "SELECT v.id, v.project_id, v.status, v.host, v.updated_at, v.created_at FROM volumes v WHERE v.deleted = ? AND \
-         (v.status IN ('creating', 'deleting', 'extending', 'error_managing_deleting', 'managing', 'unmanaging') OR \
+         (v.status IN ('creating', 'deleting', 'extending', 'error_managing_deleting', 'managing', 'unmanaging', \
+         'downloading', 'uploading') OR \
          (v.status = 'retyping' AND (v.migration_status IS NULL OR v.migration_status NOT IN \
          ('starting', 'migrating', 'completing')))){place} AND NOT EXISTS \
          (SELECT 1 FROM hearth_orders o WHERE o.object_type = 'volume' AND o.object_id = v.id) ORDER BY v.id"

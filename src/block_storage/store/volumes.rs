@@ -251,6 +251,7 @@ fn looks_elsewhere(guard: Guard) -> bool {
             | Guard::SnapshotsOfItsProject
             | Guard::HasAttachments
             | Guard::NoAttachments
+            | Guard::OneAttachment
     )
 }
 
@@ -286,6 +287,9 @@ fn condition(guard: Guard) -> &'static str {
         Guard::NoAttachments => {
             "NOT EXISTS (SELECT 1 FROM volume_attachment a WHERE a.volume_id = volumes.id AND a.deleted = false AND \
              a.attach_status <> 'detached')"
+        }
+        Guard::OneAttachment => {
+            "(SELECT count(*) FROM volume_attachment a WHERE a.volume_id = volumes.id AND a.deleted = false) < 2"
         }
         Guard::Multiattach => "multiattach = true",
         Guard::SingleAttach => "(multiattach IS NULL OR multiattach = false)",

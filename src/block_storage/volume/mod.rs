@@ -12,6 +12,7 @@ pub mod drivers;
 mod events;
 mod exports;
 mod fixed_keys;
+mod images;
 mod placement;
 mod recovery;
 mod report;
@@ -37,6 +38,7 @@ struct Shared {
     config: Arc<Config>,
     database: Database,
     settings: Settings,
+    images: images::Settings,
     backends: Vec<Backend>,
     /// The name under which this process has orders.
     owner: String,
@@ -91,6 +93,7 @@ pub fn places(config: &Config) -> Result<Vec<Place>> {
 pub fn start(config: Arc<Config>, database: Database) -> Result<RunningRole> {
     let shared = Arc::new(Shared {
         settings: Settings::read(&config),
+        images: images::Settings::read(&config),
         backends: backends::open(&config)?,
         config: config.clone(),
         database,

@@ -126,7 +126,7 @@ pub(super) fn can_grow(c: &mut Connection, shared: &Shared, volume: &Volume, gib
 }
 
 fn choose(tx: &mut Transaction<'_>, shared: &Shared, order: &Order, volume: &Volume) -> Result<Option<Pool>> {
-    let Work::CreateVolume { hints, tried } = &order.work else { return Ok(None) };
+    let Work::CreateVolume { hints, tried, .. } = &order.work else { return Ok(None) };
     let request = request(tx, order, volume, hints, tried)?;
     let pools = pools::list(tx, shared.settings.down_time_seconds)?;
     match scheduler::choose(&request, &pools, &shared.settings.rules) {

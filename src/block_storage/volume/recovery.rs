@@ -8,7 +8,9 @@ use crate::block_storage::model::snapshot;
 use crate::block_storage::model::volume;
 use crate::block_storage::model::work::{Order, Requester, Work};
 use crate::block_storage::store::stranded::{self, Stranded};
-use crate::block_storage::store::{Outcome, group_snapshots, groups, messages, orders, snapshots, volumes};
+use crate::block_storage::store::{
+    Outcome, attachments, group_snapshots, groups, messages, orders, snapshots, volumes,
+};
 use crate::database::Transaction;
 use crate::error::Result;
 
@@ -66,6 +68,18 @@ fn settle(tx: &mut Transaction<'_>, shared: &Shared, backend: &Backend, object: 
         (stranded::VOLUME, "creating") => {
             volumes::finish(tx, &object.id, &volume::CREATE, Outcome::Failed, &[])?;
             messages::create(tx, &requester, &object.id, events::CREATE_FAILED, ttl)
+        }
+        (stranded::VOLUME, "downloading") => {
+            volumes::finish(tx, &object.id, &volume::DOWNLOAD, Outcome::Failed, &[])?;
+            let event = events::image(events::COPY_IMAGE, events::Trouble::Other);
+            messages::create(tx, &requester, &object.id, event, ttl)
+        }
+        (stranded::VOLUME, "uploading") => {
+            let attached = attachments::count(tx, &object.id)? > 0;
+            let rule = if attached { &volume::UPLOAD_ATTACHED } else { &volume::UPLOAD };
+            volumes::finish(tx, &object.id, rule, Outcome::Done, &[])?;
+            attachments::settle(tx, &object.id)?;
+            messages::create(tx, &requester, &object.id, events::UPLOAD_FAILED, ttl)
         }
         (stranded::VOLUME, "extending") => {
             volumes::finish(tx, &object.id, &volume::EXTEND, Outcome::Failed, &[])?;

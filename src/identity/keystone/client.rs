@@ -5,11 +5,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::TlsConfig;
 
 use super::cache::Flights;
 use super::token::Token;
-use crate::config::{Config, keystone_authtoken as options};
+use crate::config::{Config, Opt, keystone_authtoken as options};
 use crate::error::{Error, Result};
 use crate::identity::Secret;
 use crate::service::threads::about_to_wait;
@@ -59,8 +59,17 @@ impl Client {
     /// # Errors
     /// `Invalid` where an option is missing or a file can not be read.
     pub(super) fn new(config: &Config) -> Result<Self> {
-        let base = base(required(config, &options::AUTH_URL)?);
-        let connect = config.seconds(&options::HTTP_CONNECT_TIMEOUT);
+        Self::of(&Section { config, name: options::AUTH_URL.section })
+    }
+
+    /// A client as another section of the same options says.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub(super) fn of(section: &Section<'_>) -> Result<Self> {
+        let config = section.config;
+        let base = base(section.required(&options::AUTH_URL)?);
+        let connect = config.seconds(&section.own(&options::HTTP_CONNECT_TIMEOUT));
         let whole = config.seconds(&options::HTTP_REQUEST_TIMEOUT);
         let some = |span: Duration| (!span.is_zero()).then_some(span);
         let agent = ureq::Agent::config_builder()
@@ -74,14 +83,14 @@ impl Client {
             .timeout_connect(some(connect))
             .timeout_global(some(whole))
             .user_agent(concat!("hearth/", env!("CARGO_PKG_VERSION")))
-            .tls_config(tls(config)?)
+            .tls_config(tls(section)?)
             .build()
             .new_agent();
         Ok(Self {
             agent,
             base,
-            credentials: credentials(config)?,
-            retries: config.integer(&options::HTTP_REQUEST_MAX_RETRIES),
+            credentials: credentials(section)?,
+            retries: config.integer(&section.own(&options::HTTP_REQUEST_MAX_RETRIES)),
             own: Mutex::new(None),
             renewals: Flights::new(),
             paused_until: Mutex::new(None),
@@ -135,12 +144,13 @@ impl Client {
         }
     }
 
-    /// The service's own token.
+    /// The text of the service's own token; another than `stale` where somebody no longer takes that one.
     ///
     /// # Errors
-    /// `Unavailable` where Keystone does not answer, or gives none.
-    pub(super) fn token(&self) -> Result<Secret> {
-        self.own_token(None).map(|own| own.text)
+    /// As [`Client::validate`].
+    pub(super) fn own(&self, stale: Option<&Secret>) -> Result<Secret> {
+        let stale = stale.map(|text| OwnToken { text: text.clone(), expires_at: Timestamp::now() });
+        self.own_token(stale.as_ref()).map(|own| own.text)
     }
 
     /// The service's own token; another than `stale` where Keystone no longer takes that one.
@@ -246,15 +256,33 @@ fn base(url: &str) -> String {
     format!("{}/v3", url.trim_end_matches('/'))
 }
 
-fn required<'a>(config: &'a Config, opt: &crate::config::Opt) -> Result<&'a str> {
-    let missing = || Error::invalid(format!("[{}] {} is needed for auth_strategy = keystone", opt.section, opt.name));
-    config.opt_text(opt).ok_or_else(missing)
+/// The options of credentials in one section.
+pub(super) struct Section<'a> {
+    pub(super) config: &'a Config,
+    pub(super) name: &'static str,
+}
+
+impl<'a> Section<'a> {
+    /// The option of the same name in this section.
+    fn own(&self, opt: &Opt) -> Opt {
+        Opt { section: self.name, ..*opt }
+    }
+
+    fn text(&self, opt: &Opt) -> Option<&'a str> {
+        self.config.opt_text(&self.own(opt))
+    }
+
+    fn required(&self, opt: &Opt) -> Result<&'a str> {
+        let what =
+            if self.name == options::AUTH_URL.section { "auth_strategy = keystone" } else { "a token of its own" };
+        self.text(opt).ok_or_else(|| Error::invalid(format!("[{}] {} is needed for {what}", self.name, opt.name)))
+    }
 }
 
 /// The body of `POST /v3/auth/tokens`, as keystoneauth's plugins of the same options send it.
-fn credentials(config: &Config) -> Result<Value> {
-    let text = |opt| config.opt_text(opt);
-    let domain = |id, name| {
+fn credentials(section: &Section<'_>) -> Result<Value> {
+    let text = |opt: &Opt| section.text(opt);
+    let domain = |id: &Opt, name: &Opt| {
         let own = text(id).map(|id| json!({"id": id})).or_else(|| text(name).map(|name| json!({"name": name})));
         let default = || {
             let id = text(&options::DEFAULT_DOMAIN_ID).map(|id| json!({"id": id}));
@@ -265,18 +293,18 @@ fn credentials(config: &Config) -> Result<Value> {
     let user = || match text(&options::USER_ID) {
         Some(id) => Ok(json!({"id": id})),
         None => {
-            let name = required(config, &options::USERNAME)?;
+            let name = section.required(&options::USERNAME)?;
             Ok::<_, Error>(
                 json!({"name": name, "domain": domain(&options::USER_DOMAIN_ID, &options::USER_DOMAIN_NAME)}),
             )
         }
     };
-    if config.text(&options::AUTH_TYPE) == "v3applicationcredential" {
-        let secret = required(config, &options::APPLICATION_CREDENTIAL_SECRET)?;
+    if section.config.text(&section.own(&options::AUTH_TYPE)) == "v3applicationcredential" {
+        let secret = section.required(&options::APPLICATION_CREDENTIAL_SECRET)?;
         let credential = match text(&options::APPLICATION_CREDENTIAL_ID) {
             Some(id) => json!({"id": id, "secret": secret}),
             None => {
-                let name = required(config, &options::APPLICATION_CREDENTIAL_NAME)?;
+                let name = section.required(&options::APPLICATION_CREDENTIAL_NAME)?;
                 json!({"name": name, "secret": secret, "user": user()?})
             }
         };
@@ -285,55 +313,25 @@ fn credentials(config: &Config) -> Result<Value> {
     }
     let mut user = user()?;
     if let Some(user) = user.as_object_mut() {
-        user.insert("password".to_owned(), json!(required(config, &options::PASSWORD)?));
+        user.insert("password".to_owned(), json!(section.required(&options::PASSWORD)?));
     }
     let project_domain = domain(&options::PROJECT_DOMAIN_ID, &options::PROJECT_DOMAIN_NAME);
     let scope = match (text(&options::PROJECT_ID), text(&options::PROJECT_NAME), text(&options::SYSTEM_SCOPE)) {
         (Some(id), _, _) => json!({"project": {"id": id}}),
         (None, Some(name), _) => json!({"project": {"name": name, "domain": project_domain}}),
         (None, None, Some(_)) => json!({"system": {"all": true}}),
-        (None, None, None) => return Err(needs_scope()),
+        (None, None, None) => {
+            let text = format!("[{}] project_name, project_id or system_scope is needed for a token", section.name);
+            return Err(Error::invalid(text));
+        }
     };
     Ok(json!({"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}))
 }
 
-fn needs_scope() -> Error {
-    Error::invalid(
-        "[keystone_authtoken] project_name, project_id or system_scope is needed for auth_strategy = keystone",
-    )
-}
-
-fn tls(config: &Config) -> Result<TlsConfig> {
-    let mut tls = TlsConfig::builder().disable_verification(config.boolean(&options::INSECURE));
-    if let Some(path) = config.opt_text(&options::CAFILE) {
-        let (certificates, _) = pem(path)?;
-        tls = tls.root_certs(RootCerts::new_with_certs(&certificates));
-    }
-    if let Some(path) = config.opt_text(&options::CERTFILE) {
-        let (certificates, key) = pem(path)?;
-        let key = match config.opt_text(&options::KEYFILE) {
-            Some(path) => pem(path)?.1,
-            None => key,
-        };
-        let key =
-            key.ok_or_else(|| Error::invalid("[keystone_authtoken] keyfile: there is no private key for certfile"))?;
-        tls = tls.client_cert(Some(ClientCert::new_with_certs(&certificates, key)));
-    }
-    Ok(tls.build())
-}
-
-/// The certificates and the first private key of a PEM file.
-fn pem(path: &str) -> Result<(Vec<Certificate<'static>>, Option<PrivateKey<'static>>)> {
-    let text = std::fs::read(path).map_err(|error| Error::invalid(format!("{path} can not be read")).because(error))?;
-    let (mut certificates, mut key) = (Vec::new(), None);
-    for item in parse_pem(&text) {
-        match item.map_err(|error| Error::invalid(format!("{path} is no PEM file")).because(error))? {
-            PemItem::Certificate(certificate) => certificates.push(certificate),
-            PemItem::PrivateKey(own) => key = key.or(Some(own)),
-            _ => {}
-        }
-    }
-    Ok((certificates, key))
+fn tls(section: &Section<'_>) -> Result<TlsConfig> {
+    let insecure = section.config.boolean(&section.own(&options::INSECURE));
+    let files = [&options::CAFILE, &options::CERTFILE, &options::KEYFILE].map(|opt| section.text(opt));
+    crate::identity::tls::config(insecure, files)
 }
 
 #[cfg(test)]
@@ -350,7 +348,10 @@ mod tests {
 
     #[test]
     fn credentials_are_those_of_keystoneauths_plugins() {
-        let with = |text: &str| credentials(&Config::from_text(&format!("[keystone_authtoken]\n{text}")).unwrap());
+        let with = |text: &str| {
+            let config = Config::from_text(&format!("[service_user]\n{text}")).unwrap();
+            credentials(&Section { config: &config, name: "service_user" })
+        };
         let password = with(
             "username = cinder\npassword = s\nuser_domain_name = D\nproject_name = service\nproject_domain_id = default",
         );

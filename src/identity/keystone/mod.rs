@@ -5,6 +5,7 @@
 mod access_rules;
 mod cache;
 mod client;
+mod service_user;
 mod token;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::gateway::Request;
 use crate::time::Timestamp;
 use cache::{Cache, Flights, Key};
 use client::Client;
+pub use service_user::ServiceUser;
 use token::Token;
 
 /// Identity by Keystone's tokens.
@@ -43,7 +45,7 @@ pub struct Keystone {
 /// # Errors
 /// `Invalid` where an option is missing or a file can not be read; `Unavailable` where Keystone gives none.
 pub fn own_token(config: &Config) -> Result<Secret> {
-    Client::new(config)?.token()
+    Client::new(config)?.own(None)
 }
 
 impl Keystone {

@@ -1,11 +1,16 @@
 //! The bytes of a volume or a snapshot as its user sees them, for copies that go elsewhere. Not here: how a driver gets at
 //! them.
 
-use std::fs::File;
+use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{Mode, OFlags};
 
 use crate::error::{Error, Result};
 
@@ -45,6 +50,11 @@ impl Content {
     pub fn watched(file: File) -> Result<Self> {
         let stamp = Stamp::at_rest(&file)?;
         Ok(Self { bytes: stamp.length, file, rest: Some(stamp) })
+    }
+
+    /// Whether others may write to it while it is read.
+    pub fn is_watched(&self) -> bool {
+        self.rest.is_some()
     }
 
     /// After everything was read: whether what was read is what the volume held at one moment.
@@ -93,6 +103,28 @@ fn restless() -> Error {
         "The volume is attached and written to, and its backend can not copy it at one moment.",
         "its file system has no reflinks, and the file changed while it was read",
     )
+}
+
+/// A file in `folder` that has no name, and that no crash leaves behind.
+///
+/// # Errors
+/// `Unavailable` where the storage fails.
+pub fn nameless(folder: &Path) -> Result<File> {
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    if let Ok(file) = rustix::fs::open(folder, flags, Mode::from_raw_mode(0o600)) {
+        return Ok(file.into());
+    }
+    // Some network file systems know no such files: there the name is taken away at once.
+    let path = folder.join(format!(".content.{}-{}.part", process::id(), uuid::Uuid::new_v4()));
+    let made = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
+    let file = made.map_err(|error| failed(&error))?;
+    fs::remove_file(&path).map_err(|error| failed(&error))?;
+    Ok(file)
+}
+
+/// A path by which a program that this process starts can open a file, whether or not it has a name.
+pub fn path_of(file: &File) -> PathBuf {
+    PathBuf::from(format!("/proc/{}/fd/{}", process::id(), file.as_raw_fd()))
 }
 
 /// What is told where the file of a content fails.

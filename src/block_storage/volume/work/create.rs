@@ -10,7 +10,7 @@ use crate::block_storage::notices::Notices;
 use crate::block_storage::store::metadata::{self, Table};
 use crate::block_storage::store::{Outcome, backups, groups, orders, snapshots, volumes};
 use crate::block_storage::volume::drivers::{Format, Stored};
-use crate::database::{Connection, Transaction};
+use crate::database::{Connection, Transaction, Value};
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
@@ -94,13 +94,7 @@ fn origin(c: &mut Connection, job: &Job<'_>, volume: &Volume) -> Result<Result<O
 }
 
 fn finish(tx: &mut Transaction<'_>, job: &Job<'_>, volume: &Volume, format: Format) -> Result<()> {
-    let service_uuid = job.backend.state().service.and_then(|(_, uuid)| uuid);
-    let columns = [
-        ("launched_at", Timestamp::now().into()),
-        ("service_uuid", service_uuid.into()),
-        ("shared_targets", false.into()),
-    ];
-    if !volumes::finish(tx, &volume.id, &CREATE, Outcome::Done, &columns)? {
+    if !volumes::finish(tx, &volume.id, &CREATE, Outcome::Done, &columns(job))? {
         // An operator has reset its status meanwhile. The disk is there, and goes with the volume.
         return Ok(());
     }
@@ -116,7 +110,7 @@ fn finish(tx: &mut Transaction<'_>, job: &Job<'_>, volume: &Volume, format: Form
 }
 
 /// Who tells that the volume is made: its pool, but for a group of copies its backend.
-fn teller<'a>(tx: &mut Transaction<'_>, job: &'a Job<'_>, volume: &Volume) -> Result<Notices<'a>> {
+pub(super) fn teller<'a>(tx: &mut Transaction<'_>, job: &'a Job<'_>, volume: &Volume) -> Result<Notices<'a>> {
     let notices = job.notices();
     if notices.is_off() {
         return Ok(notices);
@@ -131,11 +125,17 @@ fn teller<'a>(tx: &mut Transaction<'_>, job: &'a Job<'_>, volume: &Volume) -> Re
     Ok(notices.by(volume.host.clone().unwrap_or_default()))
 }
 
+/// What is said of every volume that is made.
+pub(super) fn columns(job: &Job<'_>) -> [(&'static str, Value<'static>); 3] {
+    let service_uuid = job.backend.state().service.and_then(|(_, uuid)| uuid);
+    [("launched_at", Timestamp::now().into()), ("service_uuid", service_uuid.into()), ("shared_targets", false.into())]
+}
+
 /// Lets another pool try.
-fn elsewhere(job: &Job<'_>, volume: &Volume, tried: &[String]) -> Result<()> {
-    let Work::CreateVolume { hints, .. } = &job.order.work else { return job.obsolete() };
+pub(super) fn elsewhere(job: &Job<'_>, volume: &Volume, tried: &[String]) -> Result<()> {
+    let Work::CreateVolume { hints, image, .. } = &job.order.work else { return job.obsolete() };
     let tried: Vec<String> = tried.iter().cloned().chain(volume.host.clone()).collect();
-    let work = Work::CreateVolume { hints: hints.clone(), tried: tried.clone() };
+    let work = Work::CreateVolume { hints: hints.clone(), tried: tried.clone(), image: image.clone() };
     let order = Order { work: work.clone(), ..Order::clone(job.order) };
     job.shared.database.write(|tx| match placement::place_again(tx, job.shared, &order, volume)? {
         Some(pool) => orders::pass_on(tx, job.order, service_host(&pool.name), &work),

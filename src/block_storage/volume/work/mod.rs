@@ -7,6 +7,7 @@ mod delete;
 mod extend;
 mod group_snapshots;
 mod groups;
+mod images;
 mod manage;
 mod migrate;
 mod move_disk;
@@ -14,6 +15,7 @@ mod retype;
 mod servers;
 mod service;
 mod snapshots;
+mod upload;
 
 use std::borrow::Cow;
 
@@ -55,7 +57,10 @@ pub(super) fn run(shared: &Shared, order: &Held) -> Result<()> {
     }
     match &order.work {
         Work::Service(work) => service::run(&job, work),
+        Work::CreateVolume { tried, image: Some(image), .. } => images::create(&job, tried, image),
         Work::CreateVolume { tried, .. } => create::run(&job, tried),
+        Work::UploadVolume(wanted) => upload::run(&job, wanted),
+        Work::ReimageVolume(image) => images::reimage(&job, image),
         Work::DeleteVolume { cascade } => delete::run(&job, *cascade),
         Work::ExtendVolume { old_size_gib, new_size_gib } => extend::run(&job, *old_size_gib, *new_size_gib),
         Work::Connect { attachment_id, connector, alone } => {

@@ -1,15 +1,11 @@
 //! Reading the content of a volume's file, and putting new content in its place. A raw file is its own content; QEMU's
 //! program turns the other format into one and back, by way of files without names, which no crash leaves behind.
 
-use std::fs::{File, OpenOptions};
-use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
-use std::process;
-
-use rustix::fs::{Mode, OFlags};
+use std::fs::File;
+use std::path::Path;
 
 use super::image::Image;
-use crate::block_storage::volume::drivers::content::{Content, failed};
+use crate::block_storage::volume::drivers::content::{Content, failed, nameless, path_of};
 use crate::block_storage::volume::drivers::copy;
 use crate::block_storage::volume::drivers::{Format, Stored};
 use crate::error::Result;
@@ -70,23 +66,4 @@ pub(super) fn import((path, file): (&Path, &File), bytes: u64, image: &Image, co
         }
     }
     content.check_rest()
-}
-
-/// A file in `folder` that has no name.
-fn nameless(folder: &Path) -> Result<File> {
-    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    if let Ok(file) = rustix::fs::open(folder, flags, Mode::from_raw_mode(0o600)) {
-        return Ok(file.into());
-    }
-    // Some network file systems know no such files: there the name is taken away at once.
-    let path = folder.join(format!(".content.{}-{}.part", process::id(), uuid::Uuid::new_v4()));
-    let made = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
-    let file = made.map_err(|error| failed(&error))?;
-    std::fs::remove_file(&path).map_err(|error| failed(&error))?;
-    Ok(file)
-}
-
-/// A path by which a program that this process starts can open a file, whether or not it has a name.
-fn path_of(file: &File) -> PathBuf {
-    PathBuf::from(format!("/proc/{}/fd/{}", process::id(), file.as_raw_fd()))
 }

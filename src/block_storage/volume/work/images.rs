@@ -1,0 +1,221 @@
+//! Making a volume of an image, and writing an image over a volume.
+
+use super::create::{self, elsewhere};
+use super::{FORMAT, Job, format_of, is_attached, stored};
+use crate::block_storage::glance::Glance;
+use crate::block_storage::model::image::{Image, ImageRef};
+use crate::block_storage::model::volume::{
+    CREATE, DOWNLOAD, FAIL_DOWNLOAD, Move, REIMAGE, REIMAGE_ERROR, REIMAGE_RESERVED, Status, Volume,
+};
+use crate::block_storage::store::messages::Event;
+use crate::block_storage::store::metadata::{self, Table};
+use crate::block_storage::store::{Outcome, volumes, workers};
+use crate::block_storage::volume::drivers::{Driver, Format, Stored};
+use crate::block_storage::volume::events;
+use crate::block_storage::volume::images::Fetch;
+use crate::database::{Transaction, Value};
+use crate::error::{Error, Result};
+use crate::service::fault;
+
+/// Bytes in one GiB.
+const GIB: u64 = 1 << 30;
+
+/// The volume of the order, if it still waits for its image. Somebody may have reserved it meanwhile; that somebody works on
+/// it tells that from a volume that an operator has set free.
+fn waiting(job: &Job<'_>) -> Result<Option<Volume>> {
+    let id = &job.order.volume_id;
+    job.read(|c| {
+        let Some(volume) = volumes::by_id(c, id)?.filter(|volume| job.is_here(volume)) else { return Ok(None) };
+        let waits = match volume.status {
+            Status::Creating | Status::Downloading => true,
+            Status::Reserved | Status::Attaching => !workers::places(c, id, Some(workers::VOLUME))?.is_empty(),
+            _ => false,
+        };
+        Ok(waits.then_some(volume))
+    })
+}
+
+/// Makes a volume of an image.
+pub(super) fn create(job: &Job<'_>, tried: &[String], reference: &ImageRef) -> Result<()> {
+    let Some(volume) = waiting(job)? else { return forget(job, || job.obsolete()) };
+    let name = job.volume_name(&volume);
+    let go_on = || waiting(job)?.map(|_| ()).ok_or_else(changed);
+    let looked = job.step(|_| image_of(job, reference));
+    let image = match looked {
+        Ok((_, image)) => image,
+        Err(_) => return fail_create(job, &volume, events::image(events::COPY_IMAGE, events::Trouble::Unreadable)),
+    };
+    if volume.use_quota {
+        job.begin(|tx, _| create::teller(tx, job, &volume)?.volume(tx, &volume.id, "create.start"))?;
+    }
+    let format = match job.step(|driver| driver.create_volume(&name, volume.size_gib)) {
+        Ok(format) => format,
+        Err(_) if tried.len() + 1 < job.shared.settings.max_attempts && volume.status == Status::Creating => {
+            return elsewhere(job, &volume, tried);
+        }
+        Err(_) => return fail_create(job, &volume, events::CREATE_FAILED),
+    };
+    if volume.status == Status::Creating {
+        job.shared.database.write(|tx| volumes::begin(tx, &volume.id, &DOWNLOAD, &[]).map(|_| ()))?;
+        fault::point("image.downloading");
+    }
+    match write(job, reference, &image, &volume, format, &go_on, events::COPY_IMAGE) {
+        Ok(unsigned) => {
+            log::info!("volume {} is made of image {} on {}", volume.id, image.id, job.backend.host);
+            job.end(|tx| finish_create(tx, job, &volume, &image, format, unsigned))
+        }
+        Err(event) => fail_create(job, &volume, event),
+    }
+}
+
+/// The image, and Glance for whoever ordered.
+fn image_of(job: &Job<'_>, reference: &ImageRef) -> Result<(Glance, Image)> {
+    let request_id = &job.order.requester.request_id;
+    let glance = Glance::of_order(&job.shared.config, &reference.access, request_id)?;
+    let image = glance.image(&reference.id)?;
+    Ok((glance, image))
+}
+
+fn changed() -> Error {
+    Error::invalid_state("The volume's status was changed while an image was written into it.")
+}
+
+/// Gives a volume the content of an image; whether the image had to have no signature, or what the user is told.
+fn write(
+    job: &Job<'_>,
+    reference: &ImageRef,
+    image: &Image,
+    volume: &Volume,
+    format: Format,
+    go_on: &dyn Fn() -> Result<()>,
+    action: &'static str,
+) -> Result<bool, Event> {
+    let other = || events::image(action, events::Trouble::Other);
+    let request_id = &job.order.requester.request_id;
+    let glance = Glance::of_order(&job.shared.config, &reference.access, request_id).map_err(|_| other())?;
+    let fetch = Fetch::new(&job.shared.images, &glance, image, volume.size_gib, go_on);
+    let name = job.volume_name(volume);
+    let bytes = u64::try_from(volume.size_gib).unwrap_or(0).saturating_mul(GIB);
+    let target = Stored { attached: false, ..stored(&name, volume, format) };
+    let written = job.step(|driver| {
+        fetch.check(format)?;
+        driver.write_content(target, bytes, &|raw| fetch.fill(raw))
+    });
+    written.map(|()| fetch.says_unsigned()).map_err(|_| fetch.event(action))
+}
+
+/// What the volume keeps of its image.
+fn kept(image: &Image, unsigned: bool) -> Vec<(String, String)> {
+    let own = unsigned.then(|| ("signature_verified".to_owned(), "False".to_owned()));
+    own.into_iter().chain(image.volume_metadata()).collect()
+}
+
+fn finish_create(
+    tx: &mut Transaction<'_>,
+    job: &Job<'_>,
+    volume: &Volume,
+    image: &Image,
+    format: Format,
+    unsigned: bool,
+) -> Result<()> {
+    let columns = create::columns(job);
+    let columns: Vec<(&str, Value<'_>)> = columns.into_iter().chain([("bootable", true.into())]).collect();
+    if !volumes::finish(tx, &volume.id, &DOWNLOAD, Outcome::Done, &columns)? {
+        // Somebody has reserved or reset it meanwhile; but its content is there.
+        volumes::change(tx, &volume.id, &columns)?;
+    }
+    metadata::merge(tx, Table::VolumeAdmin, &volume.id, &[(FORMAT.to_owned(), format.name().to_owned())])?;
+    metadata::replace(tx, Table::VolumeImage, &volume.id, &kept(image, unsigned))?;
+    if volume.use_quota {
+        create::teller(tx, job, volume)?.volume(tx, &volume.id, "create.end")?;
+    }
+    Ok(())
+}
+
+/// The volume stays, in error, without content; it counts until its owner removes it.
+fn fail_create(job: &Job<'_>, volume: &Volume, event: Event) -> Result<()> {
+    clear(job, volume, |driver, name| driver.forget_content(name).and_then(|()| driver.delete_volume(name)));
+    job.end(|tx| {
+        let ended = volumes::finish(tx, &volume.id, &DOWNLOAD, Outcome::Failed, &[])?
+            || volumes::finish(tx, &volume.id, &CREATE, Outcome::Failed, &[])?
+            || volumes::begin(tx, &volume.id, &FAIL_DOWNLOAD, &[])?;
+        if ended { job.tell(tx, &volume.id, event) } else { Ok(()) }
+    })
+}
+
+/// Removes what an attempt left; where that fails, the volume's own removal tries again.
+fn clear(job: &Job<'_>, volume: &Volume, remove: impl FnOnce(&dyn Driver, &str) -> Result<()>) {
+    let name = job.volume_name(volume);
+    if let Err(error) = remove(&*job.backend.driver, &name) {
+        job.failed(&format!("what was written is left: {error}"));
+    }
+}
+
+/// Removes what an attempt left before `end` ends an order whose volume nobody waits for.
+fn forget(job: &Job<'_>, end: impl FnOnce() -> Result<()>) -> Result<()> {
+    if let Some(volume) = job.read(|c| volumes::by_id(c, &job.order.volume_id))?.filter(|volume| job.is_here(volume)) {
+        clear(job, &volume, |driver, name| driver.forget_content(name));
+    }
+    end()
+}
+
+/// Writes an image over a volume.
+pub(super) fn reimage(job: &Job<'_>, reference: &ImageRef) -> Result<()> {
+    let downloading = |volume: &Volume| volume.status == Status::Downloading;
+    let found = job.read(|c| {
+        let volume = volumes::by_id(c, &job.order.volume_id)?;
+        match volume.filter(|volume| downloading(volume) && job.is_here(volume)) {
+            Some(volume) => Ok(Some((format_of(c, &volume)?, volume))),
+            None => Ok(None),
+        }
+    });
+    let Some((format, volume)) = found? else { return forget(job, || job.obsolete()) };
+    let rule = rule(&volume);
+    let looked = job.step(|_| {
+        if is_attached(&volume) && volume.previous_status != Some(Status::Reserved) {
+            return Err(Error::invalid_state("The volume is attached."));
+        }
+        image_of(job, reference)
+    });
+    let go_on = || {
+        let found = job.read(|c| volumes::by_id(c, &volume.id))?;
+        found.filter(downloading).map(|_| ()).ok_or_else(changed)
+    };
+    let written = match looked {
+        Ok((_, image)) => {
+            write(job, reference, &image, &volume, format, &go_on, events::REIMAGE).map(|unsigned| (image, unsigned))
+        }
+        Err(_) => Err(events::image(events::REIMAGE, events::Trouble::Unreadable)),
+    };
+    match written {
+        Ok((image, unsigned)) => {
+            log::info!("volume {} has the content of image {}", volume.id, image.id);
+            job.end(|tx| {
+                let columns = [("bootable", true.into())];
+                if !volumes::finish(tx, &volume.id, rule, Outcome::Done, &columns)? {
+                    volumes::change(tx, &volume.id, &columns)?;
+                }
+                metadata::replace(tx, Table::VolumeImage, &volume.id, &kept(&image, unsigned))
+            })
+        }
+        Err(event) => {
+            clear(job, &volume, |driver, name| driver.forget_content(name));
+            job.end(|tx| {
+                let columns = [("previous_status", "downloading".into())];
+                if volumes::finish(tx, &volume.id, rule, Outcome::Failed, &columns)? {
+                    job.tell(tx, &volume.id, event)?;
+                }
+                Ok(())
+            })
+        }
+    }
+}
+
+/// The move that ends where the volume was before.
+fn rule(volume: &Volume) -> &'static Move {
+    match volume.previous_status {
+        Some(Status::Reserved) => &REIMAGE_RESERVED,
+        Some(Status::Error) => &REIMAGE_ERROR,
+        _ => &REIMAGE,
+    }
+}
