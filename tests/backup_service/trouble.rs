@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::cloud::Cloud;
@@ -202,4 +204,32 @@ fn a_record_brings_a_backup_back_that_the_database_has_lost() {
     let restored = cloud.restore(&backup, None);
     cloud.world.settle();
     assert_eq!(cloud.status(&restored), "error_restoring");
+}
+
+#[test]
+fn a_record_that_is_imported_beside_its_backup_keeps_the_objects_until_the_last_of_both_is_deleted() {
+    let cloud = Cloud::new();
+    let _volumes = cloud.world.start();
+    let _backups = cloud.start();
+    let volume = cloud.volume(1);
+    cloud.write(&volume, &[(12_345, b"precious")]);
+    let first = cloud.backed_up(&volume, json!({}));
+    let record = cloud.expect(200, "GET", &format!("/backups/{first}/export_record"), None)["backup-record"].clone();
+    let mut inside: serde_json::Value =
+        serde_json::from_slice(&STANDARD.decode(record["backup_url"].as_str().unwrap()).unwrap()).unwrap();
+    let second = "6a3d6c5e-2f0a-4f8e-9d6f-3c1f6b2a7e10";
+    inside["id"] = json!(second);
+    let url = STANDARD.encode(inside.to_string());
+    let body = json!({"backup-record": {"backup_service": record["backup_service"], "backup_url": url}});
+    cloud.expect(201, "POST", "/backups/import_record", Some(body));
+    cloud.delete(&first);
+    cloud.world.settle();
+    let restored = cloud.restore(second, None);
+    cloud.world.settle();
+    assert_eq!(cloud.read(&restored, 12_345, 8), b"precious", "the objects are still those of the other record");
+    cloud.delete(second);
+    cloud.world.settle();
+    cloud.expect(404, "GET", &format!("/backups/{second}"), None);
+    assert_eq!(cloud.objects(), Vec::<String>::new());
+    cloud.assert_whole();
 }

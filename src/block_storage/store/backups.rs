@@ -141,6 +141,20 @@ pub fn children(connection: &mut Connection, id: &str) -> Result<i64> {
     Ok(connection.row(sql, &[id.into(), false.into()], |row| row.int(0))?.unwrap_or(0))
 }
 
+/// Whether another backup, be it there or gone, names the same objects, as after a record was imported a second time: `None`
+/// where no other does, else whether one of them still needs the objects.
+///
+/// # Errors
+/// As all statements.
+pub fn shares_objects(connection: &mut Connection, backup: &Backup) -> Result<Option<bool>> {
+    let sql = "SELECT count(*), count(CASE WHEN deleted = ? AND status <> 'deleting' THEN 1 END) FROM backups \
+               WHERE container = ? AND service_metadata = ? AND id <> ?";
+    let (container, prefix) = ((&backup.container).into(), (&backup.service_metadata).into());
+    let params = [false.into(), container, prefix, (&backup.id).into()];
+    let counts = connection.row(sql, &params, |row| Ok((row.int(0)?, row.int(1)?)))?;
+    Ok(counts.and_then(|(others, needing)| (others > 0).then_some(needing > 0)))
+}
+
 /// Writes into a backup how many that are complete build on it.
 ///
 /// # Errors

@@ -47,10 +47,17 @@ pub(super) fn run(job: &Job<'_>, force: bool) -> Result<()> {
 fn remove(job: &Job<'_>, backup: &Backup, force: bool) -> Result<()> {
     let folder = &job.shared.folder;
     let (Some(container), Some(prefix)) = (&backup.container, &backup.service_metadata) else { return Ok(()) };
+    let shared = job.read(|c| backups::shares_objects(c, backup))?;
+    if shared == Some(true) {
+        log::info!("the objects of backup {} stay for another record of them", backup.id);
+        return Ok(());
+    }
     if !force {
         job.check_driver(backup)?;
-        // An earlier attempt may have removed them; otherwise they lie where this service does not look.
-        if backup.object_count > 0 && job.order.attempts <= 1 && !folder.has(container)? {
+        // An earlier attempt, or the end of another record of the same objects, may have removed them; otherwise they lie
+        // where this service does not look.
+        let removed_before = job.order.attempts > 1 || shared.is_some();
+        if backup.object_count > 0 && !removed_before && !folder.has(container)? {
             let text = "The backup's objects are not where this backup service keeps its own.";
             return Err(Error::unavailable(text, format!("there is no container {container}")));
         }
