@@ -3,13 +3,16 @@
     CACHE/tempest/bin/python tests/tempest/run.py [--sample] [--concurrency N] [REGEX ...]
 
 Without a REGEX all tests run; --sample takes those that the table marks for continuous integration. RESULTS (default:
-target/tempest) gets results.tsv, failures.txt and the logs. Exit status 1 where a test does worse than is expected of it.
+target/tempest) gets results.tsv, failures.txt and the logs. Exit status 1 where a test does worse than is expected of it, or a
+class can not clean up.
 """
 
 import argparse
+import contextlib
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -28,12 +31,14 @@ CLASS = re.compile(r"(setUpClass|tearDownClass) \((\S+)\)")
 
 
 class Runner:
-    """One run of chosen tests in a workspace. `found` maps the name of a test to its outcome, `classes` that of a class whose
-    tests did not begin; `left_behind` are classes that could not clean up."""
+    """One run of chosen tests in a workspace. `found` maps the name of a test to its outcome, `texts` that of one that failed
+    to what it said, `classes` a class whose tests did not begin to its outcome; `left_behind` are classes that could not
+    clean up."""
 
     def __init__(self, workspace, say=print):
-        self.workspace, self.say, self.found, self.classes, self.left_behind = workspace, say, {}, {}, []
-        self.environment = {**os.environ, "PYTHONWARNINGS": "ignore", "OS_TEST_TIMEOUT": "300"}
+        self.workspace, self.say, self.found, self.texts = workspace, say, {}, {}
+        self.classes, self.left_behind = {}, []
+        self.environment = {**os.environ, "PYTHONWARNINGS": "ignore", "OS_TEST_TIMEOUT": "900"}
         programs = pathlib.Path(sys.executable).parent
         self.command = [programs / "tempest", "run", "--config-file", "tempest.conf"]
         # Tests are listed from a repository alone.
@@ -48,8 +53,7 @@ class Runner:
 
     def run(self, ids, concurrency):
         (self.workspace / "tests.txt").write_text("".join(f"{test}\n" for test in ids))
-        self.failures = open(RESULTS / "failures.txt", "w")
-        with open(RESULTS / "run.log", "wb") as log, self.failures:
+        with open(RESULTS / "run.log", "wb") as log:
             process = subprocess.Popen(
                 [*self.command, "--subunit", "--concurrency", str(concurrency), "--load-list", "tests.txt"],
                 cwd=self.workspace, env=self.environment, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
@@ -59,7 +63,8 @@ class Runner:
                 subunit.ByteStreamToStreamResult(process.stdout, non_subunit_name="stdout").run(stream)
                 stream.stopTestRun()
             finally:
-                process.terminate()
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGTERM)
                 process.wait()
         for name in map(expected.name_of, ids):
             # The tests of a class that is left out, or can not be set up, have no events of their own.
@@ -71,7 +76,7 @@ class Runner:
             return
         text = "".join(content.as_text() for name, content in test["details"].items() if name in ("traceback", "reason"))
         if outcome == "fail":
-            self.failures.write(f"{test['id']}\n{text}\n\n")
+            self.texts[expected.name_of(test["id"])] = text
         began, ended = test["timestamps"]
         took = f"{(ended - began).total_seconds():6.1f} s" if began and ended else " " * 8
         if found := CLASS.match(test["id"]):
@@ -99,17 +104,18 @@ def chosen(table, ids, sample, patterns):
 
 
 def run(sample=False, patterns=(), concurrency=2, say=print):
-    """Runs the chosen tests. Answers (table, outcomes by name, classes that could not clean up)."""
+    """Runs the chosen tests. Answers the runner that did."""
     RESULTS.mkdir(parents=True, exist_ok=True)
-    table = expected.rows()
     with cloud(RESULTS) as workspace:
         runner = Runner(workspace, say)
-        ids = chosen(table, runner.ids(), sample, patterns)
+        ids = chosen(expected.rows(), runner.ids(), sample, patterns)
         say(f"{len(ids)} tests of Tempest; results go to {RESULTS}")
         runner.run(ids, concurrency)
     lines = [f"{outcome}\t{name}\n" for name, outcome in sorted(runner.found.items())]
     (RESULTS / "results.tsv").write_text("".join(lines))
-    return table, runner.found, runner.left_behind
+    texts = [f"{name}\n{text}\n\n" for name, text in sorted(runner.texts.items())]
+    (RESULTS / "failures.txt").write_text("".join(texts))
+    return runner
 
 
 def main():
@@ -119,17 +125,17 @@ def main():
     arguments.add_argument("patterns", nargs="*", metavar="REGEX", help="only tests with such a name")
     options = arguments.parse_args()
     began = time.monotonic()
-    table, found, left_behind = run(options.sample, options.patterns, options.concurrency, say=lambda line: print(line, flush=True))
-    worse, better = expected.judge(table, found)
+    done = run(options.sample, options.patterns, options.concurrency, say=lambda line: print(line, flush=True))
+    worse, better = expected.judge(expected.rows(), done.found)
     for name, was, now in better:
         print(f"newly passes (expected: {was}): {name}")
     for name, was, now in worse:
         print(f"expected to {was}, but is a {now}: {name}")
-    for name in left_behind:
+    for name in done.left_behind:
         print(f"could not clean up: {name}")
-    print(f"{expected.counts(found)} of {len(found)} tests in {time.monotonic() - began:.0f} s; "
+    print(f"{expected.counts(done.found)} of {len(done.found)} tests in {time.monotonic() - began:.0f} s; "
           f"{len(worse)} worse than expected, {len(better)} better")
-    return 1 if worse or left_behind else 0
+    return 1 if worse or done.left_behind else 0
 
 
 if __name__ == "__main__":
