@@ -132,7 +132,7 @@ pub enum Command {
     /// Compare quota usage with the rows that it counts
     #[command(subcommand)]
     Quota(QuotaCommand),
-    /// Make a master key, or show a key that it seals ([key_manager] backend = local)
+    /// Make a master key, or show a key that it seals (`backend = local` of `[key_manager]`)
     #[command(subcommand)]
     Key(KeyCommand),
     /// Print the routes of a service as tab-separated values
