@@ -20,7 +20,7 @@ def minimal():
 
 def libfcgi(threads):
     """The command of the responder in C."""
-    return [machine.OUT / "libfcgi", threads, machine.PEERS / "document.json"]
+    return [machine.OUT / "libfcgi", threads, machine.PEERS / "document.json", machine.PEERS / "head.txt"]
 
 
 def fastcgi_crate():
@@ -30,7 +30,7 @@ def fastcgi_crate():
 
 def go():
     """The command of the responder in Go."""
-    return [machine.OUT / "go", machine.PEERS / "document.json"]
+    return [machine.OUT / "go", machine.PEERS / "document.json", machine.PEERS / "head.txt"]
 
 
 def start_php(bench):
@@ -47,7 +47,8 @@ def start_php(bench):
     script = bench.folder / "php" / "index.php"
     script.parent.mkdir(mode=0o755)
     script.write_text((machine.PEERS / "php" / "index.php").read_text())
-    (bench.folder / "document.json").write_text(machine.DOCUMENT)
+    for name in ("document.json", "head.txt"):
+        (bench.folder / name).write_bytes((machine.PEERS / name).read_bytes())
     process = bench.start("php", [binary, "--nodaemonize", "--fpm-config", conf])
     bench.wait_for_socket("php", process, path)
     return process, path, f"fastcgi_param SCRIPT_FILENAME {script};"

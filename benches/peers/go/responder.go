@@ -7,6 +7,7 @@ import (
 	"net/http/fcgi"
 	"os"
 	"strconv"
+	"strings"
 )
 
 func main() {
@@ -14,9 +15,20 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	head, err := os.ReadFile(os.Args[2])
+	if err != nil {
+		log.Fatal(err)
+	}
+	lines := [][2]string{}
+	for _, line := range strings.Split(strings.TrimSpace(string(head)), "\r\n") {
+		name, value, _ := strings.Cut(line, ": ")
+		lines = append(lines, [2]string{name, value})
+	}
 	length := strconv.Itoa(len(document))
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
+		for _, line := range lines {
+			w.Header().Set(line[0], line[1])
+		}
 		w.Header().Set("Content-Length", length)
 		w.Write(document)
 	})

@@ -2,8 +2,10 @@
 
 import pathlib
 
-DOCUMENT = (pathlib.Path(__file__).parent.parent / "document.json").read_bytes()
-HEADERS = [(b"content-type", b"application/json"), (b"content-length", str(len(DOCUMENT)).encode())]
+PEERS = pathlib.Path(__file__).parent.parent
+DOCUMENT = (PEERS / "document.json").read_bytes()
+HEADERS = [tuple(line.split(b": ", 1)) for line in (PEERS / "head.txt").read_bytes().lower().splitlines()]
+HEADERS.append((b"content-length", str(len(DOCUMENT)).encode()))
 
 
 async def application(scope, receive, send):

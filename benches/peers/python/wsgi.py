@@ -2,8 +2,10 @@
 
 import pathlib
 
-DOCUMENT = (pathlib.Path(__file__).parent.parent / "document.json").read_bytes()
-HEADERS = [("Content-Type", "application/json"), ("Content-Length", str(len(DOCUMENT)))]
+PEERS = pathlib.Path(__file__).parent.parent
+DOCUMENT = (PEERS / "document.json").read_bytes()
+HEADERS = [tuple(line.split(": ", 1)) for line in (PEERS / "head.txt").read_text().splitlines()]
+HEADERS.append(("Content-Length", str(len(DOCUMENT))))
 
 
 def application(environ, start_response):

@@ -3,14 +3,11 @@
 use std::io::Write;
 
 const DOCUMENT: &str = include_str!("../../../document.json");
+const HEAD: &str = include_str!("../../../head.txt");
 
 fn main() {
     fastcgi::run(|mut request| {
         // A client that went away is no error of this program.
-        let _ = write!(
-            &mut request.stdout(),
-            "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{DOCUMENT}",
-            DOCUMENT.len()
-        );
+        let _ = write!(&mut request.stdout(), "{HEAD}Content-Length: {}\r\n\r\n{DOCUMENT}", DOCUMENT.len());
     });
 }

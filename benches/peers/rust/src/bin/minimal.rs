@@ -12,6 +12,7 @@ use rustix::io::{Errno, read, write};
 use rustix::net::{SocketFlags, accept_with};
 
 const DOCUMENT: &str = include_str!("../../../document.json");
+const HEAD: &str = include_str!("../../../head.txt");
 const HEADER: usize = 8;
 const BEGIN_REQUEST: u8 = 1;
 const END_REQUEST: u8 = 3;
@@ -30,7 +31,7 @@ struct Connection {
 
 /// The whole answer of one request: a STDOUT record and END_REQUEST, the request id left zero.
 fn answer() -> Vec<u8> {
-    let content = format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{DOCUMENT}", DOCUMENT.len());
+    let content = format!("{HEAD}Content-Length: {}\r\n\r\n{DOCUMENT}", DOCUMENT.len());
     let length = u16::try_from(content.len()).expect("the document fits one record").to_be_bytes();
     let mut bytes = vec![1, STDOUT, 0, 0, length[0], length[1], 0, 0];
     bytes.extend_from_slice(content.as_bytes());
