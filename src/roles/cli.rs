@@ -1,8 +1,9 @@
 //! The command line: names, arguments and their help. What a command does stands in `roles/` and `operate/`.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::config::Sources;
 
@@ -11,14 +12,20 @@ use crate::config::Sources;
 /// Without a command it finds out how it was started: a listening socket on file descriptor 0 makes it a FastCGI responder
 /// (mod_fcgid, spawn-fcgi, systemd), GATEWAY_INTERFACE in the environment a CGI program.
 #[derive(Debug, Parser)]
-#[command(name = "hearth", version, arg_required_else_help = true)]
+#[command(name = "hearth", version)]
 pub struct Cli {
     /// Where the configuration is read from.
     #[command(flatten)]
     pub sources: SourceArgs,
-    /// What to do.
+    /// What to do; without it, be a responder on the socket that was handed over.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
+}
+
+/// Prints the help to standard error, where there is neither a command nor a web server.
+pub fn help() -> ExitCode {
+    eprint!("{}", Cli::command().render_help());
+    ExitCode::from(2)
 }
 
 /// Where the configuration is read from.

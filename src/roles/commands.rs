@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use super::cli::{Cli, Command, ConfigCommand, DbCommand, KeyCommand, PolicyCommand, QuotaCommand};
+use super::cli::{Command, ConfigCommand, DbCommand, KeyCommand, PolicyCommand, QuotaCommand};
 use super::{api, assemble, backup, notify, serve, volume};
-use crate::config::Config;
+use crate::config::{Config, Sources};
 use crate::error::{Error, Result};
 use crate::operate::{audit, bench, config, db, doctor, key, openapi, policy, quota, routes};
 
@@ -13,38 +13,37 @@ use crate::operate::{audit, bench, config, db, doctor, key, openapi, policy, quo
 ///
 /// # Errors
 /// What the command gives.
-pub fn run(cli: Cli) -> Result<ExitCode> {
-    let sources = cli.sources.sources();
+pub fn run(sources: &Sources, command: Command) -> Result<ExitCode> {
     let out = &mut io::stdout().lock();
-    match cli.command {
+    match command {
         Command::Serve { listen, without_volume_service, without_backup_service } => serve::run(
-            &sources,
+            sources,
             &listen,
             serve::Roles { volume: !without_volume_service, backup: !without_backup_service },
         ),
-        Command::Api { listen, way } => api::forced(&sources, &listen, way),
-        Command::Volume => volume::run(&sources),
-        Command::Backup => backup::run(&sources),
-        Command::Notify => notify::run(&sources),
+        Command::Api { listen, way } => api::forced(sources, &listen, way),
+        Command::Volume => volume::run(sources),
+        Command::Backup => backup::run(sources),
+        Command::Notify => notify::run(sources),
         Command::Audit { start_time, end_time, send_actions } => {
-            let config = Config::load(&sources)?;
+            let config = Config::load(sources)?;
             let database = assemble::block_storage_database(&config, 1, false)?;
             let period = audit::Period { start: start_time, end: end_time, actions: send_actions };
             audit::run(&config, &database, &period, out).map(|()| ExitCode::SUCCESS)
         }
-        Command::Db(command) => database(&Config::load(&sources)?, &command, out),
+        Command::Db(command) => database(&Config::load(sources)?, &command, out),
         Command::Config(command) => match command {
-            ConfigCommand::Show { all } => config::show(&sources, all, out).map(|()| ExitCode::SUCCESS),
+            ConfigCommand::Show { all } => config::show(sources, all, out).map(|()| ExitCode::SUCCESS),
             ConfigCommand::Sample => config::sample(out).map(|()| ExitCode::SUCCESS),
-            ConfigCommand::Check => config::check(&sources, out).map(code),
+            ConfigCommand::Check => config::check(sources, out).map(code),
         },
         Command::Policy(command) => match command {
-            PolicyCommand::Show => policy::show(&Config::load(&sources)?, out).map(code),
+            PolicyCommand::Show => policy::show(&Config::load(sources)?, out).map(code),
             PolicyCommand::Sample => policy::sample(out).map(|()| ExitCode::SUCCESS),
-            PolicyCommand::Matrix => policy::matrix(&Config::load(&sources)?, out).map(|()| ExitCode::SUCCESS),
+            PolicyCommand::Matrix => policy::matrix(&Config::load(sources)?, out).map(|()| ExitCode::SUCCESS),
         },
         Command::Quota(command) => {
-            let config = Config::load(&sources)?;
+            let config = Config::load(sources)?;
             let database = assemble::block_storage_database(&config, 1, false)?;
             let (project, repair) = match &command {
                 QuotaCommand::Check { project_id } => (project_id.as_deref(), false),
@@ -54,7 +53,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         }
         Command::Key(KeyCommand::Master { file }) => key::make_master(&file, out).map(|()| ExitCode::SUCCESS),
         Command::Key(KeyCommand::Show { key_id }) => {
-            let config = Config::load(&sources)?;
+            let config = Config::load(sources)?;
             let database = assemble::block_storage_database(&config, 1, false)?;
             key::show(&config, &database, &key_id, out).map(|()| ExitCode::SUCCESS)
         }
@@ -63,7 +62,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             print(out, &openapi::text(service.word(), microversion.as_deref())?)
         }
         Command::Doctor => {
-            let config = Config::load(&sources)?;
+            let config = Config::load(sources)?;
             doctor::run(&config, &assemble::block_storage_database(&config, 1, false)?, out)
         }
         Command::Bench(arguments) => bench::run(&arguments, out).map(|()| ExitCode::SUCCESS),

@@ -27,12 +27,18 @@ use crate::sys::memory;
 /// Runs the executable as it was started.
 pub fn main() -> ExitCode {
     memory::keep_little();
-    let bare = std::env::args_os().len() <= 1;
     let outcome = match launch::detect() {
-        // A web server starts programs without arguments; arguments are an operator's.
-        Launch::FastCgi if bare => api::respond(&cli::SourceArgs::default().sources()),
-        Launch::Cgi if bare => api::cgi(&cli::SourceArgs::default().sources()),
-        _ => commands::run(cli::Cli::parse()),
+        // The arguments of a CGI program are words of the client's query (RFC 3875, section 4.4): they are never obeyed.
+        Launch::Cgi => api::cgi(&cli::SourceArgs::default().sources()),
+        launch => {
+            let cli = cli::Cli::parse();
+            let sources = cli.sources.sources();
+            match cli.command {
+                Some(command) => commands::run(&sources, command),
+                None if launch == Launch::FastCgi => api::respond(&sources),
+                None => Ok(cli::help()),
+            }
+        }
     };
     match outcome {
         Ok(code) => code,
