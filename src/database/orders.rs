@@ -254,6 +254,18 @@ pub fn pass_on(tx: &mut Transaction<'_>, order: &Taken, host: &str, payload: &st
     change(tx, order, sets, &[host.into(), payload.into()])
 }
 
+/// Leaves an order that nobody holds to the takers of another host, as if it were new; `false` where somebody took it
+/// meanwhile.
+///
+/// # Errors
+/// As all statements.
+pub fn move_idle(tx: &mut Transaction<'_>, id: i64, attempts: i64, from: &str, to: &str) -> Result<bool> {
+    let sql = "UPDATE hearth_orders SET host = ?, attempts = 0, lease_owner = NULL, lease_until = NULL \
+               WHERE id = ? AND host = ? AND attempts = ? AND (lease_until IS NULL OR lease_until < ?)";
+    let params = [to.into(), id.into(), from.into(), attempts.into(), Timestamp::now().into()];
+    Ok(tx.execute(sql, &params)? == 1)
+}
+
 /// Says which host is to take the order after this taker, who keeps it; `false` where the lease is lost.
 ///
 /// # Errors

@@ -4,6 +4,7 @@
 #[path = "../support/servers.rs"]
 mod servers;
 
+mod between_services;
 mod crash;
 mod crash_moving;
 mod daemon;

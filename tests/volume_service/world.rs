@@ -110,6 +110,13 @@ impl World {
         self.spawn_with(&[("OS_DEFAULT__HOST", host), ("OS_BACKEND_DEFAULTS__HEARTH_FILE_PATH", volumes)])
     }
 
+    /// The executable's volume service on another host, which has this backend of the configuration alone, and dies at `fault`
+    /// where one is given.
+    pub(super) fn spawn_backend_on(&self, host: &str, backend: &str, fault: Option<&str>) -> Service {
+        let fault = (hearth::service::fault::VARIABLE, fault.unwrap_or("none"));
+        self.spawn_with(&[("OS_DEFAULT__HOST", host), ("OS_DEFAULT__ENABLED_BACKENDS", backend), fault])
+    }
+
     fn spawn_with(&self, variables: &[(&str, &str)]) -> Service {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hearth"));
         command.arg("--config-file").arg(self.folder.join("hearth.conf")).arg("volume").envs(variables.iter().copied());

@@ -74,6 +74,8 @@ pub enum Work {
         /// Its id on the backend.
         disk_id: String,
     },
+    /// Ends the export of a volume that another service has read, unless somebody else uses it.
+    EndExport,
     /// Tells the Compute service that a volume has grown.
     TellServers {
         /// The servers that use it.
@@ -164,6 +166,7 @@ impl Work {
             Self::RetypeVolume { .. } => "retype_volume",
             Self::MigrateVolume { .. } => "migrate_volume",
             Self::DiscardDisk { .. } => "discard_disk",
+            Self::EndExport => "end_export",
             Self::TellServers { .. } => "tell_servers",
             Self::Connect { .. } => "connect",
             Self::Disconnect { .. } => "disconnect",
@@ -223,18 +226,25 @@ pub struct Destination {
     pub pool: String,
     /// The id that the disk has there. It is new: no backend ever had a disk of this id.
     pub disk_id: String,
+    /// How the service of the destination reads the content, where another one has the volume: what that one says of it.
+    pub offer: Option<String>,
 }
 
 impl Destination {
     /// The note.
     pub fn note(&self) -> String {
-        format!("{} {}", self.disk_id, self.pool)
+        let offer = self.offer.as_deref().map(|offer| format!("\n{offer}"));
+        format!("{} {}{}", self.disk_id, self.pool, offer.unwrap_or_default())
     }
 
     /// The destination of a note; `None` where it tells of something else.
     pub fn read(note: &str) -> Option<Self> {
-        let (disk_id, pool) = note.split_once(' ')?;
-        Some(Self { pool: pool.to_owned(), disk_id: disk_id.to_owned() })
+        let (place, offer) = match note.split_once('\n') {
+            Some((place, offer)) => (place, Some(offer.to_owned())),
+            None => (note, None),
+        };
+        let (disk_id, pool) = place.split_once(' ')?;
+        Some(Self { pool: pool.to_owned(), disk_id: disk_id.to_owned(), offer })
     }
 }
 
@@ -279,10 +289,15 @@ impl Order {
             // Nothing of a volume is touched, and the other side may take its time.
             return false;
         }
-        earlier.volume_id == self.volume_id
-            || earlier.source_volume_id.as_ref() == Some(&self.volume_id)
-            || self.source_volume_id.as_ref() == Some(&earlier.volume_id)
-            || self.work.after().contains(&earlier.volume_id)
+        earlier.source_volume_id.as_ref() == Some(&self.volume_id) || self.is_about(&earlier.volume_id)
+    }
+
+    /// Whether a volume is changed or read, or must be done with before.
+    pub fn is_about(&self, volume_id: &String) -> bool {
+        !matches!(self.work, Work::TellServers { .. })
+            && (self.volume_id == *volume_id
+                || self.source_volume_id.as_ref() == Some(volume_id)
+                || self.work.after().contains(volume_id))
     }
 }
 
@@ -316,8 +331,10 @@ mod tests {
 
     #[test]
     fn a_destination_is_read_as_it_was_noted() {
-        let destination = Destination { pool: "h@b#a pool".to_owned(), disk_id: "d".to_owned() };
-        assert_eq!(Destination::read(&destination.note()), Some(destination));
+        for offer in [None, Some("{\"a\": \"b c\"}".to_owned())] {
+            let destination = Destination { pool: "h@b#a pool".to_owned(), disk_id: "d".to_owned(), offer };
+            assert_eq!(Destination::read(&destination.note()), Some(destination));
+        }
         assert_eq!(Destination::read(""), None);
     }
 

@@ -108,6 +108,50 @@ pub fn waiting(c: &mut Connection, backends: &[&str], most: u32) -> Result<Vec<W
     Ok(standing.into_iter().filter_map(read).collect())
 }
 
+/// An order by which the service of another backend takes a volume over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The volume.
+    pub volume_id: String,
+    /// Where it lies until then.
+    pub volume_host: String,
+    /// The backend that takes it over: `host@backend`.
+    pub backend: String,
+    /// Whether that one's service works on it.
+    pub held: bool,
+    id: i64,
+    attempts: i64,
+}
+
+/// The volumes that services of other backends than these are taking over. What is asked of such a volume waits. To be read
+/// after the orders themselves: an order that is passed on meanwhile is then found at least once.
+pub fn taken_elsewhere(c: &mut Connection, backends: &[&str]) -> Result<Vec<Elsewhere>> {
+    let marks = ", ?".repeat(backends.len());
+    let sql = format!(
+        "SELECT o.id, o.object_id, o.host, o.attempts, o.lease_until, v.host FROM hearth_orders o \
+         JOIN volumes v ON v.id = o.object_id WHERE o.role = ? AND o.kind IN ('migrate_volume', 'retype_volume') \
+         AND o.progress IS NOT NULL AND o.host NOT IN (''{marks})"
+    );
+    let params: Vec<Value<'_>> =
+        std::iter::once(ROLE.into()).chain(backends.iter().map(|backend| Value::from(*backend))).collect();
+    let now = Timestamp::now();
+    c.rows(&sql, &params, |row| {
+        Ok(Elsewhere {
+            id: row.int(0)?,
+            volume_id: row.string(1)?,
+            backend: row.string(2)?,
+            attempts: row.int(3)?,
+            held: row.opt_time(4)?.is_some_and(|until| until >= now),
+            volume_host: row.opt_string(5)?.unwrap_or_default(),
+        })
+    })
+}
+
+/// Lets the backend that has the volume end what another one does not go on with. `false` where that one has it after all.
+pub fn take_back(tx: &mut Transaction<'_>, order: &Elsewhere, backend: &str) -> Result<bool> {
+    orders::move_idle(tx, order.id, order.attempts, &order.backend, backend)
+}
+
 /// GiB by which the volumes of a project are about to grow, for which it pays already; only those of one volume type where
 /// one is named.
 pub(super) fn growth(c: &mut Connection, project_id: &str, volume_type_id: Option<&str>) -> Result<i64> {
@@ -177,6 +221,12 @@ pub fn assign(tx: &mut Transaction<'_>, held: Held, backend: &str) -> Result<Hel
 pub fn pass_on(tx: &mut Transaction<'_>, held: &Held, backend: &str, work: &Work) -> Result<()> {
     let order = Order { work: work.clone(), ..held.order.clone() };
     ours(held, orders::pass_on(tx, &held.taken, backend, &payload(&order).to_string())?)
+}
+
+/// Lets another backend go on with an order, which learns from `progress` how far this one came.
+pub fn hand_over(tx: &mut Transaction<'_>, held: &Held, backend: &str, progress: &str) -> Result<()> {
+    note(tx, held, progress)?;
+    pass_on(tx, held, backend, &held.order.work)
 }
 
 /// Notes how far the work on an order came, for whoever takes it after a crash.
@@ -289,6 +339,7 @@ fn payload(order: &Order) -> Json {
         Work::CreateSnapshot
         | Work::DeleteSnapshot
         | Work::RevertToSnapshot
+        | Work::EndExport
         | Work::UnmanageVolume
         | Work::UnmanageSnapshot
         | Work::CreateGroup => json!({}),
@@ -365,6 +416,7 @@ fn work(kind: &str, json: &Json) -> Option<Work> {
         },
         "migrate_volume" => Work::MigrateVolume { destination: text("destination")? },
         "discard_disk" => Work::DiscardDisk { disk_id: text("disk_id")? },
+        "end_export" => Work::EndExport,
         "tell_servers" => Work::TellServers { server_ids: list("server_ids")? },
         "connect" => Work::Connect {
             attachment_id: text("attachment_id"),
@@ -452,6 +504,7 @@ mod tests {
             (Work::RetypeVolume { new_type_id: "t".to_owned(), may_move: true, charged }, Some("h@b")),
             (Work::MigrateVolume { destination: "h@c#p".to_owned() }, Some("h@b")),
             (Work::DiscardDisk { disk_id: "d".to_owned() }, Some("h@b")),
+            (Work::EndExport, Some("h@b")),
             (Work::TellServers { server_ids: vec!["s".to_owned()] }, Some("h@b")),
         ] {
             let order = Order {

@@ -39,8 +39,14 @@ impl Dispatcher {
         if room == 0 {
             return Ok(());
         }
-        let found = shared.database.read(|c| orders::waiting(c, &ready, LOOK))?;
-        let chosen = choose(&found, |waiting| (&waiting.order, waiting.held || mine.contains(&waiting.order.id)), room);
+        let (found, elsewhere) = shared.database.read(|c| {
+            let found = orders::waiting(c, &ready, LOOK)?;
+            let elsewhere = if found.is_empty() { Vec::new() } else { orders::taken_elsewhere(c, &ready)? };
+            let ids: Vec<String> = elsewhere.into_iter().map(|order| order.volume_id).collect();
+            Ok((found, ids))
+        })?;
+        let look = |waiting: &'_ Waiting| waiting.held || mine.contains(&waiting.order.id);
+        let chosen = choose(&found, |waiting| (&waiting.order, look(waiting)), &elsewhere, room);
         if chosen.is_empty() {
             return Ok(());
         }
@@ -167,9 +173,14 @@ impl Duties for Dispatcher {
     }
 }
 
-/// Those of `found` that can be begun, at most `room`: nobody has the order, and it need not wait for an older one. `look`
-/// tells the order and whether somebody has it.
-fn choose<'a, T>(found: &'a [T], look: impl Fn(&'a T) -> (&'a Order, bool), room: usize) -> Vec<&'a T> {
+/// Those of `found` that can be begun, at most `room`: nobody has the order, it need not wait for an older one, and it is
+/// about no volume that is taken over `elsewhere`. `look` tells the order and whether somebody has it.
+fn choose<'a, T>(
+    found: &'a [T],
+    look: impl Fn(&'a T) -> (&'a Order, bool),
+    elsewhere: &[String],
+    room: usize,
+) -> Vec<&'a T> {
     let mut ahead: Vec<&Order> = Vec::new();
     let mut chosen = Vec::new();
     for item in found {
@@ -177,7 +188,8 @@ fn choose<'a, T>(found: &'a [T], look: impl Fn(&'a T) -> (&'a Order, bool), room
             break;
         }
         let (order, held) = look(item);
-        if !held && !ahead.iter().any(|earlier| order.waits_for(earlier)) {
+        let leaves = elsewhere.iter().any(|volume_id| order.is_about(volume_id));
+        if !held && !leaves && !ahead.iter().any(|earlier| order.waits_for(earlier)) {
             chosen.push(item);
         }
         ahead.push(order);
@@ -205,7 +217,11 @@ mod tests {
     }
 
     fn chosen(found: &[(Order, bool)], mine: &[i64], room: usize) -> Vec<i64> {
-        let chosen = choose(found, |(order, held)| (order, *held || mine.contains(&order.id)), room);
+        chosen_beside(found, mine, &[], room)
+    }
+
+    fn chosen_beside(found: &[(Order, bool)], mine: &[i64], elsewhere: &[String], room: usize) -> Vec<i64> {
+        let chosen = choose(found, |(order, held)| (order, *held || mine.contains(&order.id)), elsewhere, room);
         chosen.iter().map(|(order, _)| order.id).collect()
     }
 
@@ -228,6 +244,12 @@ mod tests {
     fn a_source_outlives_its_clones_and_clones_do_not_wait_for_each_other() {
         let found = [order(1, "x", Some("a")), order(2, "y", Some("a")), order(3, "a", None)];
         assert_eq!(chosen(&found, &[], 9), [1, 2]);
+    }
+
+    #[test]
+    fn nothing_is_done_to_a_volume_that_another_service_takes_over() {
+        let found = [order(1, "a", None), order(2, "x", Some("a")), order(3, "b", None)];
+        assert_eq!(chosen_beside(&found, &[], &["a".to_owned()], 9), [3]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod events;
 mod exports;
 mod fixed_keys;
 mod images;
+mod offer;
 mod placement;
 mod recovery;
 mod report;

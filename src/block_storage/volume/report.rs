@@ -6,9 +6,12 @@ use std::time::Instant;
 use super::backends::{Backend, State, TAKEN};
 use super::{Shared, exports, fixed_keys, recovery};
 use crate::block_storage::key_store::{Holder, KeyStore};
+use crate::block_storage::model::pool::service_host;
 use crate::block_storage::model::service::VOLUME;
-use crate::block_storage::store::{answers, keys, messages, pools, services};
-use crate::error::Result;
+use crate::block_storage::store::{answers, keys, messages, orders, pools, services};
+use crate::database::Connection;
+use crate::error::{Error, Result};
+use crate::time::Timestamp;
 
 /// Reports until the service stops.
 pub(super) fn run(shared: &Shared) {
@@ -23,6 +26,7 @@ pub(super) fn run(shared: &Shared) {
             pools_at = Instant::now();
         }
         round(shared, pools);
+        take_back(shared);
         remove_loose_keys(shared);
         if messages_at.is_none_or(|at| at.elapsed() >= shared.settings.message_reap_interval) {
             messages_at = Some(Instant::now());
@@ -107,6 +111,39 @@ fn examine(shared: &Shared, backend: &Backend, mut state: State) -> State {
     })();
     state.complaint = done.err().map(|error| error.to_string());
     state
+}
+
+/// Ends the moves of volumes that the services of their destinations do not go on with: those that are down, and hold no order.
+fn take_back(shared: &Shared) {
+    let own: Vec<&Backend> = shared.backends.iter().filter(|backend| backend.state().is_ready()).collect();
+    let hosts: Vec<&str> = own.iter().map(|backend| &*backend.host).collect();
+    let is_down = |c: &mut Connection, host: &str| {
+        let found = services::find(c, host, VOLUME)?;
+        let patience = shared.settings.down_time_seconds;
+        Ok::<_, Error>(!found.is_some_and(|service| service.is_up(Timestamp::now(), patience)))
+    };
+    let done = shared.database.read(|c| {
+        let mut left = Vec::new();
+        for order in orders::taken_elsewhere(c, &hosts)? {
+            let source = service_host(&order.volume_host).to_owned();
+            if !order.held && hosts.contains(&&*source) && is_down(c, &order.backend)? {
+                left.push((order, source));
+            }
+        }
+        Ok(left)
+    });
+    let done = done.and_then(|left| {
+        for (order, source) in left {
+            if shared.database.write(|tx| orders::take_back(tx, &order, &source))? {
+                log::warn!("volume {} stays on {source}: {} is down", order.volume_id, order.backend);
+                shared.calls.call();
+            }
+        }
+        Ok(())
+    });
+    if let Err(error) = done {
+        log::error!("it is not known which moves nobody goes on with: {error}");
+    }
 }
 
 fn report_pool(shared: &Shared, backend: &Backend, ready: bool) -> Result<()> {

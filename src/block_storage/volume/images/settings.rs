@@ -18,7 +18,7 @@ pub(in super::super) struct Settings {
     /// Whether images with a signature are refused, which can not be verified here.
     pub(super) signatures: bool,
     /// How long a conversion may take.
-    pub(super) timeout: Duration,
+    pub(in super::super) timeout: Duration,
 }
 
 impl Settings {

@@ -5,9 +5,10 @@ use super::{Job, events, format_of, move_disk};
 use crate::block_storage::model::pool::Pool;
 use crate::block_storage::model::volume::{MIGRATE_LOCKED, Status, Volume};
 use crate::block_storage::model::work::Destination;
-use crate::block_storage::scheduler::{self, Request};
+use crate::block_storage::scheduler::Request;
 use crate::block_storage::store::{Outcome, attachments, pools, volumes};
 use crate::block_storage::volume::drivers::Format;
+use crate::block_storage::volume::offer::Offer;
 use crate::database::{Connection, Transaction, Value};
 use crate::error::Result;
 
@@ -16,9 +17,11 @@ const UNDER_WAY: [&str; 2] = ["starting", move_disk::MIGRATING];
 
 pub(super) fn run(job: &Job<'_>, to: &str) -> Result<()> {
     let noted = job.order.progress().and_then(Destination::read);
+    let offer = move_disk::offered(noted.as_ref())?;
     let found = job.read(|c| {
         let volume = volumes::by_id(c, &job.order.volume_id)?;
-        let Some(volume) = volume.filter(|volume| is_to_move(volume) && job.is_here(volume)) else { return Ok(None) };
+        let there = |volume: &Volume| is_to_move(volume) && move_disk::is_there(job, volume, offer.as_ref());
+        let Some(volume) = volume.filter(there) else { return Ok(None) };
         Ok(Some((format_of(c, &volume)?, choose(c, job, &volume, to)?, volume)))
     });
     let Some((format, chosen, volume)) = found? else {
@@ -44,9 +47,15 @@ pub(super) fn run(job: &Job<'_>, to: &str) -> Result<()> {
             });
         }
     };
-    match move_disk::copy(job, &volume, format, &destination) {
-        Ok(format) => job.end(|tx| arrive(tx, job, &volume, &destination, format)),
+    let copied = match move_disk::offer(job, &volume, format, &destination)? {
+        Ok(true) => return Ok(()),
+        Ok(false) => move_disk::copy(job, &volume, format, &destination, offer.as_ref()),
+        Err(error) => Err(error),
+    };
+    match copied {
+        Ok(format) => job.end(|tx| arrive(tx, job, &volume, &destination, offer.as_ref(), format)),
         Err(_) => job.end(|tx| {
+            job.tell(tx, &volume.id, events::NO_BACKEND)?;
             end(tx, &volume, false, &[])?;
             turn_back(tx, job, Some(&destination))
         }),
@@ -65,13 +74,12 @@ fn choose(c: &mut Connection, job: &Job<'_>, volume: &Volume, to: &str) -> Resul
     let request = Request {
         size_gib: volume.size_gib,
         extra_specs: placement::extra_specs(c, &volume.volume_type_id)?,
-        among: Some(move_disk::within_reach(job)),
         ..Request::default()
     };
     let mut pools = pools::list(c, job.shared.settings.down_time_seconds)?;
     pools.retain(|pool| pool.name == to || pool.service_host() == to);
-    let chosen = scheduler::choose(&request, &pools, &job.shared.settings.rules);
-    Ok(chosen.cloned().map_err(|refused| format!("Cannot place volume {} on {to}. {refused}", volume.id)))
+    let chosen = move_disk::choose(job, &request, &pools);
+    Ok(chosen.map_err(|refused| format!("Cannot place volume {} on {to}. {refused}", volume.id)))
 }
 
 /// Lets the volume have its new disk, unless somebody has begun meanwhile to read or to write the old one past this service.
@@ -80,12 +88,13 @@ fn arrive(
     job: &Job<'_>,
     volume: &Volume,
     destination: &Destination,
+    offer: Option<&Offer>,
     format: Format,
 ) -> Result<()> {
     let untouched = |now: &Volume| {
         let copied =
             matches!(now.status, Status::BackingUp | Status::RestoringBackup | Status::Uploading | Status::Downloading);
-        is_to_move(now) && !copied && !move_disk::may_be_written(job, now) && now.host == volume.host
+        is_to_move(now) && !copied && !move_disk::may_be_written(job, now, offer) && now.host == volume.host
     };
     let arrived = volumes::lock(tx, &volume.id)?.is_some_and(|now| untouched(&now))
         && end(tx, volume, true, &move_disk::columns(job, destination))?;

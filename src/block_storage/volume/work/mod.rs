@@ -72,6 +72,7 @@ pub(super) fn run(shared: &Shared, order: &Held) -> Result<()> {
         Work::RetypeVolume { new_type_id, may_move, charged } => retype::run(&job, new_type_id, *may_move, charged),
         Work::MigrateVolume { destination } => migrate::run(&job, destination),
         Work::DiscardDisk { disk_id } => move_disk::discard(&job, disk_id),
+        Work::EndExport => move_disk::end_export(&job),
         Work::TellServers { server_ids } => servers::tell(&job, server_ids),
         Work::CreateSnapshot => snapshots::create(&job),
         Work::DeleteSnapshot => snapshots::delete(&job),

@@ -8,10 +8,12 @@ use super::{FORMAT, Job, stored};
 use crate::block_storage::model::pool::{Pool, service_host};
 use crate::block_storage::model::volume::{AttachStatus, Status, Volume};
 use crate::block_storage::model::work::{Destination, Order, Work};
+use crate::block_storage::scheduler::{self, Request};
 use crate::block_storage::store::metadata::{self, Table};
-use crate::block_storage::store::{orders, pools, snapshots, volumes};
+use crate::block_storage::store::{attachments, orders, pools, snapshots, volumes};
 use crate::block_storage::volume::backends::Backend;
 use crate::block_storage::volume::drivers::Format;
+use crate::block_storage::volume::offer::Offer;
 use crate::database::{Connection, Transaction, Value};
 use crate::error::{Error, Result};
 use crate::service::fault;
@@ -23,10 +25,19 @@ pub(super) const SUCCESS: &str = "success";
 /// The migration status of a volume that could not move.
 pub(super) const ERROR: &str = "error";
 
-/// The backends of this process that can be written to: where a volume can go.
-pub(super) fn within_reach(job: &Job<'_>) -> Vec<String> {
-    let ready = job.shared.backends.iter().filter(|backend| backend.state().is_ready());
-    ready.map(|backend| backend.host.clone()).collect()
+/// Chooses where a volume goes: a backend of this process before one of another, to which the content has a longer way.
+pub(super) fn choose(job: &Job<'_>, request: &Request, pools: &[Pool]) -> Result<Pool, String> {
+    let own = &job.shared.backends;
+    let ready = own.iter().filter(|backend| backend.state().is_ready()).map(|backend| backend.host.clone()).collect();
+    let foreign = pools.iter().map(|pool| pool.service_host().to_owned());
+    let foreign: Vec<String> = foreign.filter(|host| !own.iter().any(|backend| backend.host == *host)).collect();
+    let is_only_own = foreign.is_empty();
+    let among = |hosts: Vec<String>| {
+        let request = Request { among: Some(hosts), ..request.clone() };
+        let chosen = scheduler::choose(&request, pools, &job.shared.settings.rules);
+        chosen.cloned().map_err(|refused| refused.to_string())
+    };
+    among(ready).or_else(|refused| if is_only_own { Err(refused) } else { among(foreign) })
 }
 
 /// Why the content of a volume can not move, in words for the log; `None` where it can.
@@ -37,16 +48,20 @@ pub(super) fn obstacle(c: &mut Connection, job: &Job<'_>, volume: &Volume) -> Re
     if !matches!(volume.replication_status.as_deref(), None | Some("disabled" | "not-capable")) {
         return Ok(Some("Volume must not be replicated."));
     }
-    Ok(if may_be_written(job, volume) {
+    Ok(if may_be_written(job, volume, None) {
         Some("Volume is in use, and Nova alone could move what a server uses.")
     } else {
         None
     })
 }
 
-/// Whether a host may be writing to the volume.
-pub(super) fn may_be_written(job: &Job<'_>, volume: &Volume) -> bool {
-    exports::is_exported(job.backend, volume)
+/// Whether a host may be writing to the volume; `offer` says how this service itself reaches it, where it takes it over.
+pub(super) fn may_be_written(job: &Job<'_>, volume: &Volume, offer: Option<&Offer>) -> bool {
+    let exported = match offer {
+        Some(offer) => volume.provider_location.is_some() && volume.provider_location != offer.location,
+        None => exports::is_exported(job.backend, volume),
+    };
+    exported
         || !matches!(volume.attach_status, AttachStatus::Detached | AttachStatus::Reserved)
         || matches!(volume.status, Status::InUse | Status::Attaching | Status::Detaching)
         || volume.previous_status == Some(Status::InUse) && volume.status == Status::Retyping
@@ -59,7 +74,7 @@ pub(super) fn set_out(
     pool: &Pool,
     still: impl Fn(&Volume) -> bool,
 ) -> Result<Option<Destination>> {
-    let destination = Destination { pool: pool.name.clone(), disk_id: uuid::Uuid::new_v4().to_string() };
+    let destination = Destination { pool: pool.name.clone(), disk_id: uuid::Uuid::new_v4().to_string(), offer: None };
     let begun = job.shared.database.write(|tx| {
         if !volumes::lock(tx, &volume.id)?.is_some_and(|now| still(&now)) {
             return Ok(false);
@@ -74,16 +89,85 @@ pub(super) fn set_out(
 }
 
 /// Copies the content of a volume to its destination; the format that it has there. May be repeated.
-pub(super) fn copy(job: &Job<'_>, volume: &Volume, format: Format, destination: &Destination) -> Result<Format> {
+pub(super) fn copy(
+    job: &Job<'_>,
+    volume: &Volume,
+    format: Format,
+    destination: &Destination,
+    offer: Option<&Offer>,
+) -> Result<Format> {
     job.step(|driver| {
         let to = backend(job, destination).filter(|backend| backend.state().is_ready());
         let to = to.ok_or_else(|| {
             Error::unavailable("The backend does not work.", format!("{} can not be written to", destination.pool))
         })?;
-        let (from, name) = (job.volume_name(volume), job.shared.settings.names.volume(&destination.disk_id));
+        let name = job.shared.settings.names.volume(&destination.disk_id);
+        if let Some(offer) = offer {
+            return offer.take(&*to.driver, &name, volume.size_gib, job.shared.images.timeout);
+        }
+        let from = job.volume_name(volume);
         let content = driver.read_content(stored(&from, volume, format))?;
         to.driver.import_volume(&name, volume.size_gib, &content)
     })
+}
+
+/// What the order says of a content that another service has, where it is for this one to take it over.
+///
+/// # Errors
+/// Where it can not be read.
+pub(super) fn offered(destination: Option<&Destination>) -> Result<Option<Offer>> {
+    destination.and_then(|destination| destination.offer.as_deref()).map(Offer::read).transpose()
+}
+
+/// Whether a volume lies where this order found it.
+pub(super) fn is_there(job: &Job<'_>, volume: &Volume, offer: Option<&Offer>) -> bool {
+    match offer {
+        Some(offer) => volume.host.as_deref().is_some_and(|host| service_host(host) == offer.source),
+        None => job.is_here(volume),
+    }
+}
+
+/// Where another process has the destination: makes the content readable for it and leaves the rest of the order to it.
+/// Whether that was done; where the destination is one of this process, there is nothing to do.
+///
+/// # Errors
+/// The inner one where the content can not be made readable.
+pub(super) fn offer(job: &Job<'_>, volume: &Volume, format: Format, destination: &Destination) -> Result<Result<bool>> {
+    let to = service_host(&destination.pool);
+    if destination.offer.is_some() && to != job.backend.host {
+        // See `report::take_back`.
+        job.failed(&format!("{to} does not take it over"));
+        return Ok(Err(Error::unavailable("The service of the destination is down.", format!("{to} is down"))));
+    }
+    if destination.offer.is_some() || backend(job, destination).is_some() {
+        return Ok(Ok(false));
+    }
+    let name = job.volume_name(volume);
+    // Until the row tells of the export: see `exports::ensure`.
+    let _changing = job.backend.change_exports();
+    let made = job.step(|_| Offer::make(job.backend, volume, stored(&name, volume, format), to));
+    let (offer, export) = match made {
+        Ok(made) => made,
+        Err(error) => {
+            if volume.provider_location.is_none()
+                && let Err(error) = exports::end(job.backend, &name, volume)
+            {
+                job.failed(&error.to_string());
+            }
+            return Ok(Err(error));
+        }
+    };
+    let noted = Destination { offer: Some(offer.note()), ..destination.clone() };
+    job.shared.database.write(|tx| {
+        if let Some(export) = &export {
+            exports::record(tx, &volume.id, export)?;
+        }
+        orders::hand_over(tx, job.order, to, &noted.note())?;
+        fault::point("move.before_offer");
+        Ok(())
+    })?;
+    fault::point("move.after_offer");
+    Ok(Ok(true))
 }
 
 fn backend<'a>(job: &'a Job<'_>, destination: &Destination) -> Option<&'a Backend> {
@@ -110,8 +194,9 @@ pub(super) fn columns<'a>(job: &'a Job<'_>, destination: &'a Destination) -> Vec
 /// Notes the format of the new disk, and orders the end of the old one. Part of the transaction that changes the row.
 pub(super) fn arrive(tx: &mut Transaction<'_>, job: &Job<'_>, volume: &Volume, format: Format) -> Result<()> {
     metadata::merge(tx, Table::VolumeAdmin, &volume.id, &[(FORMAT.to_owned(), format.name().to_owned())])?;
-    pools::promise(tx, volume.host.as_deref().unwrap_or_default(), -volume.size_gib, true)?;
-    order_discard(tx, job, &job.backend.host, volume.disk_id())
+    let host = volume.host.as_deref().unwrap_or_default();
+    pools::promise(tx, host, -volume.size_gib, true)?;
+    order_discard(tx, job, service_host(host), volume.disk_id())
 }
 
 /// Orders the end of the new disk: the volume stays where it is, or is gone.
@@ -122,23 +207,52 @@ pub(super) fn turn_back(
     destination: &Destination,
 ) -> Result<()> {
     pools::promise(tx, &destination.pool, -size_gib, true)?;
+    if let Some(offer) = offered(Some(destination))? {
+        order(tx, job, &offer.source, Work::EndExport)?;
+    }
     order_discard(tx, job, service_host(&destination.pool), &destination.disk_id)
 }
 
 fn order_discard(tx: &mut Transaction<'_>, job: &Job<'_>, backend: &str, disk_id: &str) -> Result<()> {
-    let order = Order {
-        backend: Some(backend.to_owned()),
-        work: Work::DiscardDisk { disk_id: disk_id.to_owned() },
-        source_volume_id: None,
-        ..Order::clone(job.order)
-    };
+    order(tx, job, backend, Work::DiscardDisk { disk_id: disk_id.to_owned() })
+}
+
+fn order(tx: &mut Transaction<'_>, job: &Job<'_>, backend: &str, work: Work) -> Result<()> {
+    let order = Order { backend: Some(backend.to_owned()), work, source_volume_id: None, ..Order::clone(job.order) };
     orders::place(tx, &order).map(|_| ())
+}
+
+/// Ends the export of a volume that another service has read and could not take over.
+pub(super) fn end_export(job: &Job<'_>) -> Result<()> {
+    let id = &job.order.volume_id;
+    let found = job.read(|c| Ok((volumes::by_id(c, id)?, attachments::of_volume(c, id)?)))?;
+    let (Some(volume), all) = found else { return job.obsolete() };
+    if !job.is_here(&volume) || !exports::is_last(&all, None) {
+        // Whoever has attached it meanwhile has the same export.
+        return job.obsolete();
+    }
+    let _changing = job.backend.change_exports();
+    match job.step(|_| exports::end(job.backend, &job.volume_name(&volume), &volume)) {
+        Ok(true) => job.end(|tx| exports::forget(tx, id)),
+        Ok(false) => job.end(|_| Ok(())),
+        // The row still tells of it: the end of the next attachment, or of the volume, ends it.
+        Err(_) => job.end(|_| Ok(())),
+    }
 }
 
 /// Removes a disk that no volume has any more. Its name is never used again, so it does not matter when this happens.
 pub(super) fn discard(job: &Job<'_>, disk_id: &str) -> Result<()> {
     let name = job.shared.settings.names.volume(disk_id);
-    if job.step(|driver| driver.delete_volume(&name)).is_err() {
+    let _changing = job.backend.change_exports();
+    let removed = job.step(|driver| {
+        if let Some(target) = &job.backend.target {
+            // Another service may have read it.
+            target.remove(&name)?;
+        }
+        driver.forget_content(&name)?;
+        driver.delete_volume(&name)
+    });
+    if removed.is_err() {
         if job.order.attempts <= super::MAX_BEGINNINGS {
             return Err(Error::unavailable("The disk can not be removed.", format!("{name} stays for now")));
         }

@@ -13,6 +13,7 @@ use crate::block_storage::store::{
     Outcome, attachments, pools, snapshots, sources, type_charges, volume_types, volumes,
 };
 use crate::block_storage::volume::drivers::Format;
+use crate::block_storage::volume::offer::Offer;
 use crate::database::{Connection, Transaction, Value};
 use crate::error::{Error, Result};
 
@@ -46,7 +47,8 @@ struct Scene {
 pub(super) fn run(job: &Job<'_>, new_type_id: &str, may_move: bool, charged: &[Charged]) -> Result<()> {
     let own = Retyping { job, new_type_id, may_move, charged };
     let noted = job.order.progress().and_then(Destination::read);
-    let Some(scene) = job.read(|c| own.scene(c))? else {
+    let offer = move_disk::offered(noted.as_ref())?;
+    let Some(scene) = job.read(|c| own.scene(c, offer.as_ref()))? else {
         // Whoever reset the volume did not give back what projects were charged for.
         return job.end(|tx| own.abandon(tx, noted.as_ref()));
     };
@@ -67,12 +69,13 @@ pub(super) fn run(job: &Job<'_>, new_type_id: &str, may_move: bool, charged: &[C
         }
     };
     match (place, destination) {
-        (_, Some(destination)) => match move_disk::copy(job, &volume, format, &destination) {
-            Ok(format) => {
+        (_, Some(destination)) => match own.copy(&volume, format, &destination, offer.as_ref())? {
+            None => Ok(()),
+            Some(Ok(format)) => {
                 log::info!("volume {} has moved to {} with its new type", volume.id, destination.pool);
                 job.end(|tx| own.finish_elsewhere(tx, &volume, &destination, format))
             }
-            Err(_) => job.end(|tx| own.fail(tx, &volume, Some(&destination))),
+            Some(Err(_)) => job.end(|tx| own.fail(tx, &volume, Some(&destination))),
         },
         (pool, None) => {
             let done = job.step(|_| Ok(()));
@@ -83,9 +86,24 @@ pub(super) fn run(job: &Job<'_>, new_type_id: &str, may_move: bool, charged: &[C
 }
 
 impl Retyping<'_> {
-    fn scene(&self, c: &mut Connection) -> Result<Option<Scene>> {
+    /// Copies the content; `None` where the service of the destination does the rest.
+    fn copy(
+        &self,
+        volume: &Volume,
+        format: Format,
+        destination: &Destination,
+        offer: Option<&Offer>,
+    ) -> Result<Option<Result<Format>>> {
+        Ok(match move_disk::offer(self.job, volume, format, destination)? {
+            Ok(true) => None,
+            Ok(false) => Some(move_disk::copy(self.job, volume, format, destination, offer)),
+            Err(error) => Some(Err(error)),
+        })
+    }
+
+    fn scene(&self, c: &mut Connection, offer: Option<&Offer>) -> Result<Option<Scene>> {
         let volume = volumes::by_id(c, &self.job.order.volume_id)?;
-        let here = |volume: &Volume| volume.status == Status::Retyping && self.job.is_here(volume);
+        let here = |volume: &Volume| volume.status == Status::Retyping && move_disk::is_there(self.job, volume, offer);
         let Some(volume) = volume.filter(here) else { return Ok(None) };
         let new = volume_types::of_object(c, self.new_type_id)?.filter(|new| !new.deleted);
         let place = match new {
@@ -129,11 +147,10 @@ impl Retyping<'_> {
         if let Some(obstacle) = move_disk::obstacle(c, self.job, volume)? {
             return Ok(Err(obstacle.to_owned()));
         }
-        let among = Some(move_disk::within_reach(self.job));
-        let request = Request { size_gib: volume.size_gib, among, ..request };
+        let request = Request { size_gib: volume.size_gib, ..request };
         let others: Vec<Pool> = pools.into_iter().filter(|pool| !is_own(pool)).collect();
-        let chosen = scheduler::choose(&request, &others, &shared.settings.rules);
-        Ok(chosen.map(|pool| Place::Other(pool.clone())).map_err(|refused| format!("{refused} {host}: {why}.")))
+        let chosen = move_disk::choose(self.job, &request, &others);
+        Ok(chosen.map(Place::Other).map_err(|refused| format!("{refused} {host}: {why}.")))
     }
 
     /// The volume has its new type where it is, and so have its snapshots.
