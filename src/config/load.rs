@@ -35,7 +35,7 @@ struct Setting {
 static UNSET: Value = Value::Unset;
 
 /// The configuration of a process. Never changes; reading it again makes another.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Config {
     settings: HashMap<(&'static str, &'static str), Setting>,
     /// Rows of `backend_defaults` as each backend's own section sets them; sections in lower case.
@@ -124,6 +124,26 @@ impl Config {
         problems.extend(check::names(&assigned, &names));
         config.problems = problems;
         config
+    }
+
+    /// The same with these texts for options of one section, as an address that an option holds carries them, and the names
+    /// of those that are no option.
+    ///
+    /// # Errors
+    /// `Invalid` for a text that is not allowed.
+    pub fn with_options(&self, section: &str, texts: &[(String, String)], from: &Opt) -> Result<(Self, Vec<String>)> {
+        let (mut config, mut unknown) = (self.clone(), Vec::new());
+        for (name, text) in texts {
+            let Some(opt) = rows().find(|opt| same_section(opt.section, section) && opt.name == *name) else {
+                unknown.push(name.clone());
+                continue;
+            };
+            let (texts, origin) = (vec![text.clone()], self.origin(from).clone());
+            let value = Value::read(&opt.kind, &texts)
+                .map_err(|wrong| Error::invalid(format!("[{}] {}: {name} {wrong}", from.section, from.name)))?;
+            config.settings.insert((opt.section, opt.name), Setting { value, texts, origin });
+        }
+        Ok((config, unknown))
     }
 
     fn usable(config: Self) -> Result<Self> {

@@ -14,7 +14,9 @@ pub const DRIVER: Opt = Opt::words("oslo_messaging_notifications", "driver", DRI
 /// Where messages of notifications are sent.
 pub const TRANSPORT_URL: Opt = Opt::text("oslo_messaging_notifications", "transport_url", "").secret().help(
     "Where the drivers messagingv2 and messaging send: rabbit://user:password@host:port/virtual_host, or several \
-     user:password@host:port between commas, which are tried in turn. Empty: [DEFAULT] transport_url.",
+     user:password@host:port between commas, which are tried in turn; ?option=value&... for options of \
+     [oslo_messaging_rabbit]. What an address gives a meaning to is written with percent signs in names and passwords. \
+     Empty: [DEFAULT] transport_url.",
 );
 /// Beginnings of the names of queues.
 pub const TOPICS: Opt = Opt::list("oslo_messaging_notifications", "topics", "notifications")
@@ -41,7 +43,10 @@ pub const AUTO_DELETE: Opt = Opt::boolean("oslo_messaging_rabbit", "amqp_auto_de
     .help("Whether RabbitMQ removes exchange and queues that nobody uses any more.");
 /// Quorum queues.
 pub const QUORUM_QUEUE: Opt = Opt::boolean("oslo_messaging_rabbit", "rabbit_quorum_queue", "false")
-    .help("Whether queues are quorum queues (x-queue-type: quorum), which are durable and replicated.");
+    .help(
+    "Whether queues are quorum queues (x-queue-type: quorum), which are durable and replicated. Excludes rabbit_ha_queues and \
+     amqp_auto_delete.",
+);
 /// Deliveries.
 pub const QUORUM_DELIVERY_LIMIT: Opt = Opt::integer("oslo_messaging_rabbit", "rabbit_quorum_delivery_limit", "0")
     .at_least(0)
@@ -61,15 +66,14 @@ pub const HA_QUEUES: Opt = Opt::boolean("oslo_messaging_rabbit", "rabbit_ha_queu
 pub const SSL: Opt = Opt::boolean("oslo_messaging_rabbit", "ssl", "false")
     .help("Whether RabbitMQ is spoken to by TLS. Its certificate is always checked.");
 /// Authorities.
-pub const SSL_CA_FILE: Opt = Opt::path("oslo_messaging_rabbit", "ssl_ca_file", "").help(
-    "File of the certificate authorities that RabbitMQ's certificate may come from. Empty: those of the machine.",
-);
+pub const SSL_CA_FILE: Opt = Opt::path("oslo_messaging_rabbit", "ssl_ca_file", "")
+    .help("File of certificate authorities that RabbitMQ's certificate may come from, besides those of the machine.");
 /// Own certificate.
 pub const SSL_CERT_FILE: Opt =
     Opt::path("oslo_messaging_rabbit", "ssl_cert_file", "").help("File of the certificate that is shown to RabbitMQ.");
 /// Own key.
-pub const SSL_KEY_FILE: Opt =
-    Opt::path("oslo_messaging_rabbit", "ssl_key_file", "").help("File of the key of that certificate.");
+pub const SSL_KEY_FILE: Opt = Opt::path("oslo_messaging_rabbit", "ssl_key_file", "")
+    .help("File of the key of that certificate. Empty: it is in the same file.");
 /// Heartbeats.
 pub const HEARTBEAT: Opt = Opt::integer("oslo_messaging_rabbit", "heartbeat_timeout_threshold", "60")
     .range(0, 65_535)

@@ -67,11 +67,23 @@ impl Rabbit {
     /// The broker of a configuration.
     ///
     /// # Errors
-    /// `Invalid` for an address that can not be read.
+    /// `Invalid` for an address that can not be read, and for options that contradict each other.
     pub(super) fn of(config: &Config, envelope: Envelope) -> Result<Self> {
-        let transport = Transport::of(config)?;
+        let (transport, config) = &Transport::of(config)?;
         let path = |option| config.opt_text(option).filter(|text| !text.is_empty()).map(str::to_owned);
+        for name in &transport.unknown {
+            log::warn!("transport_url: {name} has no effect here");
+        }
         let quorum = config.boolean(&options::QUORUM_QUEUE);
+        for (option, name) in [(&options::HA_QUEUES, "rabbit_ha_queues"), (&options::AUTO_DELETE, "amqp_auto_delete")] {
+            if quorum && config.boolean(option) {
+                let text = format!("[oslo_messaging_rabbit] rabbit_quorum_queue and {name} exclude each other");
+                return Err(Error::invalid(text));
+            }
+        }
+        // As Python reads them: a certificate may have its key in the same file.
+        let certificate = path(&options::SSL_CERT_FILE);
+        let identity = certificate.map(|file| (file.clone(), path(&options::SSL_KEY_FILE).unwrap_or(file)));
         let mut queue_arguments = FieldTable::default();
         let mut argument = |name: &str, value| {
             queue_arguments.insert(name.into(), value);
@@ -93,10 +105,10 @@ impl Rabbit {
             argument("x-ha-policy", AMQPValue::LongString("all".into()));
         }
         let settings = Settings {
-            tls: transport.tls || config.boolean(&options::SSL),
-            transport,
+            tls: config.boolean(&options::SSL),
+            transport: transport.clone(),
             ca_file: path(&options::SSL_CA_FILE),
-            identity: path(&options::SSL_CERT_FILE).zip(path(&options::SSL_KEY_FILE)),
+            identity,
             exchange: config.text(&options::CONTROL_EXCHANGE).to_owned(),
             topics: config.list(&options::TOPICS).to_vec(),
             durable: quorum || config.boolean(&options::DURABLE_QUEUES),

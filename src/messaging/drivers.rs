@@ -1,8 +1,11 @@
 //! How notifications leave the outbox: one listener for each driver that the configuration names. Not here: when
 //! (`postman.rs`), and RabbitMQ (`amqp.rs`).
 
+use std::borrow::Cow;
+
 use super::amqp::Rabbit;
 use super::notification::Envelope;
+use super::transport::Transport;
 use crate::config::Config;
 use crate::database::outbox::Waiting;
 use crate::error::{Error, Result};
@@ -57,6 +60,17 @@ pub(super) fn open(driver: &str, config: &Config) -> Result<Option<Box<dyn Liste
         "messaging" => Some(Box::new(Rabbit::of(config, Envelope::One)?)),
         "log" => Some(Box::new(Log)),
         _ => None,
+    })
+}
+
+/// The configuration as it holds for a driver: the address of a broker may carry options.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn settings<'a>(driver: &str, config: &'a Config) -> Result<Cow<'a, Config>> {
+    Ok(match driver {
+        "messagingv2" | "messaging" => Cow::Owned(Transport::of(config)?.1),
+        _ => Cow::Borrowed(config),
     })
 }
 

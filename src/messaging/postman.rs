@@ -55,11 +55,12 @@ pub fn start(config: &Config, database: &Database, telemetry: Option<Box<dyn Lis
     let mut rounds = Vec::new();
     for driver in Outbox::of(config).drivers() {
         let listener = if driver == TELEMETRY { telemetry.take() } else { drivers::open(driver, config)? };
+        let own = drivers::settings(driver, config)?;
         let calls = Arc::new(Calls::default());
         let round = Round {
             driver: driver.clone(),
             owner: format!("{}-{}", std::process::id(), uuid::Uuid::new_v4()),
-            settings: Settings::of(config),
+            settings: Settings::of(&own),
             database: database.clone(),
             calls: calls.clone(),
             listener,

@@ -1,9 +1,12 @@
 //! The address of a message broker in oslo.messaging's form:
-//! `rabbit://user:password@host:port,user:password@host:port/virtual_host?ssl=1`.
+//! `rabbit://user:password@host:port,user:password@host:port/virtual_host?option=value&option=value`, with options of
+//! `[oslo_messaging_rabbit]`.
 
 use crate::config::{Config, notifications as options};
 use crate::error::{Error, Result};
 
+/// The section whose options an address may carry.
+const SECTION: &str = "oslo_messaging_rabbit";
 /// RabbitMQ's port, and its port for TLS is the same in oslo.messaging.
 const PORT: u16 = 5672;
 /// The user and the password that RabbitMQ begins with.
@@ -24,18 +27,23 @@ pub(super) struct Transport {
     /// At least one, in the order in which they are tried.
     pub(super) servers: Vec<Server>,
     pub(super) virtual_host: String,
-    /// Whether the address itself asks for TLS.
-    pub(super) tls: bool,
+    /// Options of `[oslo_messaging_rabbit]` that hold for this address, with their texts.
+    options: Vec<(String, String)>,
+    /// The names of those that have no effect here.
+    pub(super) unknown: Vec<String>,
 }
 
 impl Transport {
-    /// The address that the configuration gives to notifications.
+    /// The address that the configuration gives to notifications, and the configuration as it holds for this address.
     ///
     /// # Errors
-    /// As [`Transport::parse`].
-    pub(super) fn of(config: &Config) -> Result<Self> {
-        let own = config.opt_text(&options::TRANSPORT_URL).filter(|text| !text.is_empty());
-        Self::parse(own.unwrap_or_else(|| config.text(&options::DEFAULT_TRANSPORT_URL)))
+    /// As [`Transport::parse`]; `Invalid` for an option in it whose value is not allowed.
+    pub(super) fn of(config: &Config) -> Result<(Self, Config)> {
+        let own = config.opt_text(&options::TRANSPORT_URL).is_some_and(|text| !text.is_empty());
+        let option = if own { &options::TRANSPORT_URL } else { &options::DEFAULT_TRANSPORT_URL };
+        let transport = Self::parse(config.text(option))?;
+        let (config, unknown) = config.with_options(SECTION, &transport.options, option)?;
+        Ok((Self { unknown, ..transport }, config))
     }
 
     /// Reads an address.
@@ -58,15 +66,14 @@ impl Transport {
         if servers.is_empty() {
             servers.extend(server("localhost"));
         }
-        let mut tls = false;
+        let mut options = Vec::new();
         for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
-            match name {
-                "ssl" => tls = matches!(value.to_ascii_lowercase().as_str(), "1" | "true" | "yes" | "on"),
-                _ => log::warn!("transport_url: {name} has no effect here"),
-            }
+            let value =
+                decode(&value.replace('+', " ")).ok_or_else(|| wrong("has a percent sign that escapes nothing"))?;
+            options.push((name.to_owned(), value));
         }
         let virtual_host = if path.is_empty() { "/".to_owned() } else { path };
-        Ok(Self { servers, virtual_host, tls })
+        Ok(Self { servers, virtual_host, options, unknown: Vec::new() })
     }
 }
 
@@ -123,7 +130,9 @@ mod tests {
             Ok(transport) => {
                 let show = |one: &Server| format!("{}:{}@{}", one.user, one.password, one.place());
                 let servers: Vec<String> = transport.servers.iter().map(show).collect();
-                format!("{} {} {}", servers.join(" "), transport.virtual_host, transport.tls)
+                let options: Vec<String> =
+                    transport.options.iter().map(|(name, text)| format!(" {name}={text}")).collect();
+                format!("{} {}{}", servers.join(" "), transport.virtual_host, options.concat())
             }
             Err(error) => error.public().to_owned(),
         }
@@ -132,11 +141,12 @@ mod tests {
     #[test]
     fn addresses_are_read_as_oslo_reads_them() {
         for (url, found) in [
-            ("rabbit://", "guest:guest@localhost:5672 / false"),
-            ("rabbit://u:p@h", "u:p@h:5672 / false"),
-            ("rabbit://u:p%40%2F@h:1/", "u:p@/@h:1 / false"),
-            ("rabbit://u:a:b@h:1,v:c@[::1]:2/cloud", "u:a:b@h:1 v:c@::1:2 cloud false"),
-            ("kombu://u:p@h//cloud?ssl=1", "u:p@h:5672 /cloud true"),
+            ("rabbit://", "guest:guest@localhost:5672 /"),
+            ("rabbit://u:p@h", "u:p@h:5672 /"),
+            ("rabbit://u:p%40%2F@h:1/", "u:p@/@h:1 /"),
+            ("rabbit://u:a:b@h:1,v:c@[::1]:2/cloud", "u:a:b@h:1 v:c@::1:2 cloud"),
+            ("kombu://u:p@h//cloud?ssl=1", "u:p@h:5672 /cloud ssl=1"),
+            ("rabbit://u:p@h/a%2Fb?ssl=1&ssl_ca_file=%2Fa+b", "u:p@h:5672 a/b ssl=1 ssl_ca_file=/a b"),
         ] {
             assert_eq!(read(url), found, "{url}");
         }
@@ -148,5 +158,22 @@ mod tests {
             let told = read(url);
             assert!(told.starts_with("transport_url ") && !told.contains("secret"), "{url}: {told}");
         }
+    }
+
+    #[test]
+    fn options_of_an_address_hold_for_it() {
+        let lines = |query: &str| {
+            format!(
+                "[oslo_messaging_notifications]\ntransport_url = rabbit://u:p@h/?{query}\n[oslo_messaging_rabbit]\n\
+                 ssl = false\nrabbit_quorum_queue = true\n"
+            )
+        };
+        let of = |query: &str| Transport::of(&Config::from_text(&lines(query)).unwrap()).map(|(_, config)| config);
+        let config = of("ssl=1&heartbeat_timeout_threshold=7&ssl_version=x&driver=log").unwrap();
+        assert!(config.boolean(&options::SSL) && config.boolean(&options::QUORUM_QUEUE));
+        assert_eq!(config.integer(&options::HEARTBEAT), 7);
+        let refused = of("heartbeat_timeout_threshold=soon").err().map(|error| error.public().to_owned()).unwrap();
+        let beginning = "[oslo_messaging_notifications] transport_url: heartbeat_timeout_threshold ";
+        assert!(refused.starts_with(beginning), "{refused}");
     }
 }

@@ -43,6 +43,12 @@ class Cloud:
             assert time.monotonic() < deadline, f"{identity} is {found} and not {status}"
             time.sleep(0.02)
 
+    def wait(self, holds, what, seconds=30):
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, f"waited in vain for {what}"
+            time.sleep(0.02)
+
 
 def refused():
     """What is refused is told to listeners too."""
@@ -81,15 +87,37 @@ def volumes(cloud):
 
 
 def nowhere(cloud):
-    """A volume that no backend takes."""
+    """What no backend takes: a new volume, another type, another place, more room, a file that is there already."""
     cinder, until = cloud.cinder, cloud.until
     kind = cloud.named("nowhere_type", cinder.volume_types.create("nowhere"))
     cinder.volume_types.get(kind).set_keys({"volume_backend_name": "nowhere"})
+    home = cloud.named("home_type", cinder.volume_types.create("home"))
+    cinder.volume_types.get(home).set_keys({"volume_backend_name": "file"})
     lost = cloud.named("lost", cinder.volumes.create(1, name="lost", volume_type="nowhere"))
     until(cinder.volumes, lost, "error")
     cinder.volumes.delete(lost)
     until(cinder.volumes, lost, "gone")
+    kept = cloud.named("kept", cinder.volumes.create(1, name="kept", volume_type="home", metadata={"k": "v"}))
+    until(cinder.volumes, kept, "available")
+    for policy in ("never", "on-demand"):
+        cinder.volumes.retype(kept, "nowhere", policy)
+        until(cinder.volumes, kept, "available")
+    for lock in (False, True):
+        cinder.volumes.migrate_volume(kept, "peer@second#second", False, lock)
+        cloud.wait(lambda: cinder.volumes.get(kept).migration_status == "error", "the end of a move")
+        until(cinder.volumes, kept, "available")
+    cinder.quotas.update(PROJECT, gigabytes=-1)
+    cinder.volumes.extend(kept, 9_000_000)
+    until(cinder.volumes, kept, "available")
+    cinder.quotas.update(PROJECT, gigabytes=1000)
+    cinder.volumes.delete(kept)
+    until(cinder.volumes, kept, "gone")
+    taken = cloud.named("taken", cinder.volumes.manage("peer@file", {"source-name": "found"}, name="taken", volume_type="nowhere"))
+    cloud.wait(lambda: cinder.volumes.get(taken).status.startswith("error"), "the refusal")
+    cinder.volumes.delete(taken)
+    until(cinder.volumes, taken, "gone")
     cinder.volume_types.delete(kind)
+    cinder.volume_types.delete(home)
 
 
 def attachments(cloud):

@@ -8,17 +8,20 @@ import pathlib
 import re
 import sqlite3
 import subprocess
+import urllib.parse
 
 import pytest
 
 import operations
-from rabbit import Rabbit
+from rabbit import PASSWORD, USER, VIRTUAL_HOST, Rabbit, Relay
 from sequence import DATA, TIME, UUID, differences, flatten
-from stack import SOURCES, Stack, wait_until
+from stack import HEARTH, SOURCES, Stack, wait_until
 
 # Where a payload names what it is about; the most special first.
 ABOUT = ("group_snapshot_id", "backup_id", "snapshot_id", "volume_id", "group_id", "type_id", "volume_type_id", "id", "name")
 THE_END = "the end"
+QUICK = ("[oslo_messaging_notifications]\ndriver = messagingv2\n[hearth_notifications]\npoll_interval = 0.1\nlease = 2\n"
+         "[oslo_messaging_rabbit]\nrabbit_retry_interval = 0.1\nrabbit_retry_backoff = 0.1\nrabbit_interval_max = 0.5\n")
 
 
 class Listener:
@@ -64,9 +67,10 @@ def sending(rabbit, more=""):
 
 
 @pytest.fixture(scope="session")
-def cloud(rabbit):
+def cloud(rabbit, tmp_path_factory):
     """Hearth, and what is heard of it."""
-    with Stack("nginx", config="host = peer\nenabled_backends = file", sections=sending(rabbit)) as stack:
+    second = f"[second]\nvolume_backend_name = second\nhearth_file_path = {tmp_path_factory.mktemp('second')}\n"
+    with Stack("nginx", config="host = peer\nenabled_backends = file,second", sections=sending(rabbit, second)) as stack:
         with Listener(rabbit.url, stack.folder / "heard") as listener:
             stack.heard = listener.path
             yield stack
@@ -175,6 +179,53 @@ def test_a_restart_of_rabbitmq_loses_nothing(tmp_path):
             found = until_heard(listener.path, lambda one: one["payload"]["name"] == names[-1])
         assert [one["payload"]["name"] for one in found] == names
         assert "guest:guest" not in stack.log("volume"), "the password is in the log"
+
+
+def test_tls_quorum_queues_virtual_hosts_and_the_failure_of_a_server_are_as_with_oslo_messaging(tmp_path):
+    def quote(text):
+        return urllib.parse.quote(text, safe="")
+
+    with Rabbit(secured=True) as rabbit, Stack("nginx", backends=False, sections=QUICK) as stack:
+        side = operations.Cloud(stack.volume_url)
+        relays = [Relay(rabbit.port), Relay(rabbit.port)]
+
+        def url(*ports, **more):
+            options = {"ssl": "true", "ssl_ca_file": rabbit.folder / "ca.pem", "ssl_cert_file": rabbit.folder / "user.pem",
+                       "ssl_key_file": rabbit.folder / "user.key", "rabbit_quorum_queue": "true",
+                       "rabbit_quorum_delivery_limit": "3", "rabbit_quorum_max_memory_length": "100", **more}
+            servers = ",".join(f"{quote(USER)}:{quote(PASSWORD)}@localhost:{port}" for port in ports)
+            return f"rabbit://{servers}/{quote(VIRTUAL_HOST)}?{urllib.parse.urlencode(options)}"
+
+        def told(name):
+            """It waits, since nobody delivers on this host but whom the test starts."""
+            side.cinder.qos_specs.create(name, {"consumer": "both"})
+
+        def deliver(address):
+            stack.environment["OS_OSLO_MESSAGING_NOTIFICATIONS__TRANSPORT_URL"] = address
+            stack.spawn("notify", [HEARTH, "notify"])
+
+        told("one")
+        for address, words in (
+                (url(rabbit.port, ssl_ca_file=rabbit.folder / "other.pem"), "UnknownIssuer"),
+                (url(rabbit.port, ssl_cert_file=rabbit.folder / "other.pem", ssl_key_file=rabbit.folder / "other.key"), "wait"),
+                (url(rabbit.port, ssl="false"), "wait")):
+            start = len(stack.log("notify")) if "notify" in str(list((stack.folder / "log").iterdir())) else 0
+            deliver(address)
+            wait_until(lambda: words in stack.log("notify")[start:], f"{words} in the log: {stack.folder}/log/notify.log")
+            stack.stop("notify")
+            assert waiting(stack) == 1
+        # Of three servers the first one is not there, and the second one goes.
+        deliver(url(1, *(relay.port for relay in relays)))
+        wait_until(lambda: waiting(stack) == 0, "the delivery by the second server")
+        relays[0].cut()
+        told("two")
+        wait_until(lambda: waiting(stack) == 0, "the delivery by the third server")
+        with Listener(url(rabbit.port), tmp_path / "heard") as listener:
+            found = until_heard(listener.path, lambda one: one["payload"]["name"] == "two")
+        assert [one["payload"]["name"] for one in found] == ["one", "two"]
+        log = stack.log("notify")
+        assert PASSWORD not in log and quote(PASSWORD) not in log
+        assert "is used as others have declared it" not in log
 
 
 def waiting(stack):

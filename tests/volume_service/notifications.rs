@@ -2,7 +2,7 @@
 
 use hearth::operate::audit::{Period, run};
 use hearth::operate::doctor::{Severity, examine};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::world::{Of, World};
 
@@ -59,6 +59,39 @@ fn an_audit_that_nobody_would_hear_of_is_refused() {
     let world = World::new();
     let error = run(world.config(), &world.database, &Period::default(), &mut Vec::new()).unwrap_err();
     assert!(error.public().contains("driver is not set"), "{error}");
+}
+
+#[test]
+fn what_finds_no_place_is_told_and_nothing_is_begun() {
+    let world = World::with("", NOTIFICATIONS);
+    let _service = world.start();
+    let id = world.create(1, Of::Nothing);
+    world.settle();
+    world.database.write(|tx| tx.execute("UPDATE services SET disabled = true", &[])).unwrap();
+    let snapshot = world.create_snapshot(&id);
+    world.settle();
+    assert_eq!(world.snapshot(&snapshot).unwrap().status, hearth::block_storage::model::snapshot::Status::Error);
+    assert_eq!(told(&world, "snapshot.create.start"), [] as [Json; 0]);
+    let one = &told(&world, "scheduler.create_snapshot")[0];
+    assert_eq!((&one["priority"], &one["publisher_id"]), (&"ERROR".into(), &"scheduler.node1".into()));
+    let properties = json!({"size": 1});
+    assert_eq!(
+        one["payload"],
+        json!({
+            "request_spec": {"snapshot_id": snapshot, "volume_properties": properties, "resource_properties": properties,
+                "operation": "create_snapshot"},
+            "snapshot_id": snapshot,
+            "state": "error",
+            "method": "create_snapshot",
+            "reason": format!("NoValidBackend('Cannot place snapshot {snapshot} on node1@file#file.')"),
+        })
+    );
+    world.extend(&id, 2);
+    world.settle();
+    let one = &told(&world, "scheduler.extend_volume")[0]["payload"];
+    assert_eq!(one["reason"], format!("NoValidBackend('Cannot place volume {id} on node1@file#file.')"));
+    assert_eq!(one["volume_properties"]["status"], "extending");
+    assert_eq!(told(&world, "volume.resize.start"), [] as [Json; 0]);
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod volumes;
 
 pub use audit::{Audit, audit, capacity};
 pub use context::{of_caller, of_requester};
+pub use scheduler::Unplaced;
 pub use types::{Refused, repr};
 
 use std::borrow::Cow;

@@ -16,6 +16,22 @@ use crate::database::{Connection, Transaction};
 use crate::error::Result;
 use crate::time::Timestamp;
 
+/// Why something gets no place.
+#[derive(Debug)]
+pub(super) struct NoPlace {
+    /// For the log.
+    pub(super) why: String,
+    /// What the cloud is told, where it is for want of a place.
+    pub(super) reason: Option<String>,
+}
+
+impl NoPlace {
+    /// An obstacle of another kind.
+    pub(super) fn because(why: impl Into<String>) -> Self {
+        Self { why: why.into(), reason: None }
+    }
+}
+
 /// Places the volume of an order that this process has taken. Answers the order where it is for a backend of this
 /// process; another one is left for the process of its backend, one that nobody can carry out ends here, with its volume
 /// in error.

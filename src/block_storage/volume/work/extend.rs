@@ -4,6 +4,7 @@ use super::super::{exports, placement};
 use super::{Job, events, format_of, is_attached, servers, stored};
 use crate::block_storage::model::status::Status as _;
 use crate::block_storage::model::volume::{EXTEND, EXTEND_ATTACHED, Move, Status, Volume};
+use crate::block_storage::notices::Unplaced;
 use crate::block_storage::store::quotas::Charge;
 use crate::block_storage::store::{Outcome, attachments, pools, volumes};
 use crate::database::Transaction;
@@ -39,7 +40,11 @@ pub(super) fn run(job: &Job<'_>, old_size_gib: i64, new_size_gib: i64) -> Result
         job.failed(&why);
         return job.end(|tx| {
             let before = volume.previous_status.unwrap_or(Status::Available).name();
-            job.notices().by(&*job.shared.settings.host).nowhere_to_extend(tx, &volume.id, before)?;
+            job.notices().by(&*job.shared.settings.host).unplaced(
+                tx,
+                &volume.id,
+                &Unplaced::Extend { status: before },
+            )?;
             volumes::finish(tx, &volume.id, rule(&volume), Outcome::Done, &[])?;
             attachments::settle(tx, &volume.id)?;
             release(tx, job, &volume, more)?;

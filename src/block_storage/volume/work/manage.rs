@@ -3,10 +3,11 @@
 
 use serde_json::{Value as Json, json};
 
-use super::super::placement;
+use super::super::placement::{self, NoPlace};
 use super::{FORMAT, Job, events};
 use crate::block_storage::model::snapshot::{self, Snapshot};
 use crate::block_storage::model::volume::{AttachStatus, MANAGE, Status, UNMANAGE, Volume};
+use crate::block_storage::notices::Unplaced;
 use crate::block_storage::store::census::{self, Resident};
 use crate::block_storage::store::metadata::{self, Table};
 use crate::block_storage::store::quotas::{Charge, check_volume_size};
@@ -78,12 +79,20 @@ pub(super) fn volume(job: &Job<'_>, from: &str) -> Result<()> {
         }
     });
     let Some((refused, volume)) = found? else { return job.obsolete() };
+    if let Some(NoPlace { why, reason: Some(_) }) = &refused {
+        job.failed(why);
+        return job.end(|tx| {
+            let notices = job.notices().by(&*job.shared.settings.host);
+            notices.unplaced(tx, &volume.id, &Unplaced::Manage { file: from })?;
+            fail(tx, job, &volume)
+        });
+    }
     let name = job.volume_name(&volume);
     let pool = || job.notices().by(&*job.backend.pool);
     job.begin(|tx, _| pool().volume(tx, &volume.id, "manage_existing.start"))?;
     let adopted = job.step(|driver| {
-        if let Some(why) = refused {
-            return Err(Error::invalid(why));
+        if let Some(refused) = refused {
+            return Err(Error::invalid(refused.why));
         }
         let bytes = driver.examine(&name).or_else(|_| driver.examine(from))?;
         let size_gib = gib(bytes);
@@ -116,29 +125,32 @@ pub(super) fn volume(job: &Job<'_>, from: &str) -> Result<()> {
                 pools::promise(tx, &job.backend.pool, size_gib, true)
             })
         }
-        Err(_) => job.end(|tx| {
-            // What was charged for before the failure is given back.
-            let now = volumes::lock(tx, &volume.id)?;
-            let charged = now.map_or(0, |now| now.size_gib);
-            if charged > 0 {
-                release(tx, job, &volume, charged)?;
-            }
-            volumes::finish(tx, &volume.id, &MANAGE, Outcome::Failed, &[("size", 0.into())]).map(|_| ())
-        }),
+        Err(_) => job.end(|tx| fail(tx, job, &volume)),
     }
 }
 
+/// The volume stays, in error, and counts nothing: what was charged for before the failure is given back.
+fn fail(tx: &mut Transaction<'_>, job: &Job<'_>, volume: &Volume) -> Result<()> {
+    let now = volumes::lock(tx, &volume.id)?;
+    let charged = now.map_or(0, |now| now.size_gib);
+    if charged > 0 {
+        release(tx, job, volume, charged)?;
+    }
+    volumes::finish(tx, &volume.id, &MANAGE, Outcome::Failed, &[("size", 0.into())]).map(|_| ())
+}
+
 /// Why a file can not become this volume, where the rows tell it.
-fn refusal(c: &mut Connection, job: &Job<'_>, volume: &Volume, from: &str) -> Result<Option<String>> {
+fn refusal(c: &mut Connection, job: &Job<'_>, volume: &Volume, from: &str) -> Result<Option<NoPlace>> {
     let host = volume.host.as_deref().unwrap_or_default();
+    let nowhere = |why: String| NoPlace { why, reason: Some(format!("Cannot place volume {} on {host}.", volume.id)) };
     if host.contains('#') && host != job.backend.pool {
-        return Ok(Some(format!("{host} is no pool of this service")));
+        return Ok(Some(nowhere(format!("{host} is no pool of this service"))));
     }
     if let Some(known) = resident(job, &census::residents(c, &job.backend.host)?, from) {
-        return Ok(Some(format!("{from} is managed already, as {}", known.id)));
+        return Ok(Some(NoPlace::because(format!("{from} is managed already, as {}", known.id))));
     }
     let placed = Volume { host: Some(job.backend.pool.clone()), ..volume.clone() };
-    Ok(placement::can_grow(c, job.shared, &placed, 0)?.err())
+    Ok(placement::can_grow(c, job.shared, &placed, 0)?.err().map(nowhere))
 }
 
 fn charge(tx: &mut Transaction<'_>, job: &Job<'_>, volume: &Volume, size_gib: i64) -> Result<()> {

@@ -1,10 +1,12 @@
 //! Moving a volume to another backend that an operator has named.
 
-use super::super::placement;
+use super::super::placement::{self, NoPlace};
 use super::{Job, events, format_of, move_disk};
 use crate::block_storage::model::pool::Pool;
+use crate::block_storage::model::status::Status as _;
 use crate::block_storage::model::volume::{MIGRATE_LOCKED, Status, Volume};
 use crate::block_storage::model::work::Destination;
+use crate::block_storage::notices::Unplaced;
 use crate::block_storage::scheduler::Request;
 use crate::block_storage::store::{Outcome, attachments, pools, volumes};
 use crate::block_storage::volume::drivers::Format;
@@ -39,9 +41,15 @@ pub(super) fn run(job: &Job<'_>, to: &str) -> Result<()> {
             Some(destination) => destination,
             None => return job.obsolete(),
         },
-        (None, Err(why)) => {
-            job.failed(&why);
+        (None, Err(refused)) => {
+            job.failed(&refused.why);
             return job.end(|tx| {
+                if refused.reason.is_some() && volumes::lock(tx, &volume.id)?.is_some_and(|now| is_to_move(&now)) {
+                    let before = volume.previous_status.unwrap_or(Status::Maintenance).name();
+                    let status = Some(before).filter(|_| volume.status == Status::Maintenance);
+                    let notices = job.notices().by(&*job.shared.settings.host);
+                    notices.unplaced(tx, &volume.id, &Unplaced::Migrate { to, status })?;
+                }
                 end(tx, &volume, false, &[])?;
                 job.tell(tx, &volume.id, events::NO_BACKEND)
             });
@@ -67,9 +75,9 @@ fn is_to_move(volume: &Volume) -> bool {
 }
 
 /// The pool to which the volume goes, or why there is none.
-fn choose(c: &mut Connection, job: &Job<'_>, volume: &Volume, to: &str) -> Result<Result<Pool, String>> {
+fn choose(c: &mut Connection, job: &Job<'_>, volume: &Volume, to: &str) -> Result<Result<Pool, NoPlace>> {
     if let Some(obstacle) = move_disk::obstacle(c, job, volume)? {
-        return Ok(Err(obstacle.to_owned()));
+        return Ok(Err(NoPlace::because(obstacle)));
     }
     let request = Request {
         size_gib: volume.size_gib,
@@ -79,7 +87,10 @@ fn choose(c: &mut Connection, job: &Job<'_>, volume: &Volume, to: &str) -> Resul
     let mut pools = pools::list(c, job.shared.settings.down_time_seconds)?;
     pools.retain(|pool| pool.name == to || pool.service_host() == to);
     let chosen = move_disk::choose(job, &request, &pools);
-    Ok(chosen.map_err(|refused| format!("Cannot place volume {} on {to}. {refused}", volume.id)))
+    Ok(chosen.map_err(|refused| {
+        let reason = format!("Cannot place volume {} on {to}.", volume.id);
+        NoPlace { why: format!("{reason} {refused}"), reason: Some(reason) }
+    }))
 }
 
 /// Lets the volume have its new disk, unless somebody has begun meanwhile to read or to write the old one past this service.

@@ -1,12 +1,14 @@
 //! Giving a volume another type: in its row alone where its backend suits the new type, else by moving its content to one that
 //! does, where that is allowed.
 
-use super::super::placement;
+use super::super::placement::{self, NoPlace};
 use super::{Job, events, format_of, move_disk};
 use crate::block_storage::model::pool::Pool;
+use crate::block_storage::model::status::Status as _;
 use crate::block_storage::model::volume::{Status, Volume};
 use crate::block_storage::model::volume_type::VolumeType;
 use crate::block_storage::model::work::{Charged, Destination};
+use crate::block_storage::notices::Unplaced;
 use crate::block_storage::scheduler::{self, Request};
 use crate::block_storage::store::volume_types::Eyes;
 use crate::block_storage::store::{
@@ -41,7 +43,7 @@ struct Scene {
     volume: Volume,
     format: Format,
     /// Where the volume will lie, or why it keeps its type.
-    place: Result<Place, String>,
+    place: Result<Place, NoPlace>,
 }
 
 pub(super) fn run(job: &Job<'_>, new_type_id: &str, may_move: bool, charged: &[Charged]) -> Result<()> {
@@ -63,9 +65,12 @@ pub(super) fn run(job: &Job<'_>, new_type_id: &str, may_move: bool, charged: &[C
             }
         }
         (Ok(Place::Same(pool)), None) => (Some(pool), None),
-        (Err(why), None) => {
-            job.failed(&why);
-            return job.end(|tx| own.fail(tx, &volume, None));
+        (Err(refused), None) => {
+            job.failed(&refused.why);
+            return job.end(|tx| {
+                own.tell_of(tx, &volume, &refused)?;
+                own.fail(tx, &volume, None)
+            });
         }
     };
     match (place, destination) {
@@ -108,13 +113,13 @@ impl Retyping<'_> {
         let new = volume_types::of_object(c, self.new_type_id)?.filter(|new| !new.deleted);
         let place = match new {
             Some(new) => self.place(c, &volume, &new)?,
-            None => Err("its new type was deleted".to_owned()),
+            None => Err(NoPlace::because("its new type was deleted")),
         };
         Ok(Some(Scene { format: format_of(c, &volume)?, volume, place }))
     }
 
     /// Where the volume will lie: it stays where it is if it can.
-    fn place(&self, c: &mut Connection, volume: &Volume, new: &VolumeType) -> Result<Result<Place, String>> {
+    fn place(&self, c: &mut Connection, volume: &Volume, new: &VolumeType) -> Result<Result<Place, NoPlace>> {
         let (shared, host) = (self.job.shared, volume.host.as_deref().unwrap_or_default());
         let of_zones = new.availability_zones().is_some();
         let request = Request {
@@ -133,24 +138,52 @@ impl Retyping<'_> {
             None => Err(format!("{host} does not report")),
         };
         let same_encryption = sources::same_encryption(c, &volume.volume_type_id, &new.id)?;
+        let suits_here = suits.is_ok();
         let why = match suits {
             Ok(pool) if same_encryption => return Ok(Ok(Place::Same(pool))),
             Ok(_) => "the new type is encrypted otherwise".to_owned(),
             Err(why) => why,
         };
+        // Cinder's scheduler knows nothing of encryption.
+        let suited = suits_here && !same_encryption;
+        let nowhere = |why: String, reason: String| NoPlace { why, reason: Some(reason).filter(|_| !suited) };
+        let of = format!("for volume {} with type {}", volume.id, new.name);
+        let others: Vec<Pool> = pools.into_iter().filter(|pool| !is_own(pool)).collect();
         if !self.may_move {
-            return Ok(Err(format!("Retype requires migration but is not allowed: {why}")));
+            let elsewhere = others.iter().any(|pool| scheduler::suits(&request, pool, &shared.settings.rules).is_ok());
+            let reason = match elsewhere {
+                true => format!("Current backend not valid {of}, migration not allowed"),
+                false => format!("No valid backends {of}"),
+            };
+            return Ok(Err(nowhere(format!("Retype requires migration but is not allowed: {why}"), reason)));
         }
         if !same_encryption {
-            return Ok(Err("Retype would have to encrypt the content anew, or to decrypt it".to_owned()));
+            let text = "Retype would have to encrypt the content anew, or to decrypt it";
+            return Ok(Err(NoPlace::because(text)));
         }
         if let Some(obstacle) = move_disk::obstacle(c, self.job, volume)? {
-            return Ok(Err(obstacle.to_owned()));
+            return Ok(Err(NoPlace::because(obstacle)));
         }
         let request = Request { size_gib: volume.size_gib, ..request };
-        let others: Vec<Pool> = pools.into_iter().filter(|pool| !is_own(pool)).collect();
         let chosen = move_disk::choose(self.job, &request, &others);
-        Ok(chosen.map(Place::Other).map_err(|refused| format!("{refused} {host}: {why}.")))
+        Ok(chosen
+            .map(Place::Other)
+            .map_err(|refused| nowhere(format!("{refused} {host}: {why}."), format!("No valid backends {of}"))))
+    }
+
+    /// Tells the cloud that no pool suits the new type, where that is why the volume keeps the old one.
+    fn tell_of(&self, tx: &mut Transaction<'_>, volume: &Volume, refused: &NoPlace) -> Result<()> {
+        let Some(reason) = &refused.reason else { return Ok(()) };
+        let Some(new) = self.still_to_do(tx)? else { return Ok(()) };
+        let own_zone = || volume.availability_zone.as_deref().into_iter().collect();
+        let wanted = Unplaced::Retype {
+            type_id: self.new_type_id,
+            may_move: self.may_move,
+            zones: &new.availability_zones().unwrap_or_else(own_zone),
+            status: volume.previous_status.unwrap_or(volume.status).name(),
+            reason,
+        };
+        self.job.notices().by(&*self.job.shared.settings.host).unplaced(tx, &volume.id, &wanted)
     }
 
     /// The volume has its new type where it is, and so have its snapshots.

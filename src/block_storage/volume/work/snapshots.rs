@@ -11,18 +11,21 @@ use crate::error::{Error, Result};
 
 pub(super) fn create(job: &Job<'_>) -> Result<()> {
     let Some((snapshot, volume, format, room)) = load(job, Status::Creating)? else { return job.obsolete() };
+    if let Err(why) = room {
+        job.failed(&why);
+        return job.end(|tx| {
+            let backend = volume.cluster_name.as_ref().or(volume.host.as_ref()).map_or("", String::as_str);
+            let notices = job.notices().by(&*job.shared.settings.host);
+            notices.nowhere_to_snapshot(tx, &snapshot.id, snapshot.volume_size_gib, backend)?;
+            fail(tx, job, &snapshot)
+        });
+    }
     let (name, of) = (job.snapshot_name(&snapshot), job.volume_name(&volume));
     job.begin(|tx, notices| notices.clone().elevated().snapshot(tx, &snapshot.id, "create.start"))?;
-    let made = match room {
-        Ok(()) => job.step(|driver| {
-            let size_gib = snapshot.volume_size_gib;
-            driver.create_snapshot(&name, Stored { size_gib, ..stored(&of, &volume, format) })
-        }),
-        Err(why) => {
-            job.failed(&why);
-            Err(Error::unavailable("No valid backend was found.", why))
-        }
-    };
+    let made = job.step(|driver| {
+        let size_gib = snapshot.volume_size_gib;
+        driver.create_snapshot(&name, Stored { size_gib, ..stored(&of, &volume, format) })
+    });
     match made {
         Ok(()) => job.end(|tx| {
             let columns = [("progress", "100%".into()), ("encryption_key_id", (&volume.encryption_key_id).into())];
@@ -32,11 +35,14 @@ pub(super) fn create(job: &Job<'_>) -> Result<()> {
             job.notices().elevated().snapshot(tx, &snapshot.id, "create.end")?;
             pools::promise(tx, volume.host.as_deref().unwrap_or_default(), snapshot.volume_size_gib, false)
         }),
-        Err(_) => job.end(|tx| {
-            snapshots::finish(tx, &snapshot.id, &CREATE, Outcome::Failed, &[])?;
-            job.tell(tx, &snapshot.id, events::SNAPSHOT_FAILED)
-        }),
+        Err(_) => job.end(|tx| fail(tx, job, &snapshot)),
     }
+}
+
+/// The snapshot stays, in error, and its owner is told.
+fn fail(tx: &mut Transaction<'_>, job: &Job<'_>, snapshot: &Snapshot) -> Result<()> {
+    snapshots::finish(tx, &snapshot.id, &CREATE, Outcome::Failed, &[])?;
+    job.tell(tx, &snapshot.id, events::SNAPSHOT_FAILED)
 }
 
 pub(super) fn delete(job: &Job<'_>) -> Result<()> {
