@@ -30,6 +30,7 @@ pub static DIALECT: Dialect = Dialect {
     unrouted: pipeline::not_found,
     allow: false,
     front,
+    guest: |_, _, _| None,
     content_types: &["application/json", "application/vnd.openstack.volume+json"],
     body_limit: &config::oslo_middleware::MAX_REQUEST_BODY_SIZE,
     challenge: true,

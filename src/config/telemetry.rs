@@ -22,6 +22,21 @@ pub const MAX_LIMIT: Opt = Opt::integer("hearth_telemetry", "max_limit", "10000"
     .at_least(1)
     .help("Most items of a list: greater limits of requests are cut to this.")
     .reload();
+/// Agents with a password.
+pub const PUBLISHERS: Opt = Opt::list("hearth_telemetry", "publishers", "")
+    .secret()
+    .help(
+        "Agents that may publish samples and events without a token: user:password of the publisher's URL, separated by \
+         commas. Empty: none.",
+    )
+    .reload();
+/// Agents without a password.
+pub const PUBLISHER_NETWORKS: Opt = Opt::list("hearth_telemetry", "publisher_networks", "")
+    .help(
+        "Networks whose agents may publish samples and events without any credentials, such as 127.0.0.0/8; requests \
+         with X-Forwarded-* headers never may. Empty: none.",
+    )
+    .reload();
 /// Source of samples that name none.
 pub const SAMPLE_SOURCE: Opt =
     Opt::text("DEFAULT", "sample_source", "openstack").help("Source of posted samples that name none.").reload();
@@ -32,5 +47,13 @@ pub const DEFAULT_API_RETURN_LIMIT: Opt = Opt::integer("api", "default_api_retur
     .reload();
 
 /// All rows of this file.
-pub const ROWS: &[Opt] =
-    &[CONNECTION, MAX_REQUEST_BODY_SIZE, MAX_STATISTICS, MAX_LIMIT, SAMPLE_SOURCE, DEFAULT_API_RETURN_LIMIT];
+pub const ROWS: &[Opt] = &[
+    CONNECTION,
+    MAX_REQUEST_BODY_SIZE,
+    MAX_STATISTICS,
+    MAX_LIMIT,
+    PUBLISHERS,
+    PUBLISHER_NETWORKS,
+    SAMPLE_SOURCE,
+    DEFAULT_API_RETURN_LIMIT,
+];

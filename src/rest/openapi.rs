@@ -274,6 +274,7 @@ mod tests {
         unrouted: not_found,
         allow: false,
         front: |_, _, _| None,
+        guest: |_, _, _| None,
         content_types: &["application/json"],
         body_limit: &config::default::PUBLIC_ENDPOINT,
         challenge: false,

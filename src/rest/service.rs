@@ -10,9 +10,10 @@ use super::platform::Platform;
 use super::query::Query;
 use super::route::{Method, Route};
 use super::router::{Found, Router};
-use crate::config::Opt;
+use crate::config::{Config, Opt};
 use crate::error::{Error, Kind, Result};
 use crate::gateway::{Request, Response, ResponseBody, running};
+use crate::identity::Context;
 
 /// The microversion rule of a service (the API-WG's guideline: `OpenStack-API-Version: <word> <version>`).
 #[derive(Debug)]
@@ -77,6 +78,9 @@ pub struct Dialect {
     pub allow: bool,
     /// Answers that need no token, such as version documents; gets the path below the mount.
     pub front: fn(&Request, &str, &Links) -> Option<Response>,
+    /// The caller of a request that needs no token because of something else; gets the path below the mount. `None`: the
+    /// token decides.
+    pub guest: fn(&Request, &str, &Config) -> Option<Context>,
     /// The types of bodies that are read as JSON.
     pub content_types: &'static [&'static str],
     /// The option with the greatest length of a body in bytes.
@@ -148,11 +152,12 @@ impl<S: Send + Sync> Service<S> {
     /// action, project, schema.
     fn answer(&self, request: &mut Request, path: &str, mut links: Links, told: &mut Told) -> Result<Response> {
         let platform = self.platform.load();
+        let guest = (self.dialect.guest)(request, path, &platform.config);
         let (project, path) = self.split(path);
         if let Some(project) = project {
             links.project = ["/", project].concat();
         }
-        let mut context = platform.authenticate.context(request)?;
+        let mut context = guest.map_or_else(|| platform.authenticate.context(request), Ok)?;
         platform.policy.decide_admin(&mut context);
         running::set_project(&context.project_id);
         let path = path.strip_suffix(".json").unwrap_or(path);

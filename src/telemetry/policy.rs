@@ -59,6 +59,9 @@ pub const GET_RESOURCE: Rule =
 pub const QUERY_SAMPLE: Rule = open("telemetry:query_sample")
     .about("Search samples by an expression.")
     .operations(&[("POST", "/v2/query/samples")]);
+pub const PUBLISH: Rule = Rule::new("telemetry:publish", "rule:context_is_admin or role:telemetry_publisher")
+    .about("Publish samples and events of every project, as agents do.")
+    .operations(&[("POST", "/v2/samples"), ("POST", "/v2/events")]);
 pub const GET_EVENTS: Rule = open("telemetry:events:index").about("List events.").operations(&[("GET", "/v2/events")]);
 pub const GET_EVENT: Rule =
     open("telemetry:events:show").about("See one event.").operations(&[("GET", "/v2/events/{message_id}")]);
@@ -126,6 +129,7 @@ pub const ROWS: &[Rule] = &[
     GET_RESOURCES,
     GET_RESOURCE,
     QUERY_SAMPLE,
+    PUBLISH,
     GET_EVENTS,
     GET_EVENT,
     GET_ALARM,

@@ -383,6 +383,13 @@ const AUTHORIZATION: &[(&str, &str, [u16; 3])] = &[
     ("GET", "/resources", [200, 200, 200]),
     ("GET", "/resources/{resource_id}", [200, 404, 200]),
     ("POST", "/query/samples", [200, 200, 200]),
+    ("GET", "/events", [200, 200, 200]),
+    ("POST", "/events", [403, 403, 201]),
+    ("GET", "/events/{message_id}", [200, 404, 404]),
+    ("GET", "/event_types", [401, 401, 200]),
+    ("GET", "/event_types/{event_type}", [401, 401, 404]),
+    ("GET", "/event_types/{event_type}/traits", [401, 401, 200]),
+    ("GET", "/event_types/{event_type}/traits/{trait_name}", [401, 401, 200]),
     ("GET", "/capabilities", [200, 200, 200]),
 ];
 
@@ -396,9 +403,13 @@ fn every_route_answers_each_caller_as_the_table_says() {
     let services = Services::new();
     let posted = post(&services, MEMBER, &[sample("r1", 1.0, "2015-01-01T10:00:00")]);
     let id = posted.json[0]["message_id"].as_str().unwrap().to_owned();
+    let event = json!({"message_id": "m", "event_type": "t", "generated": "2015-01-01T10:00:00",
+        "traits": [["project_id", 1, "p1"], ["user_id", 1, "u1"]]});
+    assert_eq!(services.post(ADMIN, "/metering/v2/events", &event).status, 201);
     for (method, path, statuses) in AUTHORIZATION {
         let path =
             path.replace("{meter_name}", "volume.size").replace("{sample_id}", &id).replace("{resource_id}", "r1");
+        let path = path.replace("{message_id}", "m").replace("{event_type}", "t").replace("{trait_name}", "user_id");
         let url = format!("/metering/v2{path}");
         for (caller, status) in [MEMBER, STRANGER, ADMIN].into_iter().zip(statuses) {
             let mut one = sample("r1", 1.0, "2015-01-01T10:00:00");
@@ -407,6 +418,7 @@ fn every_route_answers_each_caller_as_the_table_says() {
                 "timestamp": "2015-01-01T10:00:00", "id": "x"}]);
             let answer = match *method {
                 "GET" => services.get(caller, &url),
+                _ if path == "/events" => services.post(caller, &url, &event),
                 _ if path == "/samples" => services.post(caller, &url, &published),
                 _ if path == "/query/samples" => services.post(caller, &url, &json!({})),
                 _ => services.post(caller, &url, &json!([one])),

@@ -90,6 +90,29 @@ impl Services {
         more: &[(&str, &str)],
         body: Option<&[u8]>,
     ) -> Answer {
+        self.answer(method, url, "", caller.iter().chain(more), body)
+    }
+
+    /// A request without a token from an address.
+    pub(crate) fn from(
+        &self,
+        method: &str,
+        url: &str,
+        address: &str,
+        more: &[(&str, &str)],
+        body: Option<&[u8]>,
+    ) -> Answer {
+        self.answer(method, url, address, [("X-Nobody", "1")].iter().chain(more), body)
+    }
+
+    fn answer<'h>(
+        &self,
+        method: &str,
+        url: &str,
+        address: &str,
+        headers: impl Iterator<Item = &'h (&'h str, &'h str)>,
+        body: Option<&[u8]>,
+    ) -> Answer {
         let mut params = Params::default();
         let mut push = |name: &str, value: &str| params.push(name.as_bytes(), value.as_bytes());
         push("REQUEST_METHOD", method);
@@ -97,7 +120,10 @@ impl Services {
         push("QUERY_STRING", url.split_once('?').map_or("", |(_, query)| query));
         push("HTTP_HOST", "localhost:28777");
         push("REQUEST_SCHEME", "http");
-        for (name, value) in caller.iter().chain(more) {
+        if !address.is_empty() {
+            push("REMOTE_ADDR", address);
+        }
+        for (name, value) in headers {
             let name = name.to_ascii_uppercase().replace('-', "_");
             let http = if name.starts_with("CONTENT_") { "" } else { "HTTP_" };
             push(&format!("{http}{name}"), value);

@@ -31,7 +31,7 @@ const API: &[(&str, bool)] = &[
     ("statistics:aggregation:selectable:count", true),
     ("statistics:aggregation:selectable:stddev", true),
     ("statistics:aggregation:selectable:cardinality", true),
-    ("events:query:simple", false),
+    ("events:query:simple", true),
 ];
 
 fn show(call: &mut Call<'_, Telemetry>) -> Result<Reply> {
@@ -39,7 +39,7 @@ fn show(call: &mut Call<'_, Telemetry>) -> Result<Reply> {
         json.object(|json| {
             json.key("api").object(|json| API.iter().for_each(|(name, there)| json.key(name).bool(*there)));
             json.key("storage").object(|json| json.key("storage:production_ready").bool(true));
-            json.key("event_storage").object(|json| json.key("storage:production_ready").bool(false));
+            json.key("event_storage").object(|json| json.key("storage:production_ready").bool(true));
         });
     }))
 }

@@ -5,9 +5,13 @@ mod arguments;
 mod capabilities;
 mod complex_query;
 mod dialect;
+mod event_types;
+mod events;
 mod meters;
 mod posted;
 mod published;
+mod published_events;
+mod publishers;
 mod resources;
 mod samples;
 mod statistics;
@@ -27,6 +31,8 @@ pub const METERING_ROUTES: &[&[Route<Telemetry>]] = &[
     samples::ROUTES,
     resources::ROUTES,
     complex_query::ROUTES,
+    events::ROUTES,
+    event_types::ROUTES,
     capabilities::ROUTES,
 ];
 

@@ -18,7 +18,7 @@ pub(super) const ROUTES: &[Route<Telemetry>] = &[
         .reply(200, Answer::Many("", &views::SAMPLE))
         .about("List samples of all meters, newest first"),
     Route::post("/samples", publish)
-        .rules(&[&rules::CREATE_SAMPLES])
+        .rules(&[&rules::PUBLISH, &rules::CREATE_SAMPLES])
         .raw()
         .reply(201, Answer::Nothing)
         .about("Store samples that an agent's HTTP publisher sends"),

@@ -6,7 +6,9 @@ use crate::rest::python::str_of;
 use crate::rest::{Field, Shape, View};
 use crate::telemetry::control::metadata::flatten;
 use crate::telemetry::control::statistics::Row;
-use crate::telemetry::model::{Aggregate, Function, ResourceState, Sample, SeriesState};
+use crate::telemetry::model::{
+    Aggregate, Event, Function, ResourceState, Sample, SeriesState, Trait, TraitDescription, TraitValue,
+};
 use crate::time::Timestamp;
 
 /// A sample in the old form.
@@ -162,6 +164,47 @@ pub(super) static STATISTIC: View<Row> = View {
         Field::new("period", Shape::Int, |row: &Row, _, json| json.int(row.asked.period)),
         Field::new("period_start", Shape::Time, |row: &Row, _, json| time(row.statistic.period_start, json)),
         Field::new("period_end", Shape::Time, |row: &Row, _, json| time(row.statistic.period_end, json)),
+    ],
+};
+
+/// A trait of an event. Its value is a text, whatever its type.
+pub(super) static TRAIT: View<Trait> = View {
+    name: "Trait",
+    fields: &[
+        Field::new("name", Shape::Text, |t: &Trait, _, json| json.text(&t.name)),
+        Field::new("type", Shape::Text, |t: &Trait, _, json| json.text(t.value.kind().name())),
+        Field::new("value", Shape::Text, |t: &Trait, _, json| match &t.value {
+            TraitValue::Text(text) => json.text(text),
+            TraitValue::Integer(value) => json.text(&value.to_string()),
+            TraitValue::Float(value) => json.text(&str_of(&serde_json::Value::from(*value))),
+            TraitValue::Time(at) => time(*at, json),
+        }),
+    ],
+};
+
+/// Name and type of a trait.
+pub(super) static TRAIT_DESCRIPTION: View<TraitDescription> = View {
+    name: "TraitDescription",
+    fields: &[
+        Field::new("name", Shape::Text, |t: &TraitDescription, _, json| json.text(&t.name)),
+        Field::new("type", Shape::Text, |t: &TraitDescription, _, json| json.text(t.kind.name())),
+    ],
+};
+
+/// An event.
+pub(super) static EVENT: View<Event> = View {
+    name: "Event",
+    fields: &[
+        Field::new("message_id", Shape::Text, |e: &Event, _, json| json.text(&e.message_id)),
+        Field::new("event_type", Shape::Text, |e: &Event, _, json| json.text(&e.event_type)),
+        Field::new("generated", Shape::Time, |e: &Event, _, json| time(e.generated, json)),
+        Field::new("traits", Shape::Objects, |e: &Event, viewer, json| {
+            json.array(|json| e.traits.iter().for_each(|one| TRAIT.object(one, viewer, json)));
+        }),
+        Field::new("raw", Shape::Any, |e: &Event, _, json| {
+            let raw = e.raw.as_deref().and_then(|raw| serde_json::from_str(raw).ok());
+            json.value(&raw.unwrap_or_else(|| serde_json::json!({})));
+        }),
     ],
 };
 

@@ -2,6 +2,7 @@
 //! and an answer written (`api/`).
 
 pub mod complex_query;
+pub mod events;
 pub mod message_ids;
 pub mod metadata;
 pub mod meters;

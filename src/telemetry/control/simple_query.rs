@@ -22,11 +22,11 @@ pub struct Item {
 }
 
 impl Item {
-    fn field(&self) -> &str {
+    pub(super) fn field(&self) -> &str {
         self.field.as_deref().unwrap_or("")
     }
 
-    fn op(&self) -> &str {
+    pub(super) fn op(&self) -> &str {
         self.op.as_deref().filter(|op| !op.is_empty()).unwrap_or("eq")
     }
 
@@ -163,15 +163,20 @@ fn typed(item: &Item) -> Result<MetadataValue> {
         "boolean" => truth(value).map(MetadataValue::Boolean),
         // Metadata hold no times: a time is compared with texts, in the form in which the service writes times.
         "datetime" => Timestamp::parse(value).map(|at| MetadataValue::Text(at.iso_short())),
-        _ => {
-            return Err(Error::invalid(format!(
-                "The data type {kind} is not supported. The supported data type list is: {}",
-                list(&TYPES)
-            )));
-        }
+        _ => return Err(unknown_type(kind, &TYPES)),
     };
-    converted
-        .ok_or_else(|| Error::invalid(format!("Unable to convert the value {value} to the expected data type {kind}.")))
+    converted.ok_or_else(|| unconverted(value, kind))
+}
+
+/// The refusal of a type that is none of `known`.
+pub(super) fn unknown_type(kind: &str, known: &[&str]) -> Error {
+    let known = list(known);
+    Error::invalid(format!("The data type {kind} is not supported. The supported data type list is: {known}"))
+}
+
+/// The refusal of a value that is none of its type.
+pub(super) fn unconverted(value: &str, kind: &str) -> Error {
+    Error::invalid(format!("Unable to convert the value {value} to the expected data type {kind}."))
 }
 
 /// A value without a type: a literal of Python where it is one, else a text.

@@ -3,6 +3,7 @@
 
 pub mod batch;
 pub mod cell;
+pub mod event;
 pub mod exact;
 pub mod expression;
 pub mod filter;
@@ -13,6 +14,7 @@ pub mod statistics;
 
 pub use batch::{Batch, BatchBuilder, Point};
 pub use cell::{Buckets, Level};
+pub use event::{Event, EventFilter, Trait, TraitDescription, TraitKind, TraitTest, TraitValue, Whose};
 pub use exact::Exact;
 pub use filter::{Filter, MetadataTest, MetadataValue};
 pub use message_id::MessageId;

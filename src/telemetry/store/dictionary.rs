@@ -282,6 +282,11 @@ fn names(
     wanted.iter().map(|name| number(name).ok_or_else(|| Error::internal("a name has no number"))).collect()
 }
 
+/// The number of a project.
+pub(super) fn project_id(tx: &mut Transaction<'_>, name: &str) -> Result<i64> {
+    number(tx, &PROJECTS, name.into())
+}
+
 fn number(tx: &mut Transaction<'_>, values: &Values, key: Value<'_>) -> Result<i64> {
     let key = [key];
     find_or_make(tx, (values.find, &key), (values.make, &key))
@@ -331,7 +336,11 @@ fn metadata_id(tx: &mut Transaction<'_>, body: &str) -> Result<i64> {
 }
 
 /// The first number that `find` answers; where there is none, `make` makes it, unless another process just did.
-fn find_or_make(tx: &mut Transaction<'_>, find: (&str, &[Value<'_>]), make: (&str, &[Value<'_>])) -> Result<i64> {
+pub(super) fn find_or_make(
+    tx: &mut Transaction<'_>,
+    find: (&str, &[Value<'_>]),
+    make: (&str, &[Value<'_>]),
+) -> Result<i64> {
     if let Some(id) = tx.row(find.0, find.1, |row| row.int(0))? {
         return Ok(id);
     }
@@ -340,7 +349,7 @@ fn find_or_make(tx: &mut Transaction<'_>, find: (&str, &[Value<'_>]), make: (&st
     made.ok_or_else(|| Error::internal("a row of the dictionary was stored and is not there"))
 }
 
-fn digest(text: &[u8], salt: u8) -> Value<'static> {
+pub(super) fn digest(text: &[u8], salt: u8) -> Value<'static> {
     let mut digest = Md5::new();
     digest.update([salt]);
     digest.update(text);

@@ -4,6 +4,7 @@
 mod complex;
 mod deadline;
 mod dictionary;
+mod events;
 mod lists;
 mod metadata;
 mod record;
@@ -32,6 +33,7 @@ use recorder::Recorder;
 pub struct Store {
     database: Database,
     recorder: Recorder,
+    events: events::Recorder,
     /// The longest that one question may take.
     patience: Duration,
 }
@@ -40,7 +42,7 @@ impl Store {
     /// The store in `database`, whose tables [`schema::sync`] made.
     pub fn new(database: Database) -> Self {
         let patience = database.options().statement_timeout;
-        Self { database, recorder: Recorder::new(), patience }
+        Self { database, recorder: Recorder::new(), events: events::Recorder::default(), patience }
     }
 
     /// The database that it stands on.

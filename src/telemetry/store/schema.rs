@@ -5,6 +5,7 @@
 //!
 //! Times are whole microseconds since 1970 (UTC).
 
+use super::events::schema as events;
 use crate::Result;
 use crate::database::migrate::{self, Component, Step, Wanted};
 use crate::database::table::{Column, Table, any_text, big_int, counter, digest, index, name, real};
@@ -13,11 +14,11 @@ use crate::database::{Connection, Database};
 /// The most characters of names of meters, units, resources, users, projects, sources, and of ids that are no UUID.
 pub const NAME_LENGTH: u16 = 255;
 
-const fn names(column: &'static str) -> Column {
+pub(super) const fn names(column: &'static str) -> Column {
     name(column, NAME_LENGTH)
 }
 
-const fn number(column: &'static str) -> Column {
+pub(super) const fn number(column: &'static str) -> Column {
     big_int(column).required()
 }
 
@@ -128,27 +129,26 @@ const SAMPLE: Table = Table::new(
 .unique(&[&["tick", "origin"]])
 .clustered();
 
-/// The tables, for whoever makes the database.
-pub const COMPONENT: Component = Component {
-    name: "telemetry",
-    steps: &[Step {
-        tables: &[
-            &METER,
-            &RESOURCE,
-            &PROJECT,
-            &OWNER,
-            &METADATA,
-            &ORIGIN,
-            &MESSAGE,
-            &STREAM,
-            &SERIES,
-            &SERIES_ROLLUP,
-            &STREAM_ROLLUP,
-            &SAMPLE,
-        ],
-        indexes: &[],
-    }],
+const SAMPLES: Step = Step {
+    tables: &[
+        &METER,
+        &RESOURCE,
+        &PROJECT,
+        &OWNER,
+        &METADATA,
+        &ORIGIN,
+        &MESSAGE,
+        &STREAM,
+        &SERIES,
+        &SERIES_ROLLUP,
+        &STREAM_ROLLUP,
+        &SAMPLE,
+    ],
+    indexes: &[],
 };
+
+/// The tables, for whoever makes the database.
+pub const COMPONENT: Component = Component { name: "telemetry", steps: &[SAMPLES, events::STEP] };
 
 /// What Telemetry's database holds.
 const WANTED: Wanted<'_> = Wanted { cinder: false, components: &[&COMPONENT] };
