@@ -131,7 +131,9 @@ const LAYERS: &[Layer] = &[
         ],
     },
     // How the service talks is a value of the platform's, which has the answers of an unknown URL in it.
-    Layer { name: "telemetry::api::dialect", may: PLATFORM },
+    Layer { name: "telemetry::api::dialect", may: TELEMETRY_DIALECT },
+    // Who may publish without a token is decided before there is a caller.
+    Layer { name: "telemetry::api::publishers", may: PLATFORM },
     Layer { name: "telemetry::store", may: &["telemetry::model", "database", "service"] },
     Layer {
         name: "telemetry::ingest",
@@ -148,6 +150,18 @@ const LAYERS: &[Layer] = &[
 
 const PLATFORM: &[&str] =
     &["config", "service", "database", "messaging", "identity", "rest", "gateway::Request", "gateway::Response"];
+
+const TELEMETRY_DIALECT: &[&str] = &[
+    "telemetry::api::publishers",
+    "config",
+    "service",
+    "database",
+    "messaging",
+    "identity",
+    "rest",
+    "gateway::Request",
+    "gateway::Response",
+];
 
 const SERVICES: &[&str] = &[
     "block_storage",
