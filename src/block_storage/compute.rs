@@ -60,6 +60,19 @@ pub fn tell_extended(config: &Config, server_ids: &[String], volume_id: &str) ->
     Ok(())
 }
 
+/// Tells Nova to let a server use the volume `new_volume_id` in place of another one, and to copy the content. Nova has begun when
+/// it answers, and says by itself when it is done.
+///
+/// # Errors
+/// As [`tell_extended`].
+pub fn swap(config: &Config, server_id: &str, volume_id: &str, new_volume_id: &str) -> Result<()> {
+    let token = keystone::own_token(config)?;
+    let asking = Asking { agent: agent(config)?, token: token.reveal() };
+    let base = endpoint(config, &asking)?;
+    let url = format!("{}/servers/{server_id}/os-volume_attachments/{volume_id}", base.trim_end_matches('/'));
+    asking.put(&url, "2.1", &json!({"volumeAttachment": {"volumeId": new_volume_id}}))
+}
+
 /// The questions of the holder of one token.
 struct Asking<'a> {
     agent: ureq::Agent,
@@ -80,13 +93,30 @@ impl Asking<'_> {
         }
     }
 
+    /// Changes what is under a URL, at this version of Nova's interface.
+    fn put(&self, url: &str, version: &str, body: &Json) -> Result<()> {
+        match self.send(self.agent.put(url), url, version, body)? {
+            (200 | 202, _) => Ok(()),
+            (status, body) => Err(unavailable(format!("{url} answers {status}: {}", String::from_utf8_lossy(&body)))),
+        }
+    }
+
+    fn send(
+        &self,
+        request: ureq::RequestBuilder<ureq::typestate::WithBody>,
+        url: &str,
+        version: &str,
+        body: &Json,
+    ) -> Result<(u16, Vec<u8>)> {
+        about_to_wait();
+        let request = request.header("Accept", "application/json").header("X-Auth-Token", self.token);
+        let request = request.header("OpenStack-API-Version", format!("compute {version}"));
+        read(url, request.header("Content-Type", "application/json").send(body.to_string()))
+    }
+
     /// What is answered to something that is sent, at this version of Nova's interface.
     fn post(&self, url: &str, version: &str, body: &Json) -> Result<Json> {
-        about_to_wait();
-        let request = self.agent.post(url).header("Accept", "application/json").header("X-Auth-Token", self.token);
-        let request = request.header("OpenStack-API-Version", format!("compute {version}"));
-        let request = request.header("Content-Type", "application/json");
-        match read(url, request.send(body.to_string()))? {
+        match self.send(self.agent.post(url), url, version, body)? {
             // 207: some were taken, and each says whether it was.
             (200 | 207, body) => json_of(url, &body),
             (status, _) => Err(unavailable(format!("{url} answers {status}"))),

@@ -11,6 +11,11 @@ pub const CAPACITY_WEIGHT_MULTIPLIER: Opt = Opt::float("DEFAULT", "capacity_weig
     "Weight of a pool's room when a volume is placed: positive prefers the pool with most room, negative the one with \
      least.",
 );
+/// Longest wait for the new volume of a move.
+pub const MIGRATION_CREATE_VOLUME_TIMEOUT: Opt = Opt::seconds("DEFAULT", "migration_create_volume_timeout_secs", "300")
+    .help(
+        "Longest time that the move of a volume which servers use waits for the new volume that Nova is to copy it to.",
+    );
 /// Orders at once.
 pub const WORKERS: Opt = Opt::integer("hearth_volume", "workers", "4")
     .range(1, 64)
@@ -35,6 +40,7 @@ pub const STOP_TIMEOUT: Opt = Opt::seconds("hearth_volume", "stop_timeout", "60"
 pub const ROWS: &[Opt] = &[
     BACKEND_STATS_POLLING_INTERVAL,
     CAPACITY_WEIGHT_MULTIPLIER,
+    MIGRATION_CREATE_VOLUME_TIMEOUT,
     WORKERS,
     ORDER_LEASE,
     ORDER_POLL_INTERVAL,

@@ -274,6 +274,16 @@ pub fn assign(tx: &mut Transaction<'_>, order: &Taken, host: &str) -> Result<boo
     change(tx, order, "host = ?", &[host.into()])
 }
 
+/// Gives an order back whose work has to wait, to be taken again in `again_in_seconds`: no taking counts; `false` where the
+/// lease is lost.
+///
+/// # Errors
+/// As all statements.
+pub fn wait(tx: &mut Transaction<'_>, order: &Taken, again_in_seconds: i64) -> Result<bool> {
+    let again = Timestamp::now().plus_seconds(again_in_seconds);
+    change(tx, order, "attempts = 0, lease_owner = NULL, lease_until = ?", &[again.into()])
+}
+
 /// Gives an order back that was not begun: this taking does not count; `false` where the lease is lost.
 ///
 /// # Errors

@@ -59,7 +59,8 @@ impl Compute {
         self.asked.lock().unwrap().clone()
     }
 
-    /// The events that Nova was told of, each with the token's and the version's headers before it.
+    /// What Nova was told, each with the token's and the version's headers before it: events, and volumes that servers are to use
+    /// in place of others, with the path.
     pub fn told(&self) -> Vec<String> {
         self.told.lock().unwrap().clone()
     }
@@ -111,6 +112,14 @@ fn answer(stream: &mut TcpStream, url: &str, said: &Said, asked: &Mutex<Vec<Stri
             match said {
                 Said::Failure => ("404 Not Found", "{}".to_owned()),
                 _ => ("200 OK", "{\"events\": [{\"name\": \"volume-extended\", \"code\": 200}]}".to_owned()),
+            }
+        }
+        (false, said) if first.starts_with("PUT /v2.1/servers/") => {
+            let (version, path) = (header("openstack-api-version").unwrap(), first.split(' ').nth(1).unwrap());
+            told.lock().unwrap().push(format!("{token} {version} {path} {}", String::from_utf8(body).unwrap()));
+            match said {
+                Said::Failure => ("409 Conflict", "{\"conflictingRequest\": {\"code\": 409}}".to_owned()),
+                _ => ("202 Accepted", String::new()),
             }
         }
         (true, _) => (

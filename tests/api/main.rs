@@ -39,6 +39,7 @@ mod services;
 mod snapshots;
 mod state_grid;
 mod states;
+mod swapping;
 mod transfers;
 mod types;
 mod versions;

@@ -12,6 +12,7 @@ use hearth::block_storage::store::attachments;
 
 use super::between_services::OFFERING;
 use super::crash_moving::NOTED;
+use super::crash_swapping::SWAPPING;
 use super::world::{Of, World, virtual_size};
 
 const GIB: u64 = 1 << 30;
@@ -364,7 +365,14 @@ fn a_volume_that_kills_its_service_again_and_again_is_given_up() {
 fn every_point_in_the_source_is_killed_at_in_these_tests() {
     let elsewhere = include_str!("../images/test_crashes.py");
     assert!(WITH_IMAGES.iter().all(|point| elsewhere.contains(&format!("\"{point}\""))));
-    let files = MAKING.into_iter().chain(REMOVING).chain(MANAGING).chain([NOTED]).chain(OFFERING).chain(WITH_IMAGES);
+    let files = MAKING
+        .into_iter()
+        .chain(REMOVING)
+        .chain(MANAGING)
+        .chain([NOTED])
+        .chain(OFFERING)
+        .chain(SWAPPING)
+        .chain(WITH_IMAGES);
     let known: BTreeSet<&str> =
         STEPS.into_iter().chain(TELLING).chain(TAKING).chain(files).chain(super::exports::POINTS).collect();
     let mut found = BTreeSet::new();

@@ -4,9 +4,13 @@
 #[path = "../support/servers.rs"]
 mod servers;
 
+#[path = "../api/compute.rs"]
+mod compute;
+
 mod between_services;
 mod crash;
 mod crash_moving;
+mod crash_swapping;
 mod daemon;
 mod doctor;
 mod engines;

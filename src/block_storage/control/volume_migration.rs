@@ -8,11 +8,9 @@ use super::{Authorized, Caller, limits};
 use crate::block_storage::model::pool::service_host;
 use crate::block_storage::model::service::{Service, VOLUME};
 use crate::block_storage::model::status::Status as _;
-use crate::block_storage::model::volume::{
-    AttachStatus, LEAVE, MIGRATE, MIGRATE_LOCKED, MIGRATE_LOCKED_ATTACHED, Status, Volume,
-};
+use crate::block_storage::model::volume::{MIGRATE, MIGRATE_LOCKED, MIGRATE_LOCKED_ATTACHED, Status, Volume};
 use crate::block_storage::store::metadata::{self, Table};
-use crate::block_storage::store::{attachments, services, type_charges};
+use crate::block_storage::store::{attachments, moves, services, type_charges, workers};
 use crate::block_storage::{rpc, store};
 use crate::database::{Transaction, Value};
 use crate::error::{Error, Result};
@@ -110,7 +108,11 @@ pub fn complete(
         let volume = store::volumes::lock(tx, &volume.id)?.ok_or_else(|| no_volume(&volume.id))?;
         let new = store::volumes::lock(tx, &new.id)?.ok_or_else(|| no_volume(&new.id))?;
         check(&volume, &new)?;
-        if failed { break_off(tx, caller, &volume, &new) } else { exchange(tx, caller, &volume, &new) }
+        if failed {
+            moves::break_off(tx, &caller.requester(), &volume, &new)
+        } else {
+            exchange(tx, caller, &volume, &new)
+        }
     })?;
     caller.doorbell.ring();
     Ok(volume.id.clone())
@@ -138,26 +140,17 @@ fn check(volume: &Volume, new: &Volume) -> Result<()> {
     let Some(status) = &new.migration_status else {
         return Err(invalid_volume("Destination volume not mid-migration."));
     };
-    let expected = format!("target:{}", volume.id);
+    let expected = moves::target_of(&volume.id);
     if *status != expected {
         return Err(invalid_volume(format!("Destination has migration_status {status}, expected {expected}.")));
     }
     Ok(())
 }
 
-/// The volume keeps its disk, and the new one goes.
-fn break_off(tx: &mut Transaction<'_>, caller: &Caller<'_>, volume: &Volume, new: &Volume) -> Result<()> {
-    let status = volume.previous_status.unwrap_or(volume.status);
-    store::volumes::change(tx, &volume.id, &[("migration_status", "error".into()), ("status", status.name().into())])?;
-    leave(tx, caller, new, &[])
-}
-
 /// The volume gets the new disk, and the row of the new volume goes with the old one.
 fn exchange(tx: &mut Transaction<'_>, caller: &Caller<'_>, volume: &Volume, new: &Volume) -> Result<()> {
     if volume.volume_type_id != new.volume_type_id {
-        let limits = limits::configured(caller.config);
-        let charged = type_charges::begin(tx, volume, &new.volume_type_id, &limits)?;
-        type_charges::finish(tx, volume, &new.volume_type_id, &charged, &limits)?;
+        type_charges::exchange(tx, volume, &new.volume_type_id, &limits::configured(caller.config))?;
     }
     let status = volume.previous_status.unwrap_or(volume.status);
     let own: [(&str, Value<'_>); 5] = [
@@ -169,6 +162,7 @@ fn exchange(tx: &mut Transaction<'_>, caller: &Caller<'_>, volume: &Volume, new:
     ];
     let columns: Vec<_> = own.into_iter().chain(disk(new)).collect();
     store::volumes::change(tx, &volume.id, &columns)?;
+    workers::end(tx, workers::VOLUME, &volume.id)?;
     let was = format!("migration src for {}", volume.id);
     let gone: Vec<_> = disk(volume).into_iter().chain([("display_description", (&was).into())]).collect();
     exchange_administrators_metadata(tx, &volume.id, &new.id)?;
@@ -176,7 +170,7 @@ fn exchange(tx: &mut Transaction<'_>, caller: &Caller<'_>, volume: &Volume, new:
     attachments::pass_on(tx, &new.id, &volume.id)?;
     attachments::settle(tx, &volume.id)?;
     let old = Volume { host: volume.host.clone(), ..new.clone() };
-    leave(tx, caller, &old, &gone)
+    moves::leave(tx, &caller.requester(), &old, &gone)
 }
 
 /// What a row says of the disk.
@@ -201,14 +195,4 @@ fn exchange_administrators_metadata(tx: &mut Transaction<'_>, one: &str, other: 
     let others = metadata::of(tx, Table::VolumeAdmin, other)?;
     metadata::replace(tx, Table::VolumeAdmin, one, &others)?;
     metadata::replace(tx, Table::VolumeAdmin, other, &ones)
-}
-
-/// Orders the end of a row and of the disk that it has.
-fn leave(tx: &mut Transaction<'_>, caller: &Caller<'_>, row: &Volume, columns: &[(&str, Value<'_>)]) -> Result<()> {
-    attachments::remove_all(tx, &row.id)?;
-    let ends: [(&str, Value<'_>); 2] =
-        [("migration_status", "deleting".into()), ("attach_status", AttachStatus::Detached.name().into())];
-    let columns: Vec<_> = columns.iter().cloned().chain(ends).collect();
-    store::volumes::begin(tx, &row.id, &LEAVE, &columns)?;
-    rpc::delete_volume(tx, &caller.requester(), row, false)
 }

@@ -74,6 +74,11 @@ pub enum Work {
         /// Its id on the backend.
         disk_id: String,
     },
+    /// Lets the Compute service copy a volume that servers use to a new one, whose disk it then gets.
+    SwapServers {
+        /// The new volume.
+        new_volume_id: String,
+    },
     /// Ends the export of a volume that another service has read, unless somebody else uses it.
     EndExport,
     /// Tells the Compute service that a volume has grown.
@@ -166,6 +171,7 @@ impl Work {
             Self::RetypeVolume { .. } => "retype_volume",
             Self::MigrateVolume { .. } => "migrate_volume",
             Self::DiscardDisk { .. } => "discard_disk",
+            Self::SwapServers { .. } => "swap_servers",
             Self::EndExport => "end_export",
             Self::TellServers { .. } => "tell_servers",
             Self::Connect { .. } => "connect",
@@ -195,6 +201,7 @@ impl Work {
                 | Self::ManageVolume { .. }
                 | Self::DiscardDisk { .. }
                 | Self::TellServers { .. }
+                | Self::SwapServers { .. }
                 | Self::ListManageable { .. }
                 | Self::CreateGroup
                 | Self::CreateGroupFromSource { .. }
@@ -204,6 +211,11 @@ impl Work {
                 | Self::DeleteGroupSnapshot { .. }
                 | Self::Service(_)
         )
+    }
+
+    /// Whether it is only said to servers: nothing of a volume is touched, and the other side may take its time.
+    fn is_said_to_servers(&self) -> bool {
+        matches!(self, Self::TellServers { .. } | Self::SwapServers { .. })
     }
 
     /// The volumes whose own orders come first.
@@ -285,16 +297,16 @@ pub struct Order {
 impl Order {
     /// Whether this order must wait for `earlier`, because it would change what the other reads or changes.
     pub fn waits_for(&self, earlier: &Self) -> bool {
-        if [self, earlier].iter().any(|order| matches!(order.work, Work::TellServers { .. })) {
-            // Nothing of a volume is touched, and the other side may take its time.
+        if earlier.work.is_said_to_servers() {
             return false;
         }
-        earlier.source_volume_id.as_ref() == Some(&self.volume_id) || self.is_about(&earlier.volume_id)
+        !self.work.is_said_to_servers() && earlier.source_volume_id.as_ref() == Some(&self.volume_id)
+            || self.is_about(&earlier.volume_id)
     }
 
     /// Whether a volume is changed or read, or must be done with before.
     pub fn is_about(&self, volume_id: &String) -> bool {
-        !matches!(self.work, Work::TellServers { .. })
+        !self.work.is_said_to_servers()
             && (self.volume_id == *volume_id
                 || self.source_volume_id.as_ref() == Some(volume_id)
                 || self.work.after().contains(volume_id))

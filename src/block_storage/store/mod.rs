@@ -20,6 +20,7 @@ mod lists;
 pub mod message_lists;
 pub mod messages;
 pub mod metadata;
+pub mod moves;
 pub mod orders;
 pub mod pools;
 pub mod qos_specs;

@@ -56,6 +56,11 @@ impl Held {
         &self.taken
     }
 
+    /// When it was placed.
+    pub fn placed_at(&self) -> Timestamp {
+        self.taken.created_at
+    }
+
     /// Whether `backend` has told already that the work begins.
     pub fn has_told(&self, backend: &str) -> bool {
         teller(&self.taken.payload).as_deref() == Some(backend)
@@ -202,6 +207,11 @@ pub fn renew(tx: &mut Transaction<'_>, owner: &str, seconds: i64) -> Result<()> 
     orders::renew_all(tx, owner, seconds).map(|_| ())
 }
 
+/// Gives an order back whose work has to wait for something: it is taken again in `seconds`, as if it were new.
+pub fn wait(tx: &mut Transaction<'_>, held: &Held, seconds: i64) -> Result<()> {
+    ours(held, orders::wait(tx, &held.taken, seconds)?)
+}
+
 /// Gives an order back that was not begun.
 pub fn give_back(tx: &mut Transaction<'_>, held: &Held) -> Result<()> {
     // Whoever has it meanwhile keeps it.
@@ -322,6 +332,7 @@ fn payload(order: &Order) -> Json {
         }
         Work::MigrateVolume { destination } => json!({ "destination": destination }),
         Work::DiscardDisk { disk_id } => json!({ "disk_id": disk_id }),
+        Work::SwapServers { new_volume_id } => json!({ "new_volume_id": new_volume_id }),
         Work::TellServers { server_ids } => json!({ "server_ids": server_ids }),
         Work::CreateGroupFromSource { volumes }
         | Work::DeleteGroup { volumes }
@@ -417,6 +428,7 @@ fn work(kind: &str, json: &Json) -> Option<Work> {
         "migrate_volume" => Work::MigrateVolume { destination: text("destination")? },
         "discard_disk" => Work::DiscardDisk { disk_id: text("disk_id")? },
         "end_export" => Work::EndExport,
+        "swap_servers" => Work::SwapServers { new_volume_id: text("new_volume_id")? },
         "tell_servers" => Work::TellServers { server_ids: list("server_ids")? },
         "connect" => Work::Connect {
             attachment_id: text("attachment_id"),
@@ -505,6 +517,7 @@ mod tests {
             (Work::MigrateVolume { destination: "h@c#p".to_owned() }, Some("h@b")),
             (Work::DiscardDisk { disk_id: "d".to_owned() }, Some("h@b")),
             (Work::EndExport, Some("h@b")),
+            (Work::SwapServers { new_volume_id: "n".to_owned() }, Some("h@b")),
             (Work::TellServers { server_ids: vec!["s".to_owned()] }, Some("h@b")),
         ] {
             let order = Order {

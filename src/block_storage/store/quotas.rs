@@ -21,6 +21,8 @@ pub struct Charge<'a> {
     pub volume_type_id: Option<&'a str>,
     /// Whether it is counted for the type alone, because it counts for the project already.
     pub type_alone: bool,
+    /// Whether limits do not matter, because it can not be refused any more.
+    pub unlimited: bool,
     /// GiB that the caller asked for, for the words of a refusal, where that is not all that is charged.
     pub asked_gib: Option<i64>,
     /// Volumes.
@@ -96,7 +98,9 @@ pub fn charge(tx: &mut Transaction<'_>, charge: &Charge<'_>, limits: &Limits) ->
     // What ends may have changed some of its rows already, so that a count would not be one of before or after.
     if deltas.iter().any(|delta| delta.delta > 0) {
         refresh(tx, charge, &deltas, limits, &mut rows)?;
-        check(tx, charge, &deltas, limits, &rows)?;
+        if !charge.unlimited {
+            check(tx, charge, &deltas, limits, &rows)?;
+        }
     }
     let moved = deltas.iter().filter_map(|delta| {
         let row = rows.iter().find(|row| row.name == delta.name)?;

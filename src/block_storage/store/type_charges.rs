@@ -57,6 +57,19 @@ pub fn finish(
     Ok(())
 }
 
+/// Counts a volume that has another type already under that one, and no longer under its old one. Call it before the statement
+/// that gives the volume its new type.
+///
+/// # Errors
+/// Those of the database.
+pub fn exchange(tx: &mut Transaction<'_>, volume: &Volume, new_type_id: &str, limits: &Limits) -> Result<()> {
+    for part in of_volume(tx, volume, limits.snapshots_without_gigabytes)? {
+        quotas::charge(tx, &Charge { unlimited: true, ..charge(&part, new_type_id) }, limits)?;
+        quotas::charge(tx, &charge(&times(&part, -1), &volume.volume_type_id), limits)?;
+    }
+    Ok(())
+}
+
 /// What projects pay for a volume and for its snapshots.
 fn of_volume(c: &mut Connection, volume: &Volume, snapshots_without_gigabytes: bool) -> Result<Vec<Charged>> {
     let mut found: BTreeMap<String, Charged> = BTreeMap::new();

@@ -8,7 +8,7 @@ use crate::block_storage::model::volume::{CREATE, RESTORE_BACKUP, Status, Volume
 use crate::block_storage::model::work::{Order, Work};
 use crate::block_storage::notices::Notices;
 use crate::block_storage::store::metadata::{self, Table};
-use crate::block_storage::store::{Outcome, backups, groups, orders, snapshots, volumes};
+use crate::block_storage::store::{Outcome, backups, groups, moves, orders, snapshots, volumes};
 use crate::block_storage::volume::drivers::{Format, Stored};
 use crate::database::{Connection, Transaction, Value};
 use crate::error::{Error, Result};
@@ -58,8 +58,9 @@ pub(super) fn run(job: &Job<'_>, tried: &[String]) -> Result<()> {
             job.end(|tx| finish(tx, job, &volume, format))
         }
         Err(_) => {
-            let copy = origin.is_some();
-            let again = !copy && tried.len() + 1 < job.shared.settings.max_attempts;
+            // What is made for a move has its place.
+            let fixed = origin.is_some() || moves::is_target(&volume);
+            let again = !fixed && tried.len() + 1 < job.shared.settings.max_attempts;
             if again { elsewhere(job, &volume, tried) } else { job.end(|tx| fail(tx, job, &volume, tried, false)) }
         }
     }

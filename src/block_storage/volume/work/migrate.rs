@@ -1,7 +1,7 @@
 //! Moving a volume to another backend that an operator has named.
 
 use super::super::placement::{self, NoPlace};
-use super::{Job, events, format_of, move_disk};
+use super::{Job, events, format_of, move_disk, swap};
 use crate::block_storage::model::pool::Pool;
 use crate::block_storage::model::status::Status as _;
 use crate::block_storage::model::volume::{MIGRATE_LOCKED, Status, Volume};
@@ -30,12 +30,22 @@ pub(super) fn run(job: &Job<'_>, to: &str) -> Result<()> {
         // An operator has reset it.
         return job.end(|tx| turn_back(tx, job, noted.as_ref()));
     };
+    if let Some(noted) = noted.as_ref().filter(|noted| swap::is_begun(noted)) {
+        let fail = |tx: &mut Transaction<'_>| {
+            end(tx, &volume, false, &[])?;
+            job.tell(tx, &volume.id, events::NO_BACKEND)
+        };
+        return swap::go_on(job, &volume, noted, fail, |_| Ok(()));
+    }
     let destination = match (noted, chosen) {
         (Some(noted), _) => noted,
         (None, Ok(pool)) if Some(&pool.name) == volume.host.as_ref() => {
             // The host was named without its pool, and has no other one.
             let done = job.step(|_| Ok(()));
             return job.end(|tx| end(tx, &volume, done.is_ok(), &[]).map(|_| ()));
+        }
+        (None, Ok(pool)) if move_disk::may_be_written(job, &volume, None) => {
+            return swap::begin(job, &volume, &pool, None, is_to_move);
         }
         (None, Ok(pool)) => match move_disk::set_out(job, &volume, &pool, is_to_move)? {
             Some(destination) => destination,

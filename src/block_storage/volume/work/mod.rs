@@ -15,6 +15,7 @@ mod retype;
 mod servers;
 mod service;
 mod snapshots;
+mod swap;
 mod upload;
 
 use std::borrow::Cow;
@@ -72,6 +73,7 @@ pub(super) fn run(shared: &Shared, order: &Held) -> Result<()> {
         Work::RetypeVolume { new_type_id, may_move, charged } => retype::run(&job, new_type_id, *may_move, charged),
         Work::MigrateVolume { destination } => migrate::run(&job, destination),
         Work::DiscardDisk { disk_id } => move_disk::discard(&job, disk_id),
+        Work::SwapServers { new_volume_id } => swap::tell(&job, new_volume_id),
         Work::EndExport => move_disk::end_export(&job),
         Work::TellServers { server_ids } => servers::tell(&job, server_ids),
         Work::CreateSnapshot => snapshots::create(&job),

@@ -4,7 +4,7 @@
 //! where the volume keeps what it has. Not here: who moves why (`retype.rs`, `migrate.rs`).
 
 use super::super::exports;
-use super::{FORMAT, Job, stored};
+use super::{FORMAT, Job, stored, swap};
 use crate::block_storage::model::pool::{Pool, service_host};
 use crate::block_storage::model::volume::{AttachStatus, Status, Volume};
 use crate::block_storage::model::work::{Destination, Order, Work};
@@ -48,11 +48,8 @@ pub(super) fn obstacle(c: &mut Connection, job: &Job<'_>, volume: &Volume) -> Re
     if !matches!(volume.replication_status.as_deref(), None | Some("disabled" | "not-capable")) {
         return Ok(Some("Volume must not be replicated."));
     }
-    Ok(if may_be_written(job, volume, None) {
-        Some("Volume is in use, and Nova alone could move what a server uses.")
-    } else {
-        None
-    })
+    let moves = !may_be_written(job, volume, None) || swap::is_possible(c, job, volume)?;
+    Ok(if moves { None } else { Some("Volume is in use, and not by servers alone, which Nova could move.") })
 }
 
 /// Whether a host may be writing to the volume; `offer` says how this service itself reaches it, where it takes it over.
@@ -116,7 +113,8 @@ pub(super) fn copy(
 /// # Errors
 /// Where it can not be read.
 pub(super) fn offered(destination: Option<&Destination>) -> Result<Option<Offer>> {
-    destination.and_then(|destination| destination.offer.as_deref()).map(Offer::read).transpose()
+    let offer = destination.and_then(|destination| destination.offer.as_deref());
+    offer.filter(|offer| *offer != swap::BY_SERVERS).map(Offer::read).transpose()
 }
 
 /// Whether a volume lies where this order found it.
@@ -206,6 +204,9 @@ pub(super) fn turn_back(
     size_gib: i64,
     destination: &Destination,
 ) -> Result<()> {
+    if destination.offer.as_deref() == Some(swap::BY_SERVERS) {
+        return swap::turn_back(tx, job, destination);
+    }
     pools::promise(tx, &destination.pool, -size_gib, true)?;
     if let Some(offer) = offered(Some(destination))? {
         order(tx, job, &offer.source, Work::EndExport)?;

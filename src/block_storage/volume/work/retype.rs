@@ -2,7 +2,7 @@
 //! does, where that is allowed.
 
 use super::super::placement::{self, NoPlace};
-use super::{Job, events, format_of, move_disk};
+use super::{Job, events, format_of, move_disk, swap};
 use crate::block_storage::model::pool::Pool;
 use crate::block_storage::model::status::Status as _;
 use crate::block_storage::model::volume::{Status, Volume};
@@ -55,8 +55,17 @@ pub(super) fn run(job: &Job<'_>, new_type_id: &str, may_move: bool, charged: &[C
         return job.end(|tx| own.abandon(tx, noted.as_ref()));
     };
     let Scene { volume, format, place } = scene;
+    if let Some(noted) = noted.as_ref().filter(|noted| swap::is_begun(noted)) {
+        let fail = |tx: &mut Transaction<'_>| own.fail_here(tx, &volume, true);
+        // The volume counts under its new type from the moment on at which it has it.
+        return swap::go_on(job, &volume, noted, fail, |tx| own.abandon(tx, None));
+    }
     let (place, destination) = match (place, noted) {
         (_, Some(noted)) => (None, Some(noted)),
+        (Ok(Place::Other(pool)), None) if move_disk::may_be_written(job, &volume, None) => {
+            let new = job.read(|c| volume_types::of_object(c, new_type_id))?;
+            return swap::begin(job, &volume, &pool, new.as_ref(), |now| now.status == Status::Retyping);
+        }
         (Ok(Place::Other(pool)), None) => {
             let still = |now: &Volume| now.status == Status::Retyping;
             match move_disk::set_out(job, &volume, &pool, still)? {
@@ -244,13 +253,23 @@ impl Retyping<'_> {
 
     /// The volume keeps its type and its disk.
     fn fail(&self, tx: &mut Transaction<'_>, volume: &Volume, destination: Option<&Destination>) -> Result<()> {
-        let moved: &[(&str, Value<'_>)] = &[("migration_status", move_disk::ERROR.into())];
-        let columns = if destination.is_some() { moved } else { &[] };
+        self.keep(tx, volume, destination.is_some())?;
+        self.abandon(tx, destination)
+    }
+
+    /// As [`Retyping::fail`], where no disk was begun, or somebody else sees to it.
+    fn fail_here(&self, tx: &mut Transaction<'_>, volume: &Volume, moved: bool) -> Result<()> {
+        self.keep(tx, volume, moved)?;
+        self.abandon(tx, None)
+    }
+
+    fn keep(&self, tx: &mut Transaction<'_>, volume: &Volume, moved: bool) -> Result<()> {
+        let columns: &[(&str, Value<'_>)] = if moved { &[("migration_status", move_disk::ERROR.into())] } else { &[] };
         if volumes::finish(tx, &volume.id, volume.retype_move(), Outcome::Failed, columns)? {
             attachments::settle(tx, &volume.id)?;
             self.job.tell(tx, &volume.id, events::NO_BACKEND)?;
         }
-        self.abandon(tx, destination)
+        Ok(())
     }
 
     /// Gives back what was charged for, and the new disk where one was begun.
