@@ -1,7 +1,7 @@
 //! What Keystone and Nova say of one server's volume, over HTTP, and what Nova is told. A Nova does not run beside the tests;
 //! its answers are small documents.
 
-#![allow(unreachable_pub, reason = "the modules of one test")]
+#![allow(unreachable_pub, dead_code, reason = "every test takes of this file what it needs")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
