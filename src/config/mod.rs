@@ -11,6 +11,7 @@ mod sources;
 mod substitute;
 mod value;
 
+pub mod alarms;
 pub mod backend;
 pub mod backup;
 pub mod barbican;
@@ -62,6 +63,7 @@ pub const ALL: &[&[Opt]] = &[
     hearth::ROWS,
     gateway::ROWS,
     telemetry::ROWS,
+    alarms::ROWS,
 ];
 
 #[cfg(test)]
@@ -91,6 +93,7 @@ mod tests {
             (include_str!("hearth.rs"), hearth::ROWS),
             (include_str!("gateway.rs"), gateway::ROWS),
             (include_str!("telemetry.rs"), telemetry::ROWS),
+            (include_str!("alarms.rs"), alarms::ROWS),
         ];
         assert_eq!(files.len(), ALL.len(), "a file of rows is missing in this test");
         for (text, rows) in files {

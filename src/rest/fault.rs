@@ -66,6 +66,7 @@ pub fn metering(error: &Error) -> Response {
         Kind::Forbidden => {
             "403 Forbidden\n\nAccess was denied to this resource.\n\n RBAC Authorization Failed  ".to_owned()
         }
+        Kind::OverQuota => return alarming(error),
         _ => {
             let body = json!({"error_message": wsme(code, text)});
             return Response::new(code, "application/json", body.to_string());
@@ -74,9 +75,9 @@ pub fn metering(error: &Error) -> Response {
     Response::new(code, "application/json", json!({"error_message": message}).to_string())
 }
 
-/// Alarming's envelope: WSME's for everything.
+/// Alarming's envelope: WSME's for everything. What is refused for its number, or by the operator, is forbidden.
 pub fn alarming(error: &Error) -> Response {
-    let code = status(error.kind());
+    let code = if error.kind() == Kind::OverQuota { 403 } else { status(error.kind()) };
     let text = if error.kind() == Kind::Forbidden { "RBAC Authorization Failed" } else { error.public() };
     Response::new(code, "application/json", json!({"error_message": wsme(code, text)}).to_string())
 }

@@ -103,7 +103,7 @@ pub fn telemetry_database(config: &Config, pool_size: u32, create: bool) -> Resu
 /// `Invalid` for an URL that names no engine.
 pub fn every_database(config: &Config, pool_size: u32, create: bool) -> Result<Vec<(Database, Wanted<'static>)>> {
     let storage = Wanted { cinder: true, components: &[&orders::PLATFORM, &tables::COMPONENT] };
-    let samples = Wanted { cinder: false, components: &[&telemetry::store::schema::COMPONENT] };
+    let samples = telemetry::store::schema::WANTED;
     Ok(vec![
         (block_storage_database(config, pool_size, create)?, storage),
         (telemetry_database(config, pool_size, create)?, samples),

@@ -1,5 +1,7 @@
 //! Telemetry in one process: the store against a plain model of it, and the API without a socket.
 
+mod alarm_answers;
+mod alarms;
 mod api;
 mod events;
 mod live_answers;

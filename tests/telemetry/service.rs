@@ -45,6 +45,7 @@ pub(crate) type Caller = &'static [(&'static str, &'static str)];
 
 pub(crate) const ADMIN: Caller = &[("X-Roles", "admin"), ("X-User-Id", "root"), ("X-Project-Id", "operators")];
 pub(crate) const MEMBER: Caller = &[("X-Roles", "member,reader"), ("X-User-Id", "u1"), ("X-Project-Id", "p1")];
+pub(crate) const READER: Caller = &[("X-Roles", "reader"), ("X-User-Id", "u3"), ("X-Project-Id", "p1")];
 pub(crate) const STRANGER: Caller = &[("X-Roles", "member,reader"), ("X-User-Id", "u2"), ("X-Project-Id", "p2")];
 
 /// The services with an empty database.
@@ -59,7 +60,12 @@ impl Services {
 
     /// With these lines in the configuration file.
     pub(crate) fn with(lines: &str) -> Self {
-        let database = scratch::database(Engine::Sqlite);
+        Self::on(Engine::Sqlite, lines)
+    }
+
+    /// On this engine, with these lines in the configuration file.
+    pub(crate) fn on(engine: Engine, lines: &str) -> Self {
+        let database = scratch::database(engine);
         schema::sync(&database).expect("the tables are made");
         let config = Arc::new(Config::from_text(&format!("[DEFAULT]\nauth_strategy = noauth\n{lines}")).unwrap());
         let policy = Arc::new(hearth::identity::policy::open(&config, policy::ALL).unwrap());

@@ -18,16 +18,26 @@ pub(super) const ROUTES: &[Route<Telemetry>] = &[Route::post("/query/samples", q
     .about("Search samples by an expression")];
 
 fn query(call: &mut Call<'_, Telemetry>) -> Result<Reply> {
-    samples::check_content_type(call)?;
-    let body = std::mem::take(&mut call.bytes);
-    let body = if body.iter().all(u8::is_ascii_whitespace) { b"{}".to_vec() } else { body };
-    let tree =
-        Tree::read(&body).map_err(|cause| Error::invalid("Request is not in valid JSON format").because(cause))?;
+    let body = body(call)?;
+    let tree = parse(&body)?;
     let found = complex_query::samples(&caller(call), &read(&tree)?)?;
     Ok(samples::list_of(call, &views::SAMPLE, &found))
 }
 
-fn read<'a>(tree: &'a Tree<'a>) -> Result<Query<'a>> {
+/// The body of a complex query; an empty one asks for everything.
+pub(super) fn body(call: &mut Call<'_, Telemetry>) -> Result<Vec<u8>> {
+    samples::check_content_type(call)?;
+    let body = std::mem::take(&mut call.bytes);
+    Ok(if body.iter().all(u8::is_ascii_whitespace) { b"{}".to_vec() } else { body })
+}
+
+/// Reads a body as JSON.
+pub(super) fn parse(body: &[u8]) -> Result<Tree<'_>> {
+    Tree::read(body).map_err(|cause| Error::invalid("Request is not in valid JSON format").because(cause))
+}
+
+/// Reads a complex query.
+pub(super) fn read<'a>(tree: &'a Tree<'a>) -> Result<Query<'a>> {
     let Tree::Object(pairs) = tree else {
         let shown = repr(&tree.to_value());
         return Err(invalid_input("body", &shown, "Value should be an object."));

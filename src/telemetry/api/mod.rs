@@ -1,6 +1,11 @@
 //! The routes of Telemetry: how requests are read and answers written. One file per noun.
 
+mod alarm_body;
+mod alarm_fields;
+mod alarm_rules;
+mod alarm_views;
 mod alarming;
+mod alarms;
 mod arguments;
 mod capabilities;
 mod complex_query;
@@ -34,10 +39,11 @@ pub const METERING_ROUTES: &[&[Route<Telemetry>]] = &[
     events::ROUTES,
     event_types::ROUTES,
     capabilities::ROUTES,
+    alarms::ROUTES,
 ];
 
 /// The rows of alarming (Aodh v2).
-pub const ALARMING_ROUTES: &[&[Route<Telemetry>]] = &[alarming::ROUTES];
+pub const ALARMING_ROUTES: &[&[Route<Telemetry>]] = &[alarms::ROUTES, alarming::ROUTES];
 
 /// Who calls.
 fn caller<'a>(call: &'a Call<'_, Telemetry>) -> Caller<'a> {

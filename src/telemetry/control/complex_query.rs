@@ -39,7 +39,7 @@ pub fn samples(caller: &Caller<'_>, query: &Query<'_>) -> Result<Vec<Sample>> {
     let expression = match query.filter {
         Some(text) => {
             let json: Value = serde_json::from_str(text).map_err(|error| invalid_filter(&error.to_string()))?;
-            expression(&json, own)?
+            expression::<Attribute>(&json, own)?
         }
         None => Expression::And(Vec::new()),
     };
@@ -81,18 +81,42 @@ fn narrowed(expression: &Expression) -> Filter {
     filter
 }
 
-fn invalid_filter(what: &str) -> Error {
+pub(super) fn invalid_filter(what: &str) -> Error {
     Error::invalid(format!("Filter expression not valid: {what}"))
 }
 
 /// The only key of an object, and its value.
-fn only(json: &Value) -> Option<(&str, &Value)> {
+pub(super) fn only(json: &Value) -> Option<(&str, &Value)> {
     let map = json.as_object().filter(|map| map.len() == 1)?;
     map.iter().next().map(|(key, value)| (key.as_str(), value))
 }
 
+/// An attribute that expressions name.
+pub(super) trait Named: Sized + Clone {
+    /// The attribute of a name on the wire.
+    fn named(name: &str) -> Option<Self>;
+    /// Whether it is a time.
+    fn is_time(&self) -> bool;
+    /// Whether it says to which project something belongs.
+    fn is_project(&self) -> bool;
+}
+
+impl Named for Attribute {
+    fn named(name: &str) -> Option<Self> {
+        Self::parse(name)
+    }
+
+    fn is_time(&self) -> bool {
+        matches!(self, Self::Timestamp | Self::RecordedAt)
+    }
+
+    fn is_project(&self) -> bool {
+        *self == Self::Project
+    }
+}
+
 /// Reads an expression; a caller who is limited to one project may not compare the project with another.
-fn expression(json: &Value, own: Option<&str>) -> Result<Expression> {
+pub(super) fn expression<A: Named>(json: &Value, own: Option<&str>) -> Result<Expression<A>> {
     let strange = || invalid_filter(&format!("{json} is no expression"));
     let (operator, inner) = only(json).ok_or_else(strange)?;
     let word = operator.to_ascii_lowercase();
@@ -105,8 +129,8 @@ fn expression(json: &Value, own: Option<&str>) -> Result<Expression> {
         return Ok(Expression::Not(Box::new(expression(inner, own)?)));
     }
     let (name, value) = only(inner).ok_or_else(strange)?;
-    let attribute = Attribute::parse(name).ok_or_else(strange)?;
-    if let (Attribute::Project, Some(own)) = (&attribute, own)
+    let attribute = A::named(name).ok_or_else(strange)?;
+    if let (true, Some(own)) = (attribute.is_project(), own)
         && value.as_str() != Some(own)
     {
         return Err(not_authorized(value.as_str().unwrap_or(&value.to_string())));
@@ -126,8 +150,8 @@ fn expression(json: &Value, own: Option<&str>) -> Result<Expression> {
 }
 
 /// A value to compare an attribute with. Times are read as times.
-fn operand(attribute: &Attribute, value: &Value) -> Result<Operand> {
-    if matches!(attribute, Attribute::Timestamp | Attribute::RecordedAt) {
+fn operand<A: Named>(attribute: &A, value: &Value) -> Result<Operand> {
+    if attribute.is_time() {
         let text = value.as_str().unwrap_or("");
         let unread = || Error::invalid(format!("Failed to parse the timestamp value {}", plain(value)));
         return Timestamp::parse(text).map(Operand::Time).ok_or_else(unread);
@@ -156,6 +180,11 @@ fn pattern(text: &str) -> Result<Pattern> {
 }
 
 fn order(text: &str) -> Result<Vec<Order>> {
+    order_of(text, |name| Attribute::parse(name).filter(|attribute| !matches!(attribute, Attribute::Metadata(_))))
+}
+
+/// Reads an order: keys, each with whether the smallest comes first.
+pub(super) fn order_of<K>(text: &str, key: impl Fn(&str) -> Option<K>) -> Result<Vec<(K, bool)>> {
     let invalid = |what: &str| Error::invalid(format!("Order-by expression not valid: {what}"));
     let json: Value = serde_json::from_str(text).map_err(|error| invalid(&error.to_string()))?;
     let items = json.as_array().ok_or_else(|| invalid(&format!("{json} is no list")))?;
@@ -163,11 +192,10 @@ fn order(text: &str) -> Result<Vec<Order>> {
         .iter()
         .map(|item| {
             let (name, direction) = only(item).ok_or_else(|| invalid(&format!("{item} is no key with a direction")))?;
-            let attribute = Attribute::parse(name).filter(|attribute| !matches!(attribute, Attribute::Metadata(_)));
-            let attribute = attribute.ok_or_else(|| invalid(&format!("'{name}' is no key of an order")))?;
+            let key = key(name).ok_or_else(|| invalid(&format!("'{name}' is no key of an order")))?;
             match direction.as_str().map(str::to_ascii_lowercase).as_deref() {
-                Some("asc") => Ok((attribute, true)),
-                Some("desc") => Ok((attribute, false)),
+                Some("asc") => Ok((key, true)),
+                Some("desc") => Ok((key, false)),
                 _ => Err(invalid(&format!("{} does not match 'asc' or 'desc'", plain(direction)))),
             }
         })

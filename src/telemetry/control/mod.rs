@@ -1,6 +1,7 @@
 //! What requests mean: who may see what, which samples a query means, what is filled in. Not here: how a request is read
 //! and an answer written (`api/`).
 
+pub mod alarms;
 pub mod complex_query;
 pub mod events;
 pub mod message_ids;

@@ -92,6 +92,26 @@ pub fn understand(caller: &Caller<'_>, items: &[Item], fields: &Fields) -> Resul
     Ok(understood)
 }
 
+/// The samples that the query of an alarm's rule means: whoever made it was held to what it may see.
+///
+/// # Errors
+/// [`crate::Kind::Invalid`] where it makes no sense.
+pub fn of_rule(items: &[Item]) -> Result<Filter> {
+    let fields = Fields { times: false, ..SAMPLES };
+    check_times(items, &fields)?;
+    let mut filter = Filter::default();
+    items.iter().try_for_each(|item| apply(&mut filter, items, item, &fields))?;
+    Ok(filter)
+}
+
+/// Refuses a value that is not of the type that its item names.
+///
+/// # Errors
+/// [`crate::Kind::Invalid`].
+pub fn check_value(item: &Item) -> Result<()> {
+    typed(item).map(|_| ())
+}
+
 /// Whether times are allowed, and have operators that they can have.
 fn check_times(items: &[Item], fields: &Fields) -> Result<()> {
     for (name, ops) in [("timestamp", &["lt", "le", "gt", "ge"][..]), ("search_offset", &["eq"][..])] {
@@ -200,7 +220,7 @@ fn guessed(value: &str) -> MetadataValue {
 }
 
 /// The texts that count as a boolean.
-fn truth(value: &str) -> Option<bool> {
+pub(super) fn truth(value: &str) -> Option<bool> {
     match value.trim().to_ascii_lowercase().as_str() {
         "1" | "t" | "true" | "on" | "y" | "yes" => Some(true),
         "0" | "f" | "false" | "off" | "n" | "no" => Some(false),
@@ -242,7 +262,7 @@ fn times(understood: &mut Understood, items: &[Item]) -> Result<()> {
 }
 
 /// The items as a refusal shows them.
-fn shown(items: &[Item]) -> String {
+pub(super) fn shown(items: &[Item]) -> String {
     let part = |part: &Option<String>| part.as_ref().map_or("Unset".to_owned(), |text| format!("'{text}'"));
     let one = |item: &Item| {
         let kind = item.kind.as_deref().unwrap_or("Unset");
@@ -251,7 +271,7 @@ fn shown(items: &[Item]) -> String {
     format!("[{}]", items.iter().map(one).collect::<Vec<_>>().join(", "))
 }
 
-fn list(names: &[&str]) -> String {
+pub(super) fn list(names: &[&str]) -> String {
     format!("['{}']", names.join("', '"))
 }
 

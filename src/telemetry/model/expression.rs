@@ -133,24 +133,24 @@ impl fmt::Debug for Pattern {
     }
 }
 
-/// An expression.
+/// An expression over attributes `A`; those of samples, where nothing else is said.
 #[derive(Debug, Clone)]
-pub enum Expression {
+pub enum Expression<A = Attribute> {
     /// All hold.
-    And(Vec<Expression>),
+    And(Vec<Self>),
     /// One holds.
-    Or(Vec<Expression>),
+    Or(Vec<Self>),
     /// It does not hold.
-    Not(Box<Expression>),
+    Not(Box<Self>),
     /// An attribute compares so with a value.
-    Compare(Attribute, Comparison, Operand),
+    Compare(A, Comparison, Operand),
     /// An attribute is one of these values.
-    In(Attribute, Vec<Operand>),
+    In(A, Vec<Operand>),
     /// A pattern is found in an attribute.
-    Matches(Attribute, Pattern),
+    Matches(A, Pattern),
 }
 
-impl Expression {
+impl<A> Expression<A> {
     /// The conditions of which all must hold: those of the outermost `and`s, else the expression alone.
     pub fn conditions(&self) -> Vec<&Self> {
         match self {

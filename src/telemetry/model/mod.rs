@@ -1,8 +1,11 @@
 //! What Telemetry knows, as plain values: samples, filters, statistics. Not here: where it is kept, and how it is written
 //! on the wire.
 
+pub mod alarm;
 pub mod batch;
 pub mod cell;
+pub mod cron;
+pub mod dumps;
 pub mod event;
 pub mod exact;
 pub mod expression;

@@ -78,7 +78,7 @@ pub(super) fn query(
 }
 
 /// The value of an attribute.
-enum Known<'a> {
+pub(super) enum Known<'a> {
     /// It is not known without the sample.
     Later,
     Nothing,
@@ -120,7 +120,8 @@ fn holds(expression: &Expression, sample: &Sample) -> Result<bool> {
     Ok(expression_of(expression, &|attribute| of_sample(attribute, sample, &body)) == Truth::Yes)
 }
 
-fn expression_of<'a>(expression: &Expression, value: &dyn Fn(&Attribute) -> Known<'a>) -> Truth {
+/// What is known of an expression, where `value` knows the attributes.
+pub(super) fn expression_of<'a, A>(expression: &Expression<A>, value: &dyn Fn(&A) -> Known<'a>) -> Truth {
     match expression {
         Expression::And(parts) => parts.iter().fold(Truth::Yes, |truth, part| truth.and(expression_of(part, value))),
         Expression::Or(parts) => parts.iter().fold(Truth::No, |truth, part| truth.or(expression_of(part, value))),

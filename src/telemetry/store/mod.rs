@@ -1,6 +1,7 @@
 //! The store of Telemetry: raw samples, the newest states of series, and rollups, on a database of its own. Every answer is
 //! exactly that of the raw samples (specification: storage).
 
+pub mod alarms;
 mod complex;
 mod deadline;
 mod dictionary;

@@ -151,7 +151,7 @@ const SAMPLES: Step = Step {
 pub const COMPONENT: Component = Component { name: "telemetry", steps: &[SAMPLES, events::STEP] };
 
 /// What Telemetry's database holds.
-const WANTED: Wanted<'_> = Wanted { cinder: false, components: &[&COMPONENT] };
+pub const WANTED: Wanted<'_> = Wanted { cinder: false, components: &[&COMPONENT, &super::alarms::schema::COMPONENT] };
 
 /// Makes the tables that are missing.
 ///
