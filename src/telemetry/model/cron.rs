@@ -143,8 +143,8 @@ fn set(text: &str, low: u32, high: u32, names: &[&str], first: u32) -> Result<Se
             (one, None) => (number(one)?, if part.contains('/') { high } else { number(one)? }),
         };
         // A range that goes over the end, as from Friday to Monday.
-        let numbers = if from <= to { (from..=to).chain(1..=0) } else { (from..=high).chain(low..=to) };
-        for number in numbers.step_by(step) {
+        let (last, again) = if from <= to { (to, low) } else { (high, to + 1) };
+        for number in (from..=last).chain(low..again).step_by(step) {
             all |= 1 << number;
         }
     }

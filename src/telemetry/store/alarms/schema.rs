@@ -85,7 +85,8 @@ const QUOTA: Table =
 /// Rows that are locked while alarms of an owner are counted, so that two requests never pass a quota together.
 const TURN: Table = Table::new("telemetry_alarm_turn", "owner", &[&[names("owner").required(), number("turns")]]);
 
-/// Actions that are due: URLs to call, with what to tell them. Written with the transition that they tell of.
+/// Actions that are due: URLs to call, with what to tell them. Written with the transition that they tell of. `target` is the
+/// server that is called: so that a slow one holds up only what is its own.
 const ACTION: Table = Table::new(
     "telemetry_alarm_action",
     "id",
@@ -93,6 +94,7 @@ const ACTION: Table = Table::new(
         counter("id"),
         names("alarm_id").required(),
         any_text("action").required(),
+        names("target").required(),
         any_text("body").required(),
         number("made_at"),
         number("attempts"),
