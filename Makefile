@@ -3,8 +3,9 @@
 # make bench  compares with other ways of doing the same, in one run
 # make fuzz   feeds the protocol parsers with mutated input for a bounded time (SECONDS_EACH=60 for each target)
 # make tempest  runs OpenStack's own suite, Tempest, with a real Keystone, and compares with tests/peers/tempest.tsv (TESTS="REGEX ...")
+# make crash  kills the services at every step of every operation, and compares what is left (STORY="create_volume")
 # make check  format, lints, documentation: what must be clean before a commit
-.PHONY: run test bench fuzz tempest check
+.PHONY: run test bench fuzz tempest crash check
 WEB ?= nginx
 
 run:
@@ -22,6 +23,9 @@ fuzz:
 
 tempest:
 	@scripts/tempest $(TESTS)
+
+crash:
+	@scripts/crash $(STORY)
 
 check:
 	cargo fmt --check

@@ -57,9 +57,16 @@ impl Cloud {
 
     /// The executable's backup service, which dies at `fault` where one is given.
     pub(super) fn spawn(&self, fault: Option<&str>) -> Service {
+        self.spawn_as(|command| {
+            command.env(hearth::service::fault::VARIABLE, fault.unwrap_or("none"));
+        })
+    }
+
+    /// The executable's backup service, with what `prepare` gives it.
+    pub(super) fn spawn_as(&self, prepare: impl FnOnce(&mut Command)) -> Service {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hearth"));
         command.arg("--config-file").arg(self.world.folder.join("hearth.conf")).arg("backup");
-        command.env(hearth::service::fault::VARIABLE, fault.unwrap_or("none"));
+        prepare(&mut command);
         let log = fs::File::options().create(true).append(true).open(self.world.folder.join("backup.log")).unwrap();
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         Service(command.spawn().unwrap())

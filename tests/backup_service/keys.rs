@@ -9,6 +9,7 @@ use hearth::block_storage::key_store::KeyStore;
 use serde_json::json;
 
 use super::cloud::Cloud;
+use super::crash_stories;
 use super::from_backup::{encrypted_type, with_keys, with_keys_and};
 use super::world::PROJECT;
 
@@ -46,7 +47,9 @@ impl Serving {
         answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0)
     }
 
-    fn wait_for_death(mut self, cloud: &Cloud) {
+    /// Waits for its end at `point`.
+    fn wait_for_death(mut self, cloud: &Cloud, point: &str) {
+        crash_stories::tell("killed", point);
         cloud.world.wait("its death at the fault", || self.child.try_wait().unwrap().map(drop));
     }
 }
@@ -70,7 +73,7 @@ fn a_key_that_was_made_for_a_request_that_died_is_removed_when_its_time_is_over(
     let doomed = Serving::start(&cloud, Some("key.made"));
     let body = json!({"volume": {"size": 1, "volume_type": vault}}).to_string();
     assert_eq!(doomed.send("POST", "/volumes", &body), 0, "it should have died");
-    doomed.wait_for_death(&cloud);
+    doomed.wait_for_death(&cloud, "key.made");
     assert_eq!(counts(&cloud), [0, 1, 1]);
 
     let next = Serving::start(&cloud, None);
@@ -103,7 +106,7 @@ fn the_key_of_a_volume_that_is_gone_is_removed_whoever_dies_meanwhile() {
             // The second time it is being deleted already.
             doomed.send("DELETE", &format!("/volumes/{id}"), "");
         }
-        doomed.wait_for_death(&cloud);
+        doomed.wait_for_death(&cloud, point);
         let [volumes, kept, loose] = counts(&cloud);
         match point {
             "delete_volume.before_commit" => assert_eq!([volumes, kept, loose], [1, 1, 0], "{point}"),
@@ -135,7 +138,7 @@ fn what_has_the_key_of_the_configuration_gets_one_of_its_own_with_the_same_bytes
     }
     // One that is killed between the two leaves a key that is removed in time.
     let doomed = Serving::start(&cloud, Some("key.made"));
-    doomed.wait_for_death(&cloud);
+    doomed.wait_for_death(&cloud, "key.made");
     let key = || {
         let sql = "SELECT v.encryption_key_id FROM volumes v JOIN snapshots s ON s.volume_id = v.id \
                    AND s.encryption_key_id = v.encryption_key_id";

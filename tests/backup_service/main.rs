@@ -4,12 +4,15 @@
 #[allow(dead_code, reason = "the suite of the gateway uses the rest")]
 #[path = "../fastcgi/bytes.rs"]
 mod bytes;
+#[path = "../support/crash.rs"]
+mod crash_stories;
 #[path = "../support/servers.rs"]
 mod servers;
 #[allow(dead_code, reason = "the suite of the volume service uses the rest")]
 #[path = "../volume_service/world.rs"]
 mod world;
 
+mod broken;
 mod cloud;
 mod crash;
 mod from_backup;

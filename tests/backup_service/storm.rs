@@ -45,7 +45,7 @@ const VOLUME_POINTS: [&str; 12] = [
     "file.after_remove",
 ];
 const BACKUP_POINTS: [&str; 6] = [
-    "order.after_take",
+    "backup_order.after_take",
     "create_backup.after_step",
     "create_backup.after_commit",
     "delete_backup.after_step",

@@ -16,6 +16,7 @@ from keystoneauth1 import session
 from keystoneauth1.identity import v3
 
 from barbican import Barbican
+from crash import tell
 from keystone import Keystone, configuration
 from stack import HEARTH, Stack, wait_until
 
@@ -198,3 +199,33 @@ def test_a_volume_with_the_key_of_the_configuration_gets_one_that_its_owner_may_
         mine.volumes.delete(row)
         gone(mine, row)
     wait_until(lambda: barbican.secrets(cloud.service) == before, "the removal of the service's key")
+
+
+def test_a_crash_around_the_making_of_a_key_leaves_none(cloud, vault):
+    mine, own, barbican = client(cloud, 0), token(cloud, 0), cloud.barbican
+    before = barbican.secrets(own)
+
+    def restart(**environment):
+        cloud.stop("serve")
+        cloud.environment.update(environment)
+        process = cloud.spawn("serve", [HEARTH, "serve", "--listen", f"127.0.0.1:{cloud.port}"])
+        cloud.environment.pop("HEARTH_FAULT", None)
+        cloud.wait_for_answer()
+        return process
+    for point, made in (("key.announced", 0), ("key.made", 1)):
+        process = restart(HEARTH_FAULT=point)
+        with pytest.raises(Exception):
+            mine.volumes.create(1, volume_type=vault)
+        assert process.wait(60) == -9
+        tell("killed", point)
+        assert len(barbican.secrets(own) - before) == made
+        with contextlib.closing(sqlite3.connect(cloud.folder / "cinder.sqlite")) as database, database:
+            past = "2020-01-01 00:00:00"
+            assert database.execute("UPDATE hearth_loose_keys SET due_at = ?, retry_at = ?", (past, past)).rowcount == 1
+        restart()
+        # The next request of the project for a key removes it, with its own token.
+        volume = ready(mine, mine.volumes.create(1, volume_type=vault))
+        assert barbican.secrets(own) - before == {volume.encryption_key_id}
+        mine.volumes.delete(volume)
+        gone(mine, volume)
+        wait_until(lambda: barbican.secrets(own) == before, "the removal of the key")

@@ -2,6 +2,8 @@
 
 #[path = "../support/cinder.rs"]
 mod cinder;
+#[path = "../support/crash.rs"]
+mod crash_stories;
 #[path = "../support/servers.rs"]
 mod servers;
 

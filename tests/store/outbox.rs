@@ -11,6 +11,7 @@ use hearth::{Error, Kind};
 use serde_json::{Value as Json, json};
 
 use super::child::Process;
+use super::crash_stories;
 use super::fixture::{self, on_every_engine};
 use super::servers;
 
@@ -146,6 +147,7 @@ fn whoever_is_killed_while_delivering_loses_nothing_and_repeats_the_last_batch_a
         let mut doomed = Process::doomed("delivers_notifications", &url, 0, &format!("{point}:2"));
         let mut heard: Vec<i64> = doomed.said().collect();
         assert!(!doomed.ends_well());
+        crash_stories::tell("killed", point);
         assert_eq!(heard, (0..150).collect::<Vec<_>>(), "{point}");
         let mut next = Process::start("delivers_notifications", &url, 0);
         heard = next.said().collect();

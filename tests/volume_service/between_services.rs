@@ -7,14 +7,10 @@ use std::path::PathBuf;
 use hearth::block_storage::model::volume::Status;
 use hearth::block_storage::store::volumes;
 
-use super::crash::{MAKING, REMOVING, STEPS, TAKING};
-use super::crash_moving::NOTED;
+use super::crash_stories::{Fate, everywhere};
 use super::daemon::{Daemon, free_port, nbd_servers};
 use super::moving::{assert_content, assert_whole, file_of, fill, migrate, retype, type_on, usage_of};
 use super::world::{Of, Service, World};
-
-/// The points around the transaction that leaves the order to the other service.
-pub(super) const OFFERING: [&str; 2] = ["move.before_offer", "move.after_offer"];
 
 const SOURCE: &str = "node1@file";
 const DESTINATION: &str = "node2@other";
@@ -236,42 +232,33 @@ fn a_move_to_a_service_that_never_comes_back_is_given_up_by_the_one_that_has_the
     [source, destination].into_iter().for_each(Service::stop);
 }
 
-/// The points of an order that the source passes until it leaves it, those of the order that removes its disk, and those at
-/// which its export begins and ends.
-fn points_of_source(kind: &str) -> Vec<String> {
-    let own = ["begun", "after_step"].map(|step| format!("{kind}.{step}"));
-    let discard = STEPS.map(|step| format!("discard_disk.{step}"));
-    let others = TAKING.iter().chain(&OFFERING).chain(&REMOVING).chain(&super::exports::POINTS).chain([&NOTED]);
-    others.map(|point| (*point).to_owned()).chain(own).chain(discard).collect()
-}
-
-fn points_of_destination(kind: &str) -> Vec<String> {
-    let own = STEPS.map(|step| format!("{kind}.{step}"));
-    // The empty file is made first, and then filled.
-    let second = MAKING.map(|point| format!("{point}:2"));
-    TAKING.iter().chain(&MAKING).map(|point| (*point).to_owned()).chain(second).chain(own).collect()
-}
-
-/// Kills a service at a point while a volume moves, starts it again, and looks at what there is then.
-fn kill(pair: &Pair, kind: &str, at_source: bool, point: &str) {
-    println!("killed at {point} of the {}", if at_source { "source" } else { "destination" });
+/// Lets one of the services meet its fate while a volume moves, starts it again, and looks at what there is then.
+fn play(kind: &str, at_source: bool, fate: Fate<'_>) {
+    let pair = Pair::by_nbd("", "");
     let world = &pair.world;
     let [source, destination] = pair.both();
     let (id, content) = pair.filled();
-    let (doomed, other) = if at_source {
+    let (host, backend, other) = if at_source {
         source.stop();
-        (pair.source(Some(point)), destination)
+        ("node1", "file", destination)
     } else {
         destination.stop();
-        (pair.destination(Some(point)), source)
+        ("node2", "other", source)
     };
+    let first = world.spawn_backend_as(host, backend, fate);
+    fate.begin();
     if kind == "migrate_volume" {
         migrate(world, &id, DESTINATION, true);
     } else {
         let new = type_on(world, "other");
         retype(world, &id, &new, true);
     }
-    doomed.wait_for_death();
+    if fate.is_watched() {
+        world.settle();
+        first.stop();
+    } else {
+        first.wait_for_death();
+    }
     let findings = hearth::operate::doctor::examine(world.config(), &world.database);
     let strays = findings.iter().filter(|finding| finding.what.contains("belongs to no volume"));
     assert_eq!(strays.map(|finding| &finding.what).collect::<Vec<_>>(), Vec::<&String>::new());
@@ -285,16 +272,12 @@ fn kill(pair: &Pair, kind: &str, at_source: bool, point: &str) {
 
 #[test]
 fn a_service_that_is_killed_anywhere_while_another_takes_its_volume_over_does_no_harm() {
-    for point in points_of_source("migrate_volume") {
-        kill(&Pair::by_nbd("", ""), "migrate_volume", true, &point);
-    }
+    everywhere("migrate_volume to another service, which goes on", |fate| play("migrate_volume", true, fate));
 }
 
 #[test]
 fn a_service_that_is_killed_anywhere_while_it_takes_a_volume_over_does_no_harm() {
-    for point in points_of_destination("retype_volume") {
-        kill(&Pair::by_nbd("", ""), "retype_volume", false, &point);
-    }
+    everywhere("retype_volume to another service, which dies", |fate| play("retype_volume", false, fate));
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! The volume service is killed at every point at which it can be, in every operation, and started again. Then rows,
 //! files, usage and workers must be what they would have been without the crash, or say that the work failed.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -10,34 +9,15 @@ use hearth::block_storage::model::snapshot;
 use hearth::block_storage::model::volume::{AttachStatus, Status};
 use hearth::block_storage::store::attachments;
 
-use super::between_services::OFFERING;
-use super::crash_moving::NOTED;
-use super::crash_swapping::SWAPPING;
+use super::crash_stories::everywhere;
 use super::world::{Of, World, virtual_size};
 
 const GIB: u64 = 1 << 30;
 const DATA: &[u8] = b"what the user wrote";
 
-/// The points that every order passes, before and after the driver's step.
-pub(super) const STEPS: [&str; 4] = ["begun", "after_step", "before_commit", "after_commit"];
-/// The points before that.
-pub(super) const TAKING: [&str; 2] = ["order.before_take", "order.after_take"];
-/// The points at which the beginning of an order is told, where somebody listens.
-const TELLING: [&str; 2] = ["before_told", "told"];
-/// The points of a step that makes a file.
-pub(super) const MAKING: [&str; 3] = ["file.after_part", "file.after_fill", "file.after_rename"];
-/// The points of a step that removes one.
-pub(super) const REMOVING: [&str; 1] = ["file.after_remove"];
-/// The points of a step that takes over a file as a volume.
-const MANAGING: [&str; 2] = ["manage.after_charge", "file.after_adopt"];
-
-/// The points of work with images, which a real Glance has to be there for: `tests/images/test_crashes.py` kills at them.
-const WITH_IMAGES: [&str; 3] = ["image.downloading", "image.after_download", "image.before_upload"];
-
 /// One operation: what there is before, what is asked for, and what there must be in the end.
 struct Operation {
-    kind: &'static str,
-    file_points: &'static [&'static str],
+    name: &'static str,
     run: fn(&Scene<'_>) -> String,
     check: fn(&Scene<'_>, &str),
     /// What the cloud must be told, each once, whatever happened.
@@ -71,16 +51,14 @@ impl Scene<'_> {
 
 const OPERATIONS: &[Operation] = &[
     Operation {
-        kind: "create_volume",
+        name: "create_volume",
         told: &["volume.create.start", "volume.create.end"],
-        file_points: &MAKING,
         run: |scene| scene.world.create(2, Of::Nothing),
         check: |scene, id| scene.assert_available(id, 2),
     },
     Operation {
-        kind: "create_volume",
+        name: "create_volume of a snapshot",
         told: &["volume.create.start", "volume.create.end"],
-        file_points: &MAKING,
         run: |scene| scene.world.create(3, Of::Snapshot(&scene.snapshot)),
         check: |scene, id| {
             scene.assert_available(id, 3);
@@ -88,9 +66,8 @@ const OPERATIONS: &[Operation] = &[
         },
     },
     Operation {
-        kind: "create_volume",
+        name: "create_volume of a volume",
         told: &["volume.create.start", "volume.create.end"],
-        file_points: &MAKING,
         run: |scene| scene.world.create(1, Of::Volume(&scene.volume)),
         check: |scene, id| {
             scene.assert_available(id, 1);
@@ -98,9 +75,8 @@ const OPERATIONS: &[Operation] = &[
         },
     },
     Operation {
-        kind: "extend_volume",
+        name: "extend_volume",
         told: &["volume.resize.start", "volume.resize.end"],
-        file_points: &[],
         run: |scene| {
             scene.world.extend(&scene.volume, 4);
             scene.volume.clone()
@@ -111,9 +87,8 @@ const OPERATIONS: &[Operation] = &[
         },
     },
     Operation {
-        kind: "create_snapshot",
+        name: "create_snapshot",
         told: &["snapshot.create.start", "snapshot.create.end"],
-        file_points: &MAKING,
         run: |scene| scene.world.create_snapshot(&scene.volume),
         check: |scene, id| {
             assert_eq!(scene.world.snapshot(id).unwrap().status, snapshot::Status::Available);
@@ -121,9 +96,8 @@ const OPERATIONS: &[Operation] = &[
         },
     },
     Operation {
-        kind: "delete_snapshot",
+        name: "delete_snapshot",
         told: &["snapshot.delete.start", "snapshot.delete.end"],
-        file_points: &REMOVING,
         run: |scene| {
             scene.world.delete_snapshot(&scene.snapshot);
             scene.snapshot.clone()
@@ -131,9 +105,8 @@ const OPERATIONS: &[Operation] = &[
         check: |scene, id| assert!(scene.world.snapshot(id).is_none()),
     },
     Operation {
-        kind: "delete_volume",
+        name: "delete_volume",
         told: &["volume.delete.start", "snapshot.delete.start", "snapshot.delete.end", "volume.delete.end"],
-        file_points: &REMOVING,
         run: |scene| {
             scene.world.delete(&scene.volume, true);
             scene.volume.clone()
@@ -144,9 +117,8 @@ const OPERATIONS: &[Operation] = &[
         },
     },
     Operation {
-        kind: "revert_to_snapshot",
+        name: "revert_to_snapshot",
         told: &["volume.revert.start", "snapshot.revert.start", "volume.revert.end", "snapshot.revert.end"],
-        file_points: &MAKING,
         run: |scene| {
             scene.world.revert(&scene.volume, &scene.snapshot);
             scene.volume.clone()
@@ -158,9 +130,8 @@ const OPERATIONS: &[Operation] = &[
         },
     },
     Operation {
-        kind: "manage_volume",
+        name: "manage_volume",
         told: &["volume.manage_existing.start", "volume.manage_existing.end"],
-        file_points: &MANAGING,
         run: |scene| {
             let file = scene.path("stranger");
             fs::File::create(&file).unwrap().set_len(GIB + 5).unwrap();
@@ -178,9 +149,8 @@ const OPERATIONS: &[Operation] = &[
         },
     },
     Operation {
-        kind: "unmanage_volume",
+        name: "unmanage_volume",
         told: &["volume.unmanage.start", "volume.unmanage.end"],
-        file_points: &[],
         run: |scene| {
             scene.world.unmanage(&scene.volume);
             scene.volume.clone()
@@ -193,9 +163,8 @@ const OPERATIONS: &[Operation] = &[
         },
     },
     Operation {
-        kind: "manage_snapshot",
+        name: "manage_snapshot",
         told: &["snapshot.manage_existing_snapshot.start", "snapshot.manage_existing_snapshot.end"],
-        file_points: &["file.after_adopt"],
         run: |scene| {
             fs::File::create(scene.path("stranger")).unwrap().set_len(GIB).unwrap();
             scene.world.manage_snapshot(&scene.volume, "stranger")
@@ -206,9 +175,8 @@ const OPERATIONS: &[Operation] = &[
         },
     },
     Operation {
-        kind: "unmanage_snapshot",
+        name: "unmanage_snapshot",
         told: &["snapshot.delete.start", "snapshot.delete.end"],
-        file_points: &[],
         run: |scene| {
             scene.world.unmanage_snapshot(&scene.snapshot);
             scene.snapshot.clone()
@@ -220,9 +188,8 @@ const OPERATIONS: &[Operation] = &[
         },
     },
     Operation {
-        kind: "connect",
+        name: "connect",
         told: &["volume.attach.start"],
-        file_points: &[],
         run: |scene| {
             let id = scene.world.reserve(&scene.volume);
             scene.world.connect(&scene.volume, &id);
@@ -243,9 +210,8 @@ const OPERATIONS: &[Operation] = &[
         },
     },
     Operation {
-        kind: "disconnect",
+        name: "disconnect",
         told: &["volume.detach.start", "volume.detach.end"],
-        file_points: &[],
         run: |scene| {
             let id = scene.world.reserve(&scene.volume);
             scene.world.disconnect(&scene.volume, &id);
@@ -269,36 +235,23 @@ fn whatever_is_killed_is_finished_after_the_next_start_with_qcow2_files() {
     OPERATIONS.iter().for_each(|operation| kill_everywhere(operation, "qcow2"));
 }
 
+/// Plays an operation, watched, and killed at each point that it passes.
 fn kill_everywhere(operation: &Operation, format: &str) {
-    // Giving up a snapshot asks nothing of the driver.
-    let steps = STEPS.iter().filter(|step| operation.kind != "unmanage_snapshot" || **step != "after_step");
-    // What is told does not depend on the format.
-    let telling = TELLING.iter().filter(|_| format == "raw");
-    let own: Vec<String> = steps.chain(telling).map(|step| format!("{}.{step}", operation.kind)).collect();
-    let points = TAKING.iter().chain(operation.file_points).copied().chain(own.iter().map(String::as_str));
-    for point in points {
-        let name = format!("{} of {format} killed at {point}", operation.kind);
-        println!("{name}");
+    everywhere(&format!("{} with {format} files", operation.name), |fate| {
         let option = if format == "qcow2" { "nfs_qcow2_volumes = true" } else { "" };
         // Nobody takes what this driver keeps.
         let notifications = "[oslo_messaging_notifications]\ndriver = hearth_telemetry";
         let world = World::with("enabled_backends = file", &format!("[file]\n{option}\n{notifications}"));
         let scene = set(&world, format);
-        if operation.kind == "unmanage_volume" {
+        if operation.name == "unmanage_volume" {
             without_snapshot(&scene);
         }
         let before = world.told().len();
-        let doomed = world.spawn(Some(point));
-        world.wait_for_service("node1@file");
-        let id = (operation.run)(&scene);
-        doomed.wait_for_death();
-        let next = world.spawn(None);
-        world.settle();
+        let id = world.meet(fate, "node1@file", || (operation.run)(&scene));
         (operation.check)(&scene, &id);
         world.assert_whole();
-        assert_eq!(&world.told()[before..], operation.told, "{name}");
-        next.stop();
-    }
+        assert_eq!(&world.told()[before..], operation.told);
+    });
 }
 
 /// Makes the scene with a service of this process, which is gone afterwards.
@@ -359,41 +312,4 @@ fn a_volume_that_kills_its_service_again_and_again_is_given_up() {
     assert_eq!(world.messages(&id), ["VOLUME_VOLUME_008_012"]);
     assert_eq!(world.usage(), [1, 0, 1]);
     world.assert_whole();
-}
-
-#[test]
-fn every_point_in_the_source_is_killed_at_in_these_tests() {
-    let elsewhere = include_str!("../images/test_crashes.py");
-    assert!(WITH_IMAGES.iter().all(|point| elsewhere.contains(&format!("\"{point}\""))));
-    let files = MAKING
-        .into_iter()
-        .chain(REMOVING)
-        .chain(MANAGING)
-        .chain([NOTED])
-        .chain(OFFERING)
-        .chain(SWAPPING)
-        .chain(WITH_IMAGES);
-    let known: BTreeSet<&str> =
-        STEPS.into_iter().chain(TELLING).chain(TAKING).chain(files).chain(super::exports::POINTS).collect();
-    let mut found = BTreeSet::new();
-    let mut folders = vec![std::path::PathBuf::from("src/block_storage/volume")];
-    let mut texts = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() { folders.push(path) } else { texts.push(fs::read_to_string(path).unwrap()) }
-        }
-    }
-    for text in &texts {
-        for call in ["fault::point(\"", "fault::point_of(kind, \"", "fault::point_of(order.work.kind(), \""] {
-            found.extend(text.split(call).skip(1).map(|rest| rest.split('"').next().unwrap()));
-        }
-        assert_eq!(
-            text.matches("fault::point").count(),
-            text.matches("fault::point(\"").count()
-                + text.matches("fault::point_of(kind, \"").count()
-                + text.matches("fault::point_of(order.work.kind(), \"").count()
-        );
-    }
-    assert_eq!(found, known);
 }

@@ -5,12 +5,9 @@ use std::path::PathBuf;
 
 use hearth::block_storage::model::volume::Status;
 
-use super::crash::{MAKING, REMOVING, STEPS, TAKING};
-use super::moving::{assert_content, assert_whole, fill, migrate, retype, two_backends, type_on, usage_of};
+use super::crash_stories::{Fate, everywhere};
+use super::moving::{ENABLED, assert_content, assert_whole, fill, migrate, retype, sections, type_on, usage_of};
 use super::world::{Of, World};
-
-/// The point after the destination is noted, before anything is written there.
-pub(super) const NOTED: &str = "move.after_note";
 
 /// A volume with data, and a type for each of the two backends.
 struct Scene {
@@ -22,7 +19,9 @@ struct Scene {
 }
 
 fn set(formats: [&str; 2]) -> Scene {
-    let world = two_backends(formats);
+    // Nobody takes what this driver keeps.
+    let notifications = "[oslo_messaging_notifications]\ndriver = hearth_telemetry";
+    let world = World::with(ENABLED, &format!("{}\n{notifications}", sections(formats)));
     let service = world.start();
     let volume = world.create(1, Of::Nothing);
     world.settle();
@@ -33,19 +32,14 @@ fn set(formats: [&str; 2]) -> Scene {
 }
 
 impl Scene {
-    fn kill_at(&self, point: &str, ask: impl FnOnce(&Self)) {
-        println!("killed at {point}");
-        let doomed = self.world.spawn(Some(point));
-        self.world.wait_for_service("node1@other");
-        ask(self);
-        doomed.wait_for_death();
-        // What is on its way is nobody's stray.
-        let findings = hearth::operate::doctor::examine(self.world.config(), &self.world.database);
-        let strays = findings.iter().filter(|finding| finding.what.contains("belongs to no volume"));
-        assert_eq!(strays.map(|finding| &finding.what).collect::<Vec<_>>(), Vec::<&String>::new());
-        let next = self.world.spawn(None);
-        self.world.settle();
-        next.stop();
+    fn play(&self, fate: Fate<'_>, ask: impl FnOnce(&Self)) {
+        let examined = || {
+            // What is on its way is nobody's stray.
+            let findings = hearth::operate::doctor::examine(self.world.config(), &self.world.database);
+            let strays = findings.iter().filter(|finding| finding.what.contains("belongs to no volume"));
+            assert_eq!(strays.map(|finding| &finding.what).collect::<Vec<_>>(), Vec::<&String>::new());
+        };
+        self.world.meet_and_look(fate, "node1@other", || ask(self), examined);
         assert_whole(&self.world);
         assert_content(&self.world, &self.volume, &self.content);
     }
@@ -57,46 +51,36 @@ impl Scene {
     }
 }
 
-/// The points that an order of this kind passes, and those of others.
-fn points(kind: &str, others: &[&str]) -> Vec<String> {
-    let own = STEPS.iter().map(|step| format!("{kind}.{step}"));
-    others.iter().map(|point| (*point).to_owned()).chain(own).collect()
-}
-
-/// The points that a move passes: those of its own order, and those of the order that removes the old disk.
-fn points_of_move(kind: &str) -> Vec<String> {
-    let others: Vec<&str> = TAKING.iter().chain(&MAKING).chain(&REMOVING).copied().chain([NOTED]).collect();
-    [points(kind, &others), points("discard_disk", &[])].concat()
-}
-
 #[test]
 fn a_retyping_that_is_killed_anywhere_is_finished_after_the_next_start() {
-    for point in points_of_move("retype_volume") {
+    everywhere("retype_volume to another backend", |fate| {
         let scene = set(["raw", "qcow2"]);
-        scene.kill_at(&point, |scene| retype(&scene.world, &scene.volume, &scene.elsewhere, true));
+        scene.play(fate, |scene| retype(&scene.world, &scene.volume, &scene.elsewhere, true));
         scene.assert_at("node1@other#other", Some("success"));
         assert_eq!(usage_of(&scene.world, "on-other"), [1, 0, 1]);
         assert_eq!(usage_of(&scene.world, "__DEFAULT__"), [0, 0, 0]);
-    }
+    });
 }
 
 #[test]
 fn a_retyping_without_a_move_that_is_killed_anywhere_is_finished_after_the_next_start() {
-    for point in points("retype_volume", &TAKING) {
+    everywhere("retype_volume where it is", |fate| {
         let scene = set(["raw", "raw"]);
-        scene.kill_at(&point, |scene| retype(&scene.world, &scene.volume, &scene.here, false));
+        scene.play(fate, |scene| retype(&scene.world, &scene.volume, &scene.here, false));
         scene.assert_at("node1@file#file", None);
         assert_eq!(usage_of(&scene.world, "on-file"), [1, 0, 1]);
-    }
+    });
 }
 
 #[test]
 fn a_migration_that_is_killed_anywhere_is_finished_after_the_next_start() {
-    for (at, point) in points_of_move("migrate_volume").iter().enumerate() {
-        let scene = set(["qcow2", "raw"]);
-        scene.kill_at(point, |scene| migrate(&scene.world, &scene.volume, "node1@other", at % 2 == 0));
-        scene.assert_at("node1@other#other", Some("success"));
-        scene.world.assert_whole();
+    for lock in [true, false] {
+        everywhere(if lock { "migrate_volume locked" } else { "migrate_volume" }, |fate| {
+            let scene = set(["qcow2", "raw"]);
+            scene.play(fate, |scene| migrate(&scene.world, &scene.volume, "node1@other", lock));
+            scene.assert_at("node1@other#other", Some("success"));
+            scene.world.assert_whole();
+        });
     }
 }
 

@@ -5,12 +5,9 @@ use hearth::block_storage::model::volume::{Status, Volume};
 use hearth::block_storage::store::volumes;
 
 use super::compute::{Compute, own_user};
-use super::crash::{STEPS, TAKING};
+use super::crash_stories::{Fate, everywhere};
 use super::moving::{ENABLED, assert_whole, retype, sections, type_on, usage_of};
 use super::world::{Of, World};
-
-/// The points around the transaction that orders the new volume.
-pub(super) const SWAPPING: [&str; 2] = ["swap.before_note", "swap.after_note"];
 
 const SERVER: &str = "aaaaaaaa-0000-4000-8000-000000000001";
 
@@ -47,16 +44,9 @@ impl Scene {
         Self { world, nova, volume, elsewhere }
     }
 
-    /// Lets a service die at a point of the retyping, and the next one do what is left.
-    fn kill_at(&self, point: &str) {
-        println!("killed at {point}");
-        let doomed = self.world.spawn(Some(point));
-        self.world.wait_for_service("node1@other");
-        retype(&self.world, &self.volume, &self.elsewhere, true);
-        doomed.wait_for_death();
-        let next = self.world.spawn(None);
-        self.world.settle();
-        next.stop();
+    /// Lets a service meet its fate while it retypes the volume, and the next one do what is left.
+    fn play(&self, fate: Fate<'_>) {
+        self.world.meet(fate, "node1@other", || retype(&self.world, &self.volume, &self.elsewhere, true));
     }
 
     fn volume(&self) -> Volume {
@@ -69,17 +59,11 @@ impl Scene {
     }
 }
 
-fn points() -> Vec<String> {
-    let own = STEPS.map(|step| format!("retype_volume.{step}"));
-    let last = STEPS.map(|step| format!("swap_servers.{step}"));
-    TAKING.iter().chain(&SWAPPING).map(|point| (*point).to_owned()).chain(own).chain(last).collect()
-}
-
 #[test]
 fn nova_is_told_to_copy_a_volume_whatever_is_killed() {
-    for point in points() {
+    everywhere("swap_servers", |fate| {
         let scene = Scene::new();
-        scene.kill_at(&point);
+        scene.play(fate);
         let volume = scene.volume();
         assert_eq!((volume.status, volume.migration_status.as_deref()), (Status::Retyping, Some("migrating")));
         assert_eq!(volume.host.as_deref(), Some("node1@file#file"));
@@ -87,19 +71,19 @@ fn nova_is_told_to_copy_a_volume_whatever_is_killed() {
         assert!(!scene.nova.told().is_empty());
         assert_eq!((usage_of(&scene.world, "on-other"), usage_of(&scene.world, "__DEFAULT__")), ([0, 0, 0], [1, 0, 1]));
         assert_whole(&scene.world);
-    }
+    });
 }
 
 #[test]
 fn a_volume_that_nova_does_not_take_stays_whatever_is_killed() {
-    for point in STEPS.map(|step| format!("swap_servers.{step}")) {
+    everywhere("swap_servers, which Nova does not take", |fate| {
         let scene = Scene::new();
         scene.nova.fails();
-        scene.kill_at(&point);
+        scene.play(fate);
         let volume = scene.volume();
         assert_eq!((volume.status, volume.migration_status.as_deref()), (Status::InUse, Some("error")));
         assert_eq!(volume.host.as_deref(), Some("node1@file#file"));
         assert_eq!((scene.targets(), usage_of(&scene.world, "on-other")), (0, [0, 0, 0]));
         assert_whole(&scene.world);
-    }
+    });
 }

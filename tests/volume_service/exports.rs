@@ -10,12 +10,10 @@ use hearth::block_storage::rpc;
 use hearth::block_storage::store::{attachments, volumes};
 use serde_json::Value as Json;
 
+use super::crash_stories::everywhere;
 use super::daemon::{Daemon, free_port, initiate, nbd_servers, url};
 use super::moving::{ENABLED, migrate};
 use super::world::{Of, World, requester};
-
-/// The points of a step that makes or ends an export.
-pub(super) const POINTS: [&str; 3] = ["export.after_begin", "export.after_make", "export.after_remove"];
 
 /// A world whose only backend exports its volumes.
 struct Exporting {
@@ -243,14 +241,13 @@ fn a_server_of_nbd_outlives_the_service_and_is_replaced_when_it_dies() {
 }
 
 /// What is killed, and how many exports there are in the end.
-type Killed = (&'static str, &'static [&'static str], fn(&Exporting, &str, &str), usize);
+type Killed = (&'static str, fn(&Exporting, &str, &str), usize);
 
 #[test]
 fn whatever_is_killed_while_exports_change_leaves_as_many_as_there_are_attachments() {
     let operations: [Killed; 4] = [
         (
             "connect",
-            &["export.after_begin", "export.after_make"],
             |exporting, volume, reserved| {
                 exporting.world.connect(volume, reserved);
             },
@@ -258,17 +255,15 @@ fn whatever_is_killed_while_exports_change_leaves_as_many_as_there_are_attachmen
         ),
         (
             "disconnect",
-            &["export.after_remove"],
             |exporting, _, _| {
                 let (volume, attachment) = exporting.first();
                 exporting.world.disconnect(&volume, &attachment);
             },
             0,
         ),
-        ("extend_volume", &[], |exporting, _, _| exporting.world.extend_attached(&exporting.first().0, 2), 1),
+        ("extend_volume", |exporting, _, _| exporting.world.extend_attached(&exporting.first().0, 2), 1),
         (
             "delete_volume",
-            &["export.after_remove"],
             |exporting, _, _| {
                 let (volume, attachment) = exporting.first();
                 // As an operator does who resets its state.
@@ -287,14 +282,12 @@ fn whatever_is_killed_while_exports_change_leaves_as_many_as_there_are_attachmen
         ),
     ];
     for exporting in Exporting::both() {
-        for (kind, own, run, expected) in operations {
-            let nbd = exporting.daemon.is_none();
-            if nbd && kind == "extend_volume" {
+        let protocol = if exporting.daemon.is_some() { "iSCSI" } else { "NBD" };
+        for (kind, run, expected) in operations {
+            if protocol == "NBD" && kind == "extend_volume" {
                 continue;
             }
-            let steps = ["begun", "after_step", "before_commit", "after_commit"].map(|step| format!("{kind}.{step}"));
-            for point in own.iter().copied().chain(steps.iter().map(String::as_str)) {
-                println!("{point} of {}", if nbd { "nbd" } else { "iscsi" });
+            everywhere(&format!("{kind} of a volume that is exported by {protocol}"), |fate| {
                 exporting.clear();
                 let service = exporting.world.start();
                 let volume = exporting.volume();
@@ -303,22 +296,16 @@ fn whatever_is_killed_while_exports_change_leaves_as_many_as_there_are_attachmen
                 let other = exporting.volume();
                 let reserved = exporting.world.reserve(&other);
                 drop(service);
-                let doomed = exporting.world.spawn(Some(point));
-                exporting.world.wait_for_service("node1@file");
-                run(&exporting, &other, &reserved);
-                doomed.wait_for_death();
-                let next = exporting.world.spawn(None);
-                exporting.world.settle();
+                exporting.world.meet(fate, "node1@file", || run(&exporting, &other, &reserved));
                 // A comparison with the rows has come to its end before the first order was taken.
-                assert_eq!(exporting.exports(), expected, "killed at {point}");
+                assert_eq!(exporting.exports(), expected);
                 if expected > 0 {
                     initiate(&url(&told), &["read 0 512"]).unwrap();
                 }
                 if expected == 2 {
                     initiate(&url(&exporting.told(&reserved)), &["read 0 512"]).unwrap();
                 }
-                next.stop();
-            }
+            });
         }
     }
 }

@@ -10,6 +10,7 @@ use hearth::block_storage::store::quotas::{Charge, charge};
 use hearth::block_storage::store::{group_snapshots, group_types, groups, snapshots, volume_types, volumes};
 use hearth::time::Timestamp;
 
+use super::crash_stories::everywhere;
 use super::world::{Of, PROJECT, World, charge_of, default_type, limits, new_snapshot, new_volume, requester};
 
 /// The pool of the only backend.
@@ -326,23 +327,13 @@ pub(super) fn every_operation(world: impl Fn() -> World) {
 #[test]
 fn whatever_is_killed_in_the_midst_of_a_group_is_finished_after_the_next_start() {
     for operation in &OPERATIONS {
-        let taking = ["order.before_take", "order.after_take"].map(str::to_owned);
-        let steps = ["begun", "after_step", "before_commit", "after_commit"];
-        let steps = steps.map(|step| format!("{}.{step}", operation.kind));
-        for point in taking.iter().chain(&steps) {
-            println!("{} killed at {point}", operation.kind);
-            let world = World::new();
+        everywhere(operation.kind, |fate| {
+            let world = World::with("", "[oslo_messaging_notifications]\ndriver = hearth_telemetry");
             let scene = set(&world);
-            let doomed = world.spawn(Some(point));
-            world.wait_for_service("node1@file");
-            let id = (operation.run)(&scene);
-            doomed.wait_for_death();
-            let next = world.spawn(None);
-            world.settle();
+            let id = world.meet(fate, "node1@file", || (operation.run)(&scene));
             (operation.check)(&scene, &id);
             assert_whole(&world);
-            next.stop();
-        }
+        });
     }
 }
 

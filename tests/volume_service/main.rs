@@ -1,6 +1,8 @@
 //! The volume service with real files, the real `qemu-img` and a real database: what it does with each order, and what
 //! is left when it is killed at any point.
 
+#[path = "../support/crash.rs"]
+mod crash_stories;
 #[path = "../support/servers.rs"]
 mod servers;
 
@@ -8,7 +10,9 @@ mod servers;
 mod compute;
 
 mod between_services;
+mod broken;
 mod crash;
+mod crash_asking;
 mod crash_moving;
 mod crash_swapping;
 mod daemon;

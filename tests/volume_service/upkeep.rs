@@ -19,7 +19,7 @@ fn service(world: &World) -> Service {
     world.read(|c| services::find(c, HOST, VOLUME)).unwrap()
 }
 
-fn ask(world: &World, work: ServiceWork) -> Ticket {
+pub(super) fn ask(world: &World, work: ServiceWork) -> Ticket {
     let service = service(world);
     world.database.write(|tx| rpc::services::ask(tx, &requester(), &service, work.clone())).unwrap()
 }
@@ -82,30 +82,4 @@ fn what_is_in_nobodys_hands_is_taken_up_when_an_operator_says_so() {
     assert_eq!(world.volume(&growing).unwrap().status, Status::ErrorExtending);
     assert_eq!(world.volume(&busy).unwrap().status, Status::Available);
     assert_eq!(world.messages(&growing).len(), 1);
-}
-
-#[test]
-fn cleaning_up_goes_on_after_a_crash() {
-    for fault in ["clean_up.begun", "clean_up.before_commit", "clean_up.after_commit"] {
-        let world = World::new();
-        let service = world.spawn(None);
-        let id = world.create(1, Of::Nothing);
-        world.settle();
-        service.stop();
-        let service = world.spawn(Some(fault));
-        world.wait("the service to be up again", || {
-            let sql = "SELECT count(*) FROM services WHERE report_count > 1";
-            (world.count(sql) > 0).then_some(())
-        });
-        let sql = "UPDATE volumes SET status = 'deleting' WHERE id = ?";
-        world.database.write(|tx| tx.execute(sql, &[(&id).into()])).unwrap();
-        let _ = ask(&world, ServiceWork::CleanUp { resource_type: None, resource_id: None });
-        world.doorbell.ring();
-        service.wait_for_death();
-        let _again = world.start();
-        world.settle();
-        world.wait("the end of the volume", || world.volume(&id).is_none().then_some(()));
-        world.settle();
-        world.assert_whole();
-    }
 }

@@ -22,6 +22,7 @@ use hearth::config::Config;
 use hearth::database::{Connection, Database, Options, migrate, orders};
 use hearth::time::Timestamp;
 
+use super::crash_stories::Fate;
 use super::servers::scratch_folder;
 
 pub(super) const PROJECT: &str = "0a1d7e94c3b84f6f9d52e8a6b7c4f310";
@@ -98,6 +99,37 @@ impl World {
         self.spawn_with(&[(hearth::service::fault::VARIABLE, fault.unwrap_or("none"))])
     }
 
+    /// The executable's volume service, which meets its fate while `host` is served and `story` is told, and another one
+    /// that ends what it has begun. Answers what the story does.
+    pub(super) fn meet<T>(&self, fate: Fate<'_>, host: &str, story: impl FnOnce() -> T) -> T {
+        self.meet_and_look(fate, host, story, || ())
+    }
+
+    /// As [`World::meet`], with a look at what is left before the next service starts.
+    pub(super) fn meet_and_look<T>(
+        &self,
+        fate: Fate<'_>,
+        host: &str,
+        story: impl FnOnce() -> T,
+        look: impl FnOnce(),
+    ) -> T {
+        let first = self.spawn_as(|command| fate.befall(command));
+        self.wait_for_service(host);
+        fate.begin();
+        let done = story();
+        if fate.is_watched() {
+            self.settle();
+            first.stop();
+        } else {
+            first.wait_for_death();
+        }
+        look();
+        let next = self.spawn(None);
+        self.settle();
+        next.stop();
+        done
+    }
+
     /// The executable's volume service, which finds programs in this folder alone.
     pub(super) fn spawn_with_path(&self, folder: &Path) -> Service {
         self.spawn_with(&[("PATH", folder.to_str().unwrap())])
@@ -117,9 +149,24 @@ impl World {
         self.spawn_with(&[("OS_DEFAULT__HOST", host), ("OS_DEFAULT__ENABLED_BACKENDS", backend), fault])
     }
 
+    /// As [`World::spawn_backend_on`], to meet its fate.
+    pub(super) fn spawn_backend_as(&self, host: &str, backend: &str, fate: Fate<'_>) -> Service {
+        self.spawn_as(|command| {
+            command.env("OS_DEFAULT__HOST", host).env("OS_DEFAULT__ENABLED_BACKENDS", backend);
+            fate.befall(command);
+        })
+    }
+
     fn spawn_with(&self, variables: &[(&str, &str)]) -> Service {
+        self.spawn_as(|command| {
+            command.envs(variables.iter().copied());
+        })
+    }
+
+    fn spawn_as(&self, prepare: impl FnOnce(&mut Command)) -> Service {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hearth"));
-        command.arg("--config-file").arg(self.folder.join("hearth.conf")).arg("volume").envs(variables.iter().copied());
+        command.arg("--config-file").arg(self.folder.join("hearth.conf")).arg("volume");
+        prepare(&mut command);
         let log = fs::File::options().create(true).append(true).open(self.folder.join("volume.log")).unwrap();
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let child = command.spawn().unwrap();
@@ -381,6 +428,16 @@ impl World {
         self.wait("the service to be up", || {
             let count = self.read(|c| c.row(sql, &[host.into()], |row| row.int(0))).unwrap_or(0);
             (count > 0).then_some(())
+        });
+    }
+
+    /// Waits until the service of a backend has reported so often.
+    pub(super) fn wait_for_reports(&self, host: &str, count: i64) {
+        let sql = "SELECT report_count FROM services WHERE host = ?";
+        let before = self.read(|c| c.row(sql, &[host.into()], |row| row.int(0))).unwrap_or(0);
+        self.wait("the next reports", || {
+            let now = self.read(|c| c.row(sql, &[host.into()], |row| row.int(0))).unwrap_or(0);
+            (now >= before + count).then_some(())
         });
     }
 

@@ -53,10 +53,10 @@ impl Dispatcher {
             for waiting in &chosen {
                 taken.extend(orders::take(tx, waiting, &self.shared.owner, settings.lease_seconds)?);
             }
-            fault::point("order.before_take");
+            fault::point("backup_order.before_take");
             Ok(taken)
         })?;
-        fault::point("order.after_take");
+        fault::point("backup_order.after_take");
         self.crew.give(taken);
         Ok(())
     }

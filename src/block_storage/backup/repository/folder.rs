@@ -41,7 +41,9 @@ impl Folder {
         let host: String = host.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
         let path = self.root.join(format!(".hearth-{host}.lock"));
         let made = OpenOptions::new().create(true).truncate(false).write(true).mode(0o660).open(&path);
-        let file = made.map_err(|error| self.failed("lock", &path, &error))?;
+        made.map_err(|error| self.failed("lock", &path, &error))?;
+        // Held open for reading alone, so that the file system can be made read-only meanwhile.
+        let file = File::open(&path).map_err(|error| self.failed("lock", &path, &error))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => *lock = Some(file),
             Err(Errno::WOULDBLOCK) => return Ok(false),

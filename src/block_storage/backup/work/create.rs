@@ -97,7 +97,7 @@ fn prepare(job: &Job<'_>) -> Result<Option<Backup>> {
         }
         Ok(Some(backup))
     })?;
-    fault::point_of(job.order.work.kind(), "prepared");
+    fault::point("create_backup.prepared");
     Ok(prepared)
 }
 

@@ -111,10 +111,7 @@ impl Folder {
 
     /// Removes what an attempt of [`Folder::replace_content`] left.
     pub(super) fn forget_content(&self, name: &str) -> Result<()> {
-        match fs::remove_file(self.content_path(name)?) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed("remove", name, &error)),
-            _ => Ok(()),
-        }
+        self.unlink(&self.content_path(name)?, name)
     }
 
     fn content_path(&self, name: &str) -> Result<PathBuf> {
@@ -173,12 +170,20 @@ impl Folder {
 
     /// Removes `name`, if it is there.
     pub(super) fn remove(&self, name: &str) -> Result<()> {
-        match fs::remove_file(self.path(name)?) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(self.failed("remove", name, &error)),
-            _ => {}
-        }
+        self.unlink(&self.path(name)?, name)?;
         fault::point("file.after_remove");
         self.flush().map_err(|error| self.failed("flush", name, &error))
+    }
+
+    /// Removes the file at `path`, if it is there.
+    fn unlink(&self, path: &Path, name: &str) -> Result<()> {
+        match fs::remove_file(path) {
+            // A file system that is read-only says so of names that nothing has, too.
+            Err(error) if error.kind() != io::ErrorKind::NotFound && fs::symlink_metadata(path).is_ok() => {
+                Err(self.failed("remove", name, &error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Removes all unfinished files.
