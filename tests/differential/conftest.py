@@ -3,6 +3,7 @@
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -11,8 +12,8 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
-from sequence import Side  # noqa: E402
-from stack import PATH, SOURCES, Stack, free_port, wait_until  # noqa: E402
+from sequence import ROLES, Side  # noqa: E402
+from stack import HEARTH, PATH, SOURCES, Stack, free_port, wait_until  # noqa: E402
 
 KEYS = "[key_manager]\nbackend = cinder.keymgr.conf_key_mgr.ConfKeyManager\nfixed_key = 00112233445566778899aabbccddeeff\n"
 SECOND = "[second]\nvolume_backend_name = second\nhearth_file_path = {folder}\n"
@@ -57,10 +58,24 @@ def cinder():
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def serve_as(stack, role):
+    """The address of another process on the same database, to which every caller has this role."""
+    port, config = free_port(), stack.folder / f"{role}.conf"
+    config.write_text(f"{stack.config.read_text()}\n[hearth]\nnoauth_roles = {ROLES[role]}\n")
+    stack.spawn(role, [HEARTH, "serve", "--without-volume-service", "--without-backup-service", "--config-file", config,
+                       "--listen", f"127.0.0.1:{port}"])
+
+    def answers():
+        with socket.create_connection(("127.0.0.1", port)):
+            return True
+    wait_until(answers, f"the server of a {role}")
+    return f"http://127.0.0.1:{port}/volume"
+
+
 @pytest.fixture(scope="session")
 def hearth(tmp_path_factory):
     second = tmp_path_factory.mktemp("second")
     with Stack("nginx", config="host = peer\nenabled_backends = file,second", sections=SECOND.format(folder=second) + KEYS) as stack:
-        side = Side(f"{stack.base}/volume")
+        side = Side(f"{stack.base}/volume", **{role: serve_as(stack, role) for role in ROLES if role != "admin"})
         side.folder, side.volumes = stack.folder, stack.folder / "volumes"
         yield side

@@ -6,6 +6,7 @@ A line of a sequence is one of
                                                 and NAME_key for its auth_key
     version VERSION                             the microversion of the requests that follow; `-` sends no header
     as PROJECT                                  the project that asks from here on (a word; its id is made from it)
+    who ROLE                                    the caller's role from here on: a key of ROLES; at first `admin`
     file NAME BYTES                             a file of zeroes that nobody manages, on the backend `file` of both sides
     await PATH STATUS                           until the resource has this status, or is gone
     await PATH KEY=VALUE                        until the resource has this value
@@ -30,6 +31,8 @@ TIME = re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)?")
 REQUEST = re.compile(r"(?P<method>[A-Z]+) (?P<path>\S+)(?: @(?P<version>\S+))?(?: (?P<body>(?!=> ).*?))?(?: => (?P<name>\w+))?$")
 # The headers that clients read. The rest belongs to the web server, or differs from request to request.
 HEADERS = ("content-type", "location", "openstack-api-version", "retry-after", "vary", "www-authenticate", "etag")
+# What a role implies, as a Keystone that is set up for OpenStack has it.
+ROLES = {"admin": "admin,member,reader", "member": "member,reader", "reader": "reader", "nobody": "nobody"}
 PRESENT = ("x-openstack-request-id", "x-compute-request-id")
 
 
@@ -49,12 +52,13 @@ def project_id(word):
 class Side:
     """One of the two servers: keeps its own ids of what a sequence named."""
 
-    def __init__(self, base):
-        self.base = base
+    def __init__(self, base, **bases):
+        """With an address for each role, where one server believes in one; else the server reads X-Roles."""
+        self.base, self.bases = base, {role: bases.get(role, base) for role in ROLES}
         self.reset("")
 
     def reset(self, sequence):
-        self.sequence, self.names, self.version, self.extra = sequence, {}, "3.71", {}
+        self.sequence, self.names, self.version, self.extra, self.role = sequence, {}, "3.71", {}, "admin"
         self.project = project_id(sequence)
 
     def filled(self, text):
@@ -62,10 +66,12 @@ class Side:
         return re.sub(r"\$(\w+)", lambda found: self.names.get(found[1], found[0]), text)
 
     def ask(self, method, path, body=None, version=None):
-        parts = urllib.parse.urlsplit(self.base)
+        parts = urllib.parse.urlsplit(self.bases[self.role])
         path = self.filled(path)
         path = parts.path + (path[1:] if path.startswith("!") else f"/v3/{self.project}{path}")
         headers = {"X-Auth-Token": f"tester:{self.project}", "Accept": "application/json", **self.extra}
+        if self.role != "admin":
+            headers["X-Roles"] = ROLES[self.role]
         self.extra = {}
         version = version or self.version
         if version != "-":
@@ -106,7 +112,8 @@ class Side:
 
     def plain(self, text):
         """A text without what is of this run and this side only."""
-        text = text.replace(self.base, "BASE").replace(urllib.parse.quote(self.base, safe=""), "BASE")
+        base = self.bases[self.role]
+        text = text.replace(base, "BASE").replace(urllib.parse.quote(base, safe=""), "BASE")
         for name, value in sorted(self.names.items(), key=lambda item: -len(item[1])):
             if len(value) > 8:
                 text = text.replace(value, f"${name}")
@@ -162,6 +169,8 @@ def play(name, cinder, hearth):
             cinder.version = hearth.version = rest
         elif word == "as":
             cinder.project = hearth.project = project_id(f"{name} {rest}")
+        elif word == "who":
+            cinder.role = hearth.role = rest
         elif word == "file":
             name_of_file, _, size = rest.partition(" ")
             for side in (cinder, hearth):

@@ -69,7 +69,7 @@ const BINARY: Input = Input::new("binary", Check::Text(0, 255)).nullable();
 static ENABLE: Schema = Schema::strict(&[NAME, BINARY]);
 
 static DISABLE: Schema =
-    Schema::strict(&[NAME, BINARY, Input::new("disabled_reason", Check::Stripped(1, 255)).nullable()]);
+    Schema::strict(&[NAME, BINARY, Input::new("disabled_reason", Check::Stripped(0, 255)).nullable()]);
 
 type Row = Field<ClusterState>;
 

@@ -104,8 +104,9 @@ static CREATE_FROM_SOURCE: Schema = Schema::open(&[Input::new(
     Check::Object(&Schema::open(&[
         NAME,
         DESCRIPTION,
-        Input::new("cgsnapshot_id", Check::Text(0, 65_535)),
-        Input::new("source_cgid", Check::Text(0, 65_535)),
+        // python-cinderclient sends null for the one that is not given.
+        Input::new("cgsnapshot_id", Check::Text(0, 65_535)).nullable(),
+        Input::new("source_cgid", Check::Text(0, 65_535)).nullable(),
     ])),
 )
 .required()]);

@@ -19,14 +19,14 @@ pub static CREATE: Schema = Schema::strict(&[Input::new(
 )
 .required()]);
 
-/// `create-from-src`; the handler says that exactly one source is there.
+/// `create-from-src`; the handler says that exactly one source is there. openstacksdk sends null for the other.
 pub static CREATE_FROM_SOURCE: Schema = Schema::strict(&[Input::new(
     "create-from-src",
     Check::Object(&Schema::strict(&[
         DESCRIPTION,
         NAME,
-        Input::new("source_group_id", Check::Uuid),
-        Input::new("group_snapshot_id", Check::Uuid),
+        Input::new("source_group_id", Check::Uuid).nullable(),
+        Input::new("group_snapshot_id", Check::Uuid).nullable(),
     ])),
 )
 .required()]);
