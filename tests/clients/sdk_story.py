@@ -59,9 +59,10 @@ class Recorder:
 
 
 @contextlib.contextmanager
-def recorder(url):
+def recorder(url, image_url):
     connection = openstack.connection.Connection(
-        auth_type="none", endpoint=url, block_storage_default_microversion="3.71", block_storage_endpoint_override=url, volume_endpoint_override=url)
+        auth_type="none", endpoint=url, block_storage_endpoint_override=url, volume_endpoint_override=url,
+        image_endpoint_override=image_url, block_storage_default_microversion="3.71")
     with contextlib.closing(connection):
         yield Recorder(connection)
 
@@ -170,6 +171,8 @@ def volumes(sdk, cloud):
         complete(volume)
     image = sdk.upload_volume_to_image(volume, "sdk", disk_format="qcow2", container_format="bare")
     assert uuid.UUID(image["image_id"])
+    sdk.until(volume)
+    assert sdk.create_image("sdk again", volume, False, "bare", "qcow2", False, 60).id
     sdk.until(volume)
     snapshots(sdk, volume)
     attached(sdk, volume)
@@ -327,13 +330,14 @@ def consistency_groups(sdk, _cloud):
     assert sdk.find_consistency_group_snapshot("sdk-old").id == snapshot.id == sdk.get_consistency_group_snapshot(snapshot).id
     assert snapshot.id in sdk.ids(sdk.consistency_group_snapshots())
     copied = sdk.until(sdk.create_consistency_group_from_source(consistency_group_snapshot=snapshot, name="copied"))
-    for made in (copied,):
-        sdk.delete_consistency_group(made, force=True)
-        sdk.gone(made)
     sdk.delete_consistency_group_snapshot(snapshot)
     sdk.gone(snapshot)
-    sdk.delete_consistency_group(group, force=True)
-    sdk.gone(group)
+    for made in (copied, group):
+        # It sends its request under a name that Cinder's schema does not have.
+        with sdk.refused("delete_consistency_group", openstack.exceptions.BadRequestException, "given schemas") as delete:
+            delete(made, force=True)
+        sdk.proxy.post(f"/consistencygroups/{made.id}/delete", json={"consistencygroup": {"force": True}})
+        sdk.gone(made)
     sdk.gone(member)
 
 

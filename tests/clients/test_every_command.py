@@ -26,6 +26,7 @@ def cloud(request, glance, tmp_path_factory):
               "use_default_quota_class = false\n")
     with Stack(request.param, config=config, sections=f"[second]\nvolume_backend_name = second\nhearth_file_path = {second}\n") as stack:
         stack.spawn("backup", [HEARTH, "backup"])
+        stack.image_url = glance.url
         yield stack
 
 
@@ -43,7 +44,7 @@ def test_every_command_works_without_keystone(name, cloud):
 
 
 def test_every_method_of_openstacksdk_works_without_keystone(cloud):
-    with recorder(cloud.volume_url) as sdk:
+    with recorder(cloud.volume_url, cloud.image_url) as sdk:
         for story in STORIES:
             story(sdk, cloud)
     assert sdk.driven | undriven("sdk") == methods() and not sdk.driven & undriven("sdk")
