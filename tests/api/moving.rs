@@ -69,6 +69,38 @@ fn a_file_that_is_taken_over_is_counted_only_when_its_size_is_known() {
 }
 
 #[test]
+fn what_could_not_be_taken_over_counts_nothing_however_it_is_counted() {
+    let cloud = Cloud::serving("");
+    people::real_volume(&cloud, Member, 1);
+    let used = |amount: i64| {
+        let mut out = Vec::new();
+        let wrong = hearth::operate::quota::run(&cloud.config, &cloud.database, None, true, &mut out).unwrap();
+        assert!(!wrong, "{}", String::from_utf8(out).unwrap());
+        assert_eq!(people::used(&cloud, crate::fixture::PROJECT, "volumes"), amount);
+    };
+    let body = json!({"volume": {"host": "node@file", "ref": {"source-name": "nothing"}}});
+    let made = cloud.post(Admin, "/manageable_volumes", body).expect(202)["volume"]["id"].clone();
+    let path = format!("/volumes/{}", made.as_str().unwrap());
+    let until = |holds: &dyn Fn() -> bool| {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while !holds() {
+            assert!(std::time::Instant::now() < deadline, "{}", cloud.get(Admin, &path).text);
+            std::thread::yield_now();
+        }
+    };
+    until(&|| cloud.get(Admin, &path).json["volume"]["status"] == "error");
+    used(1);
+    let reset =
+        |status: &str| cloud.post(Admin, &format!("{path}/action"), json!({"os-reset_status": {"status": status}}));
+    reset("available").refuse(400, "Cannot reset-state to available because no backend has the volume.");
+    reset("error").expect(202);
+    used(1);
+    cloud.delete(Admin, &path).expect(202);
+    until(&|| cloud.get(Admin, &path).status == 404);
+    used(1);
+}
+
+#[test]
 fn a_volume_with_snapshots_is_not_given_up_and_one_is_given_up_once() {
     let cloud = Cloud::new();
     let volume = people::volume(&cloud, Member, "v");

@@ -4,7 +4,7 @@ use super::refusals::invalid_volume;
 use super::{Authorized, Caller, keys, limits, volumes};
 use crate::block_storage::model::snapshot;
 use crate::block_storage::model::status::{From, Status as _};
-use crate::block_storage::model::volume::{self, Move, Status, Volume};
+use crate::block_storage::model::volume::{self, Move, Volume};
 use crate::block_storage::store::quotas::{Charge, charge};
 use crate::block_storage::{rpc, store};
 use crate::database::Transaction;
@@ -60,8 +60,8 @@ pub(super) fn remove_at_once(tx: &mut Transaction<'_>, caller: &Caller<'_>, volu
     let notices = caller.notices();
     notices.volume(tx, &volume.id, "delete.start")?;
     notices.volume_gone(tx, &volume.id, "delete.end")?;
-    // What was never taken over was never counted. Usage first: where it was never counted, the row must still be there.
-    if volume.use_quota && volume.status != Status::ErrorManaging {
+    // What was never taken over was never counted, and has no size. Usage first: where it was never counted, the row must still be there.
+    if volume.use_quota && volume.size_gib > 0 {
         let released = Charge {
             project_id: &volume.project_id,
             volume_type_id: Some(&volume.volume_type_id),

@@ -22,7 +22,10 @@ pub(super) fn count(
 ) -> Result<i64> {
     let volumes = |what| {
         let of_type = if volume_type_id.is_some() { " AND volume_type_id = ?" } else { "" };
-        format!("SELECT {what} FROM volumes WHERE project_id = ? AND deleted = false AND use_quota = true{of_type}")
+        // What is taken over counts, and has a size, once its file was looked at.
+        format!(
+            "SELECT {what} FROM volumes WHERE project_id = ? AND deleted = false AND use_quota = true AND size > 0{of_type}"
+        )
     };
     let snapshots = |what| {
         let (join, of_type) = match volume_type_id {

@@ -75,8 +75,8 @@ fn finish(tx: &mut Transaction<'_>, job: &Job<'_>, volume: &Volume, own: &[Snaps
         snapshots::finish(tx, &snapshot.id, &snapshot::DELETE, Outcome::Done, &[])?;
         super::snapshots::release_key(tx, snapshot, volume)?;
     }
-    // A volume that was never taken over was never counted.
-    if volume.use_quota && volume.status == Status::Deleting {
+    // A volume that was never taken over was never counted, and has no size.
+    if volume.use_quota && volume.size_gib > 0 {
         let charge = Charge {
             project_id: &volume.project_id,
             volume_type_id: Some(&volume.volume_type_id),

@@ -131,10 +131,13 @@ pub(super) fn volume(job: &Job<'_>, from: &str) -> Result<()> {
 
 /// The volume stays, in error, and counts nothing: what was charged for before the failure is given back.
 fn fail(tx: &mut Transaction<'_>, job: &Job<'_>, volume: &Volume) -> Result<()> {
-    let now = volumes::lock(tx, &volume.id)?;
-    let charged = now.map_or(0, |now| now.size_gib);
-    if charged > 0 {
-        release(tx, job, volume, charged)?;
+    let managing = |now: &Volume| now.status == Status::Managing;
+    let Some(now) = volumes::lock(tx, &volume.id)?.filter(managing) else {
+        // Somebody removes it meanwhile, and gives back what it counts.
+        return Ok(());
+    };
+    if now.size_gib > 0 {
+        release(tx, job, volume, now.size_gib)?;
     }
     volumes::finish(tx, &volume.id, &MANAGE, Outcome::Failed, &[("size", 0.into())]).map(|_| ())
 }
@@ -196,14 +199,16 @@ pub(super) fn give_up_volume(job: &Job<'_>) -> Result<()> {
     job.end(|tx| {
         // Usage first: where it is due to be counted anew, the row must still be there. What was never taken over was
         // never counted.
-        let counts = volume.use_quota && volume.status == Status::Unmanaging;
+        let counts = volume.use_quota && volume.size_gib > 0;
         if given_up.is_ok() && counts {
             release(tx, job, &volume, volume.size_gib)?;
         }
         if given_up.is_ok() {
             job.notices().elevated().volume_gone(tx, &volume.id, "unmanage.end")?;
         }
-        volumes::finish(tx, &volume.id, &UNMANAGE, outcome, &[])?;
+        if !volumes::finish(tx, &volume.id, &UNMANAGE, outcome, &[])? {
+            return Err(Error::conflict("The volume's status was changed while it was given up."));
+        }
         if given_up.is_ok() && counts {
             pools::promise(tx, volume.host.as_deref().unwrap_or_default(), -volume.size_gib, true)?;
         }
@@ -260,7 +265,9 @@ pub(super) fn give_up_snapshot(job: &Job<'_>) -> Result<()> {
     job.end(|tx| {
         job.release_snapshot(tx, &snapshot, &volume)?;
         job.notices().elevated().snapshot_gone(tx, &snapshot.id, "delete.end")?;
-        snapshots::finish(tx, &snapshot.id, &snapshot::UNMANAGE, Outcome::Done, &[])?;
+        if !snapshots::finish(tx, &snapshot.id, &snapshot::UNMANAGE, Outcome::Done, &[])? {
+            return Err(Error::conflict("The snapshot's status was changed while it was given up."));
+        }
         pools::promise(tx, volume.host.as_deref().unwrap_or_default(), -snapshot.volume_size_gib, false)
     })
 }
