@@ -1,4 +1,4 @@
-//! `[hearth]`: options that Cinder does not have, of identity and of the health document.
+//! `[hearth]`: options that Cinder does not have, of identity and of the API.
 
 use super::opt::Opt;
 
@@ -19,5 +19,13 @@ pub const NOAUTH_PROJECT_ID: Opt = Opt::text("hearth", "noauth_project_id", "0a1
 pub const NOAUTH_ROLES: Opt =
     Opt::list("hearth", "noauth_roles", "admin,member,reader").help("Roles of every noauth request.").reload();
 
+/// Whether names of volumes are unique.
+pub const UNIQUE_VOLUME_NAMES: Opt = Opt::boolean("hearth", "unique_volume_names", "false")
+    .help(
+        "Whether a project can not make a volume with the name of one that it has: refused with 409 and the id of that one. For \
+         callers who ask again when an answer was lost, and would else have two.",
+    )
+    .reload();
+
 /// All rows of this file.
-pub const ROWS: &[Opt] = &[NOAUTH_ANYWHERE, NOAUTH_USER_ID, NOAUTH_PROJECT_ID, NOAUTH_ROLES];
+pub const ROWS: &[Opt] = &[NOAUTH_ANYWHERE, NOAUTH_USER_ID, NOAUTH_PROJECT_ID, NOAUTH_ROLES, UNIQUE_VOLUME_NAMES];

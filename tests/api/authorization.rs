@@ -277,7 +277,7 @@ impl World {
             ("PUT", "/os-quota-class-sets/{class}") => json!({"quota_class_set": {"volumes": 20}}),
             ("PUT", "/os-services/get-log") => json!({"binary": "cinder-api"}),
             ("PUT", "/os-services/set-log") => json!({"binary": "cinder-api", "level": "INFO"}),
-            ("POST", "/workers/cleanup") => json!({}),
+            ("POST" | "PUT", "/workers/cleanup") => json!({}),
             ("PUT", path) if path.starts_with("/clusters/") => json!({"name": "c@file"}),
             (
                 "PUT",

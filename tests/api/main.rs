@@ -7,6 +7,7 @@ mod servers;
 mod attachments;
 mod authorization;
 mod backups;
+mod callers;
 mod clusters;
 mod compute;
 mod concurrency;

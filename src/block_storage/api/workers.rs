@@ -14,12 +14,20 @@ use crate::rest::view::{Field, Shape, View};
 use crate::rest::{Answer, Call, Check, Input, Reply, Route, Schema, schema};
 
 /// The rows.
-pub const ROUTES: &[Route<BlockStorage>] = &[Route::post("/workers/cleanup", clean_up)
-    .since(24)
-    .rules(&[&rules::CLEAN_UP_WORKERS])
-    .body(&CLEAN_UP)
-    .reply(202, Answer::Free)
-    .about("Tell services to end what is in nobody's hands")];
+pub const ROUTES: &[Route<BlockStorage>] = &[
+    row(Route::post("/workers/cleanup", clean_up)),
+    // As openstacksdk asks for it.
+    row(Route::put("/workers/cleanup", clean_up)),
+];
+
+const fn row(route: Route<BlockStorage>) -> Route<BlockStorage> {
+    route
+        .since(24)
+        .rules(&[&rules::CLEAN_UP_WORKERS])
+        .body(&CLEAN_UP)
+        .reply(202, Answer::Free)
+        .about("Tell services to end what is in nobody's hands")
+}
 
 static CLEAN_UP: Schema = Schema::strict(&[
     Input::new("cluster_name", HOST).nullable(),

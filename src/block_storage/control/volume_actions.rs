@@ -170,6 +170,9 @@ pub fn reset_status(caller: &Caller<'_>, volume: &Authorized<Volume>, reset: &Re
         if reset.status == Some(Status::InUse) && !attached {
             return Err(Error::invalid("Cannot reset-state to in-use because volume does not have any attachments."));
         }
+        if reset.status == Some(Status::Available) && (now.host.is_none() || now.size_gib == 0) {
+            return Err(Error::invalid("Cannot reset-state to available because no backend has the volume."));
+        }
         let detach = reset.attach_status == Some(AttachStatus::Detached);
         notices.volume(tx, id, "reset_status.start")?;
         // The end of its attachments frees a volume that they kept busy, unless the operator says otherwise.

@@ -19,7 +19,7 @@ use crate::block_storage::store::metadata::{Source, Table};
 use crate::block_storage::store::quotas::{Charge, charge, check_volume_size};
 use crate::block_storage::store::volume_types::Eyes;
 use crate::block_storage::{rpc, store};
-use crate::config::{Config, default as options};
+use crate::config::{Config, default as options, hearth};
 use crate::database::Transaction;
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
@@ -170,13 +170,28 @@ pub fn create(caller: &Caller<'_>, new: &NewVolume) -> Result<VolumeDetails> {
                 group_members::hold(tx, group, content.volume())?;
             }
             key.iter().try_for_each(|key| key.claim(tx))?;
-            place(tx, caller, new, &content, &volume, &volume_type.name)
+            let details = place(tx, caller, new, &content, &volume, &volume_type.name)?;
+            refuse_second(tx, caller, new, &volume)?;
+            Ok(details)
         })
     };
     let keys: Vec<&NewKey> = key.iter().collect();
     let details = keys::with(caller, &keys, write)?;
     caller.doorbell.ring();
     Ok(details)
+}
+
+/// Where names are unique, refuses a volume whose name its project has already. Whoever was first holds the project's usage until
+/// its volume is there.
+fn refuse_second(tx: &mut Transaction<'_>, caller: &Caller<'_>, new: &NewVolume, volume: &Volume) -> Result<()> {
+    let name = volume.name.as_deref().unwrap_or_default();
+    if name.is_empty() || new.by_restore || !caller.config.boolean(&hearth::UNIQUE_VOLUME_NAMES) {
+        return Ok(());
+    }
+    match store::volumes::of_same_name(tx, volume)? {
+        Some(other) => Err(Error::conflict(format!("Volume {other} has the name '{name}' already."))),
+        None => Ok(()),
+    }
 }
 
 /// The key of a volume with this content, of a type that is encrypted like this. Content is encrypted already, or not:

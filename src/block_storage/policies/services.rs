@@ -24,7 +24,7 @@ pub const UPDATE_CLUSTER: Rule = admin("clusters:update")
     .operations(&[("PUT", "/clusters/enable"), ("PUT", "/clusters/disable")]);
 pub const CLEAN_UP_WORKERS: Rule = admin("workers:cleanup")
     .about("Clean up after services that are down.")
-    .operations(&[("POST", "/workers/cleanup")]);
+    .operations(&[("POST", "/workers/cleanup"), ("PUT", "/workers/cleanup")]);
 pub const CAPABILITIES: Rule = admin("volume_extension:capabilities")
     .about("See what a backend can do.")
     .operations(&[("GET", "/capabilities/{host}")]);

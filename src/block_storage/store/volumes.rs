@@ -119,6 +119,17 @@ pub fn located(connection: &mut Connection, backend: &str) -> Result<Vec<Volume>
     connection.rows(&sql, &[false.into(), backend.into(), (&pools).into()], read)
 }
 
+/// Another volume of the same project with the same name.
+///
+/// # Errors
+/// As all statements.
+pub fn of_same_name(connection: &mut Connection, volume: &Volume) -> Result<Option<String>> {
+    let sql =
+        "SELECT id FROM volumes WHERE project_id = ? AND display_name = ? AND id <> ? AND deleted = ? ORDER BY id";
+    let params = [(&volume.project_id).into(), (&volume.name).into(), (&volume.id).into(), false.into()];
+    connection.row(sql, &params, |row| row.string(0))
+}
+
 /// Puts a new volume in.
 ///
 /// # Errors
