@@ -23,6 +23,7 @@ mod file_driver;
 mod groups;
 mod moving;
 mod notifications;
+mod recoding;
 mod service;
 mod trouble;
 mod upkeep;

@@ -5,7 +5,10 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use hearth::block_storage::key_store::NewKey;
+use hearth::block_storage::model::backup_work::Key;
 use hearth::block_storage::model::volume::{self, Status, Volume};
+use hearth::block_storage::model::work::Recoding;
 use hearth::block_storage::rpc;
 use hearth::block_storage::store::metadata::{self, Table};
 use hearth::block_storage::store::{quota_repair, type_charges, volumes};
@@ -45,13 +48,21 @@ pub(super) fn type_on(world: &World, backend: &str) -> String {
 
 /// Orders another type, as the API does.
 pub(super) fn retype(world: &World, id: &str, new_type: &str, may_move: bool) {
+    retype_with(world, id, new_type, may_move, None);
+}
+
+/// As [`retype`], with the key that was made for the content, where it has to be encrypted anew.
+pub(super) fn retype_with(world: &World, id: &str, new_type: &str, may_move: bool, key: Option<Option<&NewKey>>) {
+    let recoding =
+        key.map(|key| Recoding { key: key.map(|key| Key { id: key.id.clone(), name: key.name.clone() }), token: None });
     let done = world.database.write(|tx| {
+        key.flatten().map_or(Ok(()), |key| key.hold(tx))?;
         let volume = volumes::lock(tx, id)?.unwrap();
         let charged = type_charges::begin(tx, &volume, new_type, &limits())?;
         let rule = if volume.status == Status::InUse { &volume::RETYPE_ATTACHED } else { &volume::RETYPE };
         let status = if volume.status == Status::InUse { "in-use" } else { "available" };
         assert!(volumes::begin(tx, id, rule, &[("previous_status", status.into())])?, "{id} can not be retyped now");
-        rpc::retype_volume(tx, &requester(), &volume, new_type, may_move, charged)
+        rpc::retype_volume(tx, &requester(), &volume, new_type, may_move, charged, recoding.clone())
     });
     done.unwrap();
     world.doorbell.ring();

@@ -4,11 +4,15 @@
 use super::authorized::no_volume;
 use super::refusals::{invalid_input, invalid_volume};
 use super::volume_create::check_type_size;
-use super::{Authorized, Caller, limits, types};
+use super::{Authorized, Caller, keys, limits, types};
+use crate::block_storage::key_store::NewKey;
+use crate::block_storage::model::backup_work::Key;
+use crate::block_storage::model::image::Token;
 use crate::block_storage::model::qos_specs::DEFAULT_CONSUMER;
 use crate::block_storage::model::status::Status as _;
 use crate::block_storage::model::volume::{RETYPE, RETYPE_ATTACHED, Status, Volume};
 use crate::block_storage::model::volume_type::VolumeType;
+use crate::block_storage::model::work::Recoding;
 use crate::block_storage::policies::volumes as volume_rules;
 use crate::block_storage::store::{encryption, qos_specs, type_charges, volume_types};
 use crate::block_storage::{rpc, store};
@@ -41,12 +45,39 @@ pub fn retype(caller: &Caller<'_>, volume: &Authorized<Volume>, new_type: &str, 
         let text = "Retype requested both encryption and multi-attach, which is not supported.";
         return Err(invalid_input(text));
     }
-    caller.database.write(|tx| order(tx, caller, &volume.id, &new, may_move))?;
+    let recoding = if may_move && volume.status == Status::Available { recoding(caller, volume, &new)? } else { None };
+    let made = recoding.as_ref().and_then(|(_, made)| made.as_ref());
+    keys::with(caller, made.as_slice(), || {
+        caller.database.write(|tx| {
+            made.map_or(Ok(()), |key| key.hold(tx))?;
+            order(tx, caller, &volume.id, &new, may_move, recoding.as_ref().map(|(recoding, _)| recoding.clone()))
+        })
+    })?;
     caller.doorbell.ring();
     Ok(())
 }
 
-fn order(tx: &mut Transaction<'_>, caller: &Caller<'_>, id: &str, new: &VolumeType, may_move: bool) -> Result<()> {
+/// What it takes to encrypt the content anew, with the key that was made for that, where the new type is encrypted otherwise.
+fn recoding(caller: &Caller<'_>, volume: &Volume, new: &VolumeType) -> Result<Option<(Recoding, Option<NewKey>)>> {
+    let found = caller.database.read(|c| {
+        let same = store::sources::same_encryption(c, &volume.volume_type_id, &new.id)?;
+        Ok((same, encryption::find(c, &new.id)?))
+    })?;
+    let (false, encryption) = found else { return Ok(None) };
+    let made = encryption.map(|encryption| keys::create(caller, &encryption)).transpose()?;
+    let key = made.as_ref().map(|made| Key { id: made.id.clone(), name: made.name.clone() });
+    let token = caller.context.auth_token.as_ref().map(|token| Token::new(token.reveal()));
+    Ok(Some((Recoding { key, token }, made)))
+}
+
+fn order(
+    tx: &mut Transaction<'_>,
+    caller: &Caller<'_>,
+    id: &str,
+    new: &VolumeType,
+    may_move: bool,
+    recoding: Option<Recoding>,
+) -> Result<()> {
     let volume = store::volumes::lock(tx, id)?.ok_or_else(|| no_volume(id))?;
     let charged = type_charges::begin(tx, &volume, &new.id, &limits::configured(caller.config))?;
     let attached = volume.status == Status::InUse;
@@ -62,7 +93,7 @@ fn order(tx: &mut Transaction<'_>, caller: &Caller<'_>, id: &str, new: &VolumeTy
              specs cannot change.",
         ));
     }
-    rpc::retype_volume(tx, &caller.requester(), &volume, &new.id, may_move, charged)
+    rpc::retype_volume(tx, &caller.requester(), &volume, &new.id, may_move, charged, recoding)
 }
 
 /// Whether a hypervisor has to see to the same with volumes of both types.

@@ -35,6 +35,8 @@ const OF_ROUND: u32 = 100;
 pub enum Holder<'a> {
     /// The caller of a request.
     Caller(&'a Context),
+    /// The one who had this token when work was ordered, whose keys these were.
+    Bearer(&'a Secret),
     /// This service itself.
     Service,
 }
@@ -44,7 +46,7 @@ impl Holder<'_> {
     fn project_id(&self) -> &str {
         match self {
             Self::Caller(context) => &context.project_id,
-            Self::Service => "",
+            Self::Bearer(_) | Self::Service => "",
         }
     }
 }
@@ -163,6 +165,26 @@ impl<'a> KeyStore<'a> {
         }
     }
 
+    /// The bytes of a key, for work on what it encrypts.
+    ///
+    /// # Errors
+    /// As [`KeyStore::create`].
+    pub fn read(&self, id: &str, holder: Holder<'_>) -> Result<Vec<u8>> {
+        if id == FIXED_KEY_ID {
+            check_fixed(self.config)?;
+            return local::from_hexadecimal(self.config.opt_text(&FIXED_KEY).unwrap_or_default())
+                .ok_or_else(|| refused("fixed_key is not in hexadecimal"));
+        }
+        match &self.kind {
+            Kind::Fixed => Err(refused(format!("key {id} is not that of fixed_key"))),
+            Kind::Local(_) => self.reveal(id).map_err(|error| refused(error.public())),
+            Kind::Barbican => {
+                let read = self.barbican(holder).and_then(|barbican| barbican.read(id));
+                read.map(|(_, bytes)| bytes).map_err(refused)
+            }
+        }
+    }
+
     /// Whether this store has taken the place of the key of the configuration, which still stands there.
     pub fn replaces_fixed_key(config: &Config) -> bool {
         !config.text(&BACKEND).ends_with("ConfKeyManager") && config.opt_text(&FIXED_KEY).is_some()
@@ -238,6 +260,7 @@ impl<'a> KeyStore<'a> {
     fn barbican(&self, holder: Holder<'_>) -> Result<Barbican<'a>, String> {
         let token = match holder {
             Holder::Caller(context) => context.auth_token.clone(),
+            Holder::Bearer(token) => Some(token.clone()),
             Holder::Service => {
                 let own = keystone::own_token(self.config);
                 Some(own.map_err(|error| error.cause().unwrap_or(error.public()).to_owned())?)
@@ -260,6 +283,7 @@ impl<'a> KeyStore<'a> {
     pub fn sweep(&self, holder: Holder<'_>) {
         let (project_id, most) = match holder {
             Holder::Caller(context) => (Some(context.project_id.as_str()), OF_REQUEST),
+            Holder::Bearer(_) => return,
             Holder::Service => (None, OF_ROUND),
         };
         let found = match self.database.read(|c| store::due(c, project_id, most)) {

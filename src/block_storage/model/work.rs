@@ -1,7 +1,8 @@
 //! What can be asked of a volume service, as values. Not here: where an order waits (`store/orders.rs`) and how it is
 //! carried out (`volume/`).
 
-use super::image::{ImageRef, Upload};
+use super::backup_work::Key;
+use super::image::{ImageRef, Token, Upload};
 use super::service_work::ServiceWork;
 
 /// Where a new volume should be, in terms of others (`OS-SCH-HNT:scheduler_hints`).
@@ -24,6 +25,15 @@ pub struct Charged {
     pub snapshots: i64,
     /// GiB of both.
     pub gigabytes: i64,
+}
+
+/// What it takes to encrypt the content of a volume anew that gets another type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recoding {
+    /// The key that it has afterwards; `None` where it is not encrypted then.
+    pub key: Option<Key>,
+    /// The token of the one who asked, who may read the keys; `None` where nobody checks any.
+    pub token: Option<Token>,
 }
 
 /// One kind of work with all that the rows of volume and snapshot do not tell.
@@ -63,6 +73,8 @@ pub enum Work {
         may_move: bool,
         /// What projects pay for already under the new type.
         charged: Vec<Charged>,
+        /// Where the new type is encrypted otherwise, and the content may move.
+        recoding: Option<Box<Recoding>>,
     },
     /// Moves a volume to another backend.
     MigrateVolume {

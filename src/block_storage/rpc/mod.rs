@@ -19,7 +19,7 @@ use crate::block_storage::model::group::Group;
 use crate::block_storage::model::image::{ImageRef, Upload};
 use crate::block_storage::model::snapshot::Snapshot;
 use crate::block_storage::model::volume::Volume;
-use crate::block_storage::model::work::{Charged, Hints, Requester, Work};
+use crate::block_storage::model::work::{Charged, Hints, Recoding, Requester, Work};
 use crate::database::Transaction;
 use crate::error::Result;
 
@@ -80,7 +80,8 @@ pub fn extend_volume(
 }
 
 /// Orders another type for a volume whose row is in status `retyping`; `may_move` says whether its content may go to another
-/// backend. Projects have been charged for what is `charged` under the new type; they get it back if this fails.
+/// backend. Projects have been charged for what is `charged` under the new type; they get it back if this fails. `recoding` is what
+/// a content needs that has to be encrypted anew.
 pub fn retype_volume(
     tx: &mut Transaction<'_>,
     requester: &Requester,
@@ -88,8 +89,10 @@ pub fn retype_volume(
     new_type_id: &str,
     may_move: bool,
     charged: Vec<Charged>,
+    recoding: Option<Recoding>,
 ) -> Result<()> {
-    let work = Work::RetypeVolume { new_type_id: new_type_id.to_owned(), may_move, charged };
+    let recoding = recoding.map(Box::new);
+    let work = Work::RetypeVolume { new_type_id: new_type_id.to_owned(), may_move, charged, recoding };
     local::place(tx, requester, volume, None, None, work).map(|_| ())
 }
 

@@ -326,9 +326,10 @@ fn payload(order: &Order) -> Json {
         Work::Service(work) => service_orders::payload(work),
         Work::DeleteVolume { cascade } => json!({ "cascade": cascade }),
         Work::ExtendVolume { old_size_gib, new_size_gib } => json!({"from": old_size_gib, "to": new_size_gib}),
-        Work::RetypeVolume { new_type_id, may_move, charged } => {
+        Work::RetypeVolume { new_type_id, may_move, charged, recoding } => {
             let charged: Json = charged.iter().map(payload_of_charge).collect();
-            json!({"new_type_id": new_type_id, "may_move": may_move, "charged": charged})
+            let recoding = recoding.as_deref().map(image_orders::recoding);
+            json!({"new_type_id": new_type_id, "may_move": may_move, "charged": charged, "recoding": recoding})
         }
         Work::MigrateVolume { destination } => json!({ "destination": destination }),
         Work::DiscardDisk { disk_id } => json!({ "disk_id": disk_id }),
@@ -424,6 +425,7 @@ fn work(kind: &str, json: &Json) -> Option<Work> {
             new_type_id: text("new_type_id")?,
             may_move: json.get("may_move")?.as_bool()?,
             charged: json.get("charged")?.as_array()?.iter().map(charge).collect::<Option<_>>()?,
+            recoding: json.get("recoding").and_then(image_orders::read_recoding).map(Box::new),
         },
         "migrate_volume" => Work::MigrateVolume { destination: text("destination")? },
         "discard_disk" => Work::DiscardDisk { disk_id: text("disk_id")? },
@@ -457,7 +459,9 @@ fn work(kind: &str, json: &Json) -> Option<Work> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::block_storage::model::backup_work::Key;
     use crate::block_storage::model::image::{Access, ImageRef, Token, Upload};
+    use crate::block_storage::model::work::Recoding;
 
     fn round_trip(order: &Order) -> Option<Order> {
         let taken = Taken {
@@ -479,6 +483,8 @@ mod tests {
     #[test]
     fn every_kind_of_work_is_read_as_it_was_written() {
         let charged = vec![Charged { project_id: "p".to_owned(), volumes: 1, snapshots: 2, gigabytes: 3 }];
+        let key = Some(Key { id: "k".to_owned(), name: Some("n".to_owned()) });
+        let recoding = Box::new(Recoding { key, token: Some(Token::new("t")) });
         let access = Access { servers: vec!["http://g".to_owned()], token: Some(Token::new("t")) };
         let image = Box::new(ImageRef { id: "i".to_owned(), access });
         let upload = Upload {
@@ -513,7 +519,10 @@ mod tests {
             (Work::ManageSnapshot { name: "disk".to_owned() }, Some("h@b")),
             (Work::UnmanageSnapshot, Some("h@b")),
             (Work::ListManageable { snapshots: true }, Some("h@b")),
-            (Work::RetypeVolume { new_type_id: "t".to_owned(), may_move: true, charged }, Some("h@b")),
+            (
+                Work::RetypeVolume { new_type_id: "t".to_owned(), may_move: true, charged, recoding: Some(recoding) },
+                Some("h@b"),
+            ),
             (Work::MigrateVolume { destination: "h@c#p".to_owned() }, Some("h@b")),
             (Work::DiscardDisk { disk_id: "d".to_owned() }, Some("h@b")),
             (Work::EndExport, Some("h@b")),

@@ -10,22 +10,17 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use super::backends::Backend;
-use super::drivers::content::{nameless, path_of};
+use super::drivers::content::path_of;
 use super::drivers::{Content, Driver, Format, Stored};
 use super::exports;
+use super::qemu::{bytes, convert, ended, escaped, fill, secret_file};
 use super::targets::Export;
 use crate::block_storage::model::volume::Volume;
 use crate::error::{Error, Result};
-use crate::service::exec::Program;
-
-/// The program that reads exports.
-const QEMU_IMG: &str = "qemu-img";
 /// Which initiator this service says it is.
 const INITIATOR: &str = "iqn.2010-10.org.openstack:hearth-volume";
 /// The number that this run of the machine's kernel has.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
-/// Bytes in one GiB.
-const GIB: u64 = 1 << 30;
 
 /// How a content is read.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,42 +118,19 @@ impl Offer {
             Way::Path { path, format, mark } => {
                 let file = open(path, mark)?;
                 let from = path_of(&file);
-                let made = fill(driver, name, size_gib, |raw| {
-                    let program = convert(timeout).args(["-U", "-f", format.name(), "-O", "raw"]);
+                let made = fill(driver, name, size_gib, &|raw| {
+                    let program = convert(timeout).args(["--target-is-zero", "-U", "-f", format.name(), "-O", "raw"]);
                     ended(program.arg(&from).arg(path_of(raw)))
                 })?;
                 check(&file, path, mark)?;
                 Ok(made)
             }
-            Way::Connection(connection) => fill(driver, name, size_gib, |raw| {
+            Way::Connection(connection) => fill(driver, name, size_gib, &|raw| {
                 let (arguments, _secret) = arguments(connection)?;
-                ended(convert(timeout).args(["-O", "raw"]).args(arguments).arg(path_of(raw)))
+                ended(convert(timeout).args(["--target-is-zero", "-O", "raw"]).args(arguments).arg(path_of(raw)))
             }),
         }
     }
-}
-
-/// Makes a volume whose bytes `write` puts into a raw file that holds zeros.
-fn fill(driver: &dyn Driver, name: &str, size_gib: i64, write: impl Fn(&File) -> Result<()>) -> Result<Format> {
-    let format = driver.create_volume(name, size_gib)?;
-    let volume = Stored { name, size_gib, format, attached: false };
-    driver.write_content(volume, bytes(size_gib)?, &write)?;
-    Ok(format)
-}
-
-fn convert(timeout: Duration) -> Program {
-    Program::new(QEMU_IMG).args(["convert", "-q", "-n", "--target-is-zero"]).timeout(timeout)
-}
-
-fn ended(program: Program) -> Result<()> {
-    let output = program.run_to_end()?;
-    if output.code == Some(0) {
-        return Ok(());
-    }
-    let told = output.stderr.trim();
-    let full = told.contains("No space left");
-    let public = if full { "The backend has no space left." } else { "The volume can not be read from here." };
-    Err(Error::unavailable(public, format!("qemu-img convert failed: {told}")))
 }
 
 /// What tells QEMU's program where a connection leads. The secret is in a file without a name, since everybody sees the
@@ -186,7 +158,7 @@ fn arguments(connection: &Json) -> Result<(Vec<String>, Option<File>)> {
             );
             let mut kept = None;
             if let (Some(user), Some(secret)) = (text("auth_username"), text("auth_password")) {
-                let file = secret_file(secret)?;
+                let file = secret_file(secret.as_bytes())?;
                 arguments.extend(["--object".to_owned(), format!("secret,id=chap,file={}", path_of(&file).display())]);
                 image.push_str(&format!(",file.user={},file.password-secret=chap", escaped(user)));
                 kept = Some(file);
@@ -196,18 +168,6 @@ fn arguments(connection: &Json) -> Result<(Vec<String>, Option<File>)> {
         }
         _ => Err(unknown()),
     }
-}
-
-/// A value among QEMU's options, where a comma ends it.
-fn escaped(value: &str) -> String {
-    value.replace(',', ",,")
-}
-
-fn secret_file(secret: &str) -> Result<File> {
-    let folder = std::env::temp_dir();
-    let file = nameless(&folder)?;
-    std::os::unix::fs::FileExt::write_all_at(&file, secret.as_bytes(), 0).map_err(|error| failed(&folder, &error))?;
-    Ok(file)
 }
 
 /// Opens the file of an offer, where that is the one that the other service has.
@@ -239,11 +199,6 @@ fn mark(found: &Metadata) -> String {
         return format!("device {} {}", boot_id.trim(), found.rdev());
     }
     format!("file {} {} {}.{:09}", found.ino(), found.len(), found.mtime(), found.mtime_nsec())
-}
-
-fn bytes(size_gib: i64) -> Result<u64> {
-    let size = u64::try_from(size_gib).ok().and_then(|size| size.checked_mul(GIB));
-    size.ok_or_else(|| Error::internal("a size is out of range"))
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> Error {

@@ -11,6 +11,7 @@ mod images;
 mod manage;
 mod migrate;
 mod move_disk;
+mod recode;
 mod retype;
 mod servers;
 mod service;
@@ -70,7 +71,9 @@ pub(super) fn run(shared: &Shared, order: &Held) -> Result<()> {
         Work::Disconnect { attachment_id, connector } => {
             connections::disconnect(&job, attachment_id.as_deref(), connector.as_deref())
         }
-        Work::RetypeVolume { new_type_id, may_move, charged } => retype::run(&job, new_type_id, *may_move, charged),
+        Work::RetypeVolume { new_type_id, may_move, charged, recoding } => {
+            retype::run(&job, new_type_id, *may_move, charged, recoding.as_deref())
+        }
         Work::MigrateVolume { destination } => migrate::run(&job, destination),
         Work::DiscardDisk { disk_id } => move_disk::discard(&job, disk_id),
         Work::SwapServers { new_volume_id } => swap::tell(&job, new_volume_id),

@@ -25,6 +25,14 @@ pub(super) const SUCCESS: &str = "success";
 /// The migration status of a volume that could not move.
 pub(super) const ERROR: &str = "error";
 
+/// As [`choose`], among the backends of this process.
+pub(super) fn choose_own(job: &Job<'_>, request: &Request, pools: &[Pool]) -> Result<Pool, String> {
+    let ready = job.shared.backends.iter().filter(|backend| backend.state().is_ready());
+    let request = Request { among: Some(ready.map(|backend| backend.host.clone()).collect()), ..request.clone() };
+    let chosen = scheduler::choose(&request, pools, &job.shared.settings.rules);
+    chosen.cloned().map_err(|refused| refused.to_string())
+}
+
 /// Chooses where a volume goes: a backend of this process before one of another, to which the content has a longer way.
 pub(super) fn choose(job: &Job<'_>, request: &Request, pools: &[Pool]) -> Result<Pool, String> {
     let own = &job.shared.backends;
@@ -94,10 +102,7 @@ pub(super) fn copy(
     offer: Option<&Offer>,
 ) -> Result<Format> {
     job.step(|driver| {
-        let to = backend(job, destination).filter(|backend| backend.state().is_ready());
-        let to = to.ok_or_else(|| {
-            Error::unavailable("The backend does not work.", format!("{} can not be written to", destination.pool))
-        })?;
+        let to = writable(job, destination)?;
         let name = job.shared.settings.names.volume(&destination.disk_id);
         if let Some(offer) = offer {
             return offer.take(&*to.driver, &name, volume.size_gib, job.shared.images.timeout);
@@ -166,6 +171,14 @@ pub(super) fn offer(job: &Job<'_>, volume: &Volume, format: Format, destination:
     })?;
     fault::point("move.after_offer");
     Ok(Ok(true))
+}
+
+/// The backend of this process that is the destination, and works.
+pub(super) fn writable<'a>(job: &'a Job<'_>, destination: &Destination) -> Result<&'a Backend> {
+    let to = backend(job, destination).filter(|backend| backend.state().is_ready());
+    to.ok_or_else(|| {
+        Error::unavailable("The backend does not work.", format!("{} can not be written to", destination.pool))
+    })
 }
 
 fn backend<'a>(job: &'a Job<'_>, destination: &Destination) -> Option<&'a Backend> {

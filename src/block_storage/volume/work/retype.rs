@@ -2,18 +2,17 @@
 //! does, where that is allowed.
 
 use super::super::placement::{self, NoPlace};
+use super::recode::{self, Change};
 use super::{Job, events, format_of, move_disk, swap};
 use crate::block_storage::model::pool::Pool;
 use crate::block_storage::model::status::Status as _;
 use crate::block_storage::model::volume::{Status, Volume};
 use crate::block_storage::model::volume_type::VolumeType;
-use crate::block_storage::model::work::{Charged, Destination};
+use crate::block_storage::model::work::{Charged, Destination, Recoding};
 use crate::block_storage::notices::Unplaced;
 use crate::block_storage::scheduler::{self, Request};
 use crate::block_storage::store::volume_types::Eyes;
-use crate::block_storage::store::{
-    Outcome, attachments, pools, snapshots, sources, type_charges, volume_types, volumes,
-};
+use crate::block_storage::store::{Outcome, attachments, pools, snapshots, type_charges, volume_types, volumes};
 use crate::block_storage::volume::drivers::Format;
 use crate::block_storage::volume::offer::Offer;
 use crate::database::{Connection, Transaction, Value};
@@ -28,6 +27,7 @@ struct Retyping<'a> {
     new_type_id: &'a str,
     may_move: bool,
     charged: &'a [Charged],
+    recoding: Option<&'a Recoding>,
 }
 
 /// Where a volume will lie.
@@ -44,17 +44,25 @@ struct Scene {
     format: Format,
     /// Where the volume will lie, or why it keeps its type.
     place: Result<Place, NoPlace>,
+    /// Where the new type is encrypted otherwise.
+    change: Option<Change>,
 }
 
-pub(super) fn run(job: &Job<'_>, new_type_id: &str, may_move: bool, charged: &[Charged]) -> Result<()> {
-    let own = Retyping { job, new_type_id, may_move, charged };
+pub(super) fn run(
+    job: &Job<'_>,
+    new_type_id: &str,
+    may_move: bool,
+    charged: &[Charged],
+    recoding: Option<&Recoding>,
+) -> Result<()> {
+    let own = Retyping { job, new_type_id, may_move, charged, recoding };
     let noted = job.order.progress().and_then(Destination::read);
     let offer = move_disk::offered(noted.as_ref())?;
     let Some(scene) = job.read(|c| own.scene(c, offer.as_ref()))? else {
         // Whoever reset the volume did not give back what projects were charged for.
         return job.end(|tx| own.abandon(tx, noted.as_ref()));
     };
-    let Scene { volume, format, place } = scene;
+    let Scene { volume, format, place, change } = scene;
     if let Some(noted) = noted.as_ref().filter(|noted| swap::is_begun(noted)) {
         let fail = |tx: &mut Transaction<'_>| own.fail_here(tx, &volume, true);
         // The volume counts under its new type from the moment on at which it has it.
@@ -83,11 +91,11 @@ pub(super) fn run(job: &Job<'_>, new_type_id: &str, may_move: bool, charged: &[C
         }
     };
     match (place, destination) {
-        (_, Some(destination)) => match own.copy(&volume, format, &destination, offer.as_ref())? {
+        (_, Some(destination)) => match own.copy((&volume, format), &destination, offer.as_ref(), change.as_ref())? {
             None => Ok(()),
             Some(Ok(format)) => {
                 log::info!("volume {} has moved to {} with its new type", volume.id, destination.pool);
-                job.end(|tx| own.finish_elsewhere(tx, &volume, &destination, format))
+                job.end(|tx| own.finish_elsewhere(tx, &volume, &destination, format, change.is_some()))
             }
             Some(Err(_)) => job.end(|tx| own.fail(tx, &volume, Some(&destination))),
         },
@@ -103,11 +111,17 @@ impl Retyping<'_> {
     /// Copies the content; `None` where the service of the destination does the rest.
     fn copy(
         &self,
-        volume: &Volume,
-        format: Format,
+        (volume, format): (&Volume, Format),
         destination: &Destination,
         offer: Option<&Offer>,
+        change: Option<&Change>,
     ) -> Result<Option<Result<Format>>> {
+        if let Some(change) = change {
+            let recoding = self.recoding.ok_or_else(|| Error::internal("no keys were ordered for the new type"));
+            return Ok(Some(
+                recoding.and_then(|recoding| change.copy(self.job, volume, format, destination, recoding)),
+            ));
+        }
         Ok(match move_disk::offer(self.job, volume, format, destination)? {
             Ok(true) => None,
             Ok(false) => Some(move_disk::copy(self.job, volume, format, destination, offer)),
@@ -120,15 +134,22 @@ impl Retyping<'_> {
         let here = |volume: &Volume| volume.status == Status::Retyping && move_disk::is_there(self.job, volume, offer);
         let Some(volume) = volume.filter(here) else { return Ok(None) };
         let new = volume_types::of_object(c, self.new_type_id)?.filter(|new| !new.deleted);
+        let change = Change::find(c, &volume, self.new_type_id)?;
         let place = match new {
-            Some(new) => self.place(c, &volume, &new)?,
+            Some(new) => self.place(c, &volume, &new, change.is_none())?,
             None => Err(NoPlace::because("its new type was deleted")),
         };
-        Ok(Some(Scene { format: format_of(c, &volume)?, volume, place }))
+        Ok(Some(Scene { format: format_of(c, &volume)?, volume, place, change }))
     }
 
     /// Where the volume will lie: it stays where it is if it can.
-    fn place(&self, c: &mut Connection, volume: &Volume, new: &VolumeType) -> Result<Result<Place, NoPlace>> {
+    fn place(
+        &self,
+        c: &mut Connection,
+        volume: &Volume,
+        new: &VolumeType,
+        same_encryption: bool,
+    ) -> Result<Result<Place, NoPlace>> {
         let (shared, host) = (self.job.shared, volume.host.as_deref().unwrap_or_default());
         let of_zones = new.availability_zones().is_some();
         let request = Request {
@@ -146,7 +167,6 @@ impl Retyping<'_> {
                 .map(|()| own.name.clone()),
             None => Err(format!("{host} does not report")),
         };
-        let same_encryption = sources::same_encryption(c, &volume.volume_type_id, &new.id)?;
         let suits_here = suits.is_ok();
         let why = match suits {
             Ok(pool) if same_encryption => return Ok(Ok(Place::Same(pool))),
@@ -157,7 +177,8 @@ impl Retyping<'_> {
         let suited = suits_here && !same_encryption;
         let nowhere = |why: String, reason: String| NoPlace { why, reason: Some(reason).filter(|_| !suited) };
         let of = format!("for volume {} with type {}", volume.id, new.name);
-        let others: Vec<Pool> = pools.into_iter().filter(|pool| !is_own(pool)).collect();
+        let (here, others): (Vec<Pool>, Vec<Pool>) = pools.into_iter().partition(is_own);
+        let here = here.into_iter().next();
         if !self.may_move {
             let elsewhere = others.iter().any(|pool| scheduler::suits(&request, pool, &shared.settings.rules).is_ok());
             let reason = match elsewhere {
@@ -166,15 +187,19 @@ impl Retyping<'_> {
             };
             return Ok(Err(nowhere(format!("Retype requires migration but is not allowed: {why}"), reason)));
         }
-        if !same_encryption {
-            let text = "Retype would have to encrypt the content anew, or to decrypt it";
-            return Ok(Err(NoPlace::because(text)));
-        }
         if let Some(obstacle) = move_disk::obstacle(c, self.job, volume)? {
             return Ok(Err(NoPlace::because(obstacle)));
         }
+        if !same_encryption && (self.recoding.is_none() || move_disk::may_be_written(self.job, volume, None)) {
+            return Ok(Err(NoPlace::because("Volume is in use, and its content has to be encrypted anew.")));
+        }
         let request = Request { size_gib: volume.size_gib, ..request };
-        let chosen = move_disk::choose(self.job, &request, &others);
+        let chosen = match (same_encryption, here) {
+            (true, _) => move_disk::choose(self.job, &request, &others),
+            // It stays where it is if it can, but its content goes to another disk.
+            (false, Some(here)) if suits_here => Ok(here),
+            (false, _) => move_disk::choose_own(self.job, &request, &others),
+        };
         Ok(chosen
             .map(Place::Other)
             .map_err(|refused| nowhere(format!("{refused} {host}: {why}."), format!("No valid backends {of}"))))
@@ -209,6 +234,7 @@ impl Retyping<'_> {
             columns.push(("replication_status", if enabled { "enabled" } else { "disabled" }.into()));
         }
         self.finish(tx, volume, &new, columns)?;
+        recode::let_go(tx, self.recoding)?;
         snapshots::retype(tx, &volume.id, self.new_type_id)
     }
 
@@ -219,11 +245,16 @@ impl Retyping<'_> {
         volume: &Volume,
         destination: &Destination,
         format: Format,
+        recoded: bool,
     ) -> Result<()> {
         let Some(new) = self.still_to_do(tx)? else { return self.fail(tx, volume, Some(destination)) };
         let limits = &self.job.shared.settings.limits;
         type_charges::finish(tx, volume, self.new_type_id, self.charged, limits)?;
-        self.finish(tx, volume, &new, move_disk::columns(self.job, destination))?;
+        let mut columns = move_disk::columns(self.job, destination);
+        if let Some(recoding) = self.recoding.filter(|_| recoded) {
+            columns.push(recode::exchange(tx, volume, recoding)?);
+        }
+        self.finish(tx, volume, &new, columns)?;
         move_disk::arrive(tx, self.job, volume, format)
     }
 
@@ -275,6 +306,7 @@ impl Retyping<'_> {
     /// Gives back what was charged for, and the new disk where one was begun.
     fn abandon(&self, tx: &mut Transaction<'_>, destination: Option<&Destination>) -> Result<()> {
         type_charges::release(tx, self.new_type_id, self.charged, &self.job.shared.settings.limits)?;
+        recode::let_go(tx, self.recoding)?;
         let Some(destination) = destination else { return Ok(()) };
         let volume = volumes::by_id(tx, &self.job.order.volume_id)?;
         move_disk::turn_back(tx, self.job, volume.map_or(0, |volume| volume.size_gib), destination)
