@@ -31,6 +31,7 @@ pub static DIALECT: Dialect = Dialect {
     allow: false,
     front,
     guest: |_, _, _| None,
+    represent: |_, response| response,
     content_types: &["application/json", "application/vnd.openstack.volume+json"],
     body_limit: &config::oslo_middleware::MAX_REQUEST_BODY_SIZE,
     challenge: true,

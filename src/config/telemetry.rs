@@ -46,6 +46,33 @@ pub const DEFAULT_API_RETURN_LIMIT: Opt = Opt::integer("api", "default_api_retur
     .help("Most items of a list of Telemetry where the request names no limit.")
     .reload();
 
+/// Age of samples.
+pub const METERING_TIME_TO_LIVE: Opt = Opt::integer("database", "metering_time_to_live", "-1")
+    .at_least(-1)
+    .help("Seconds for which samples are kept, to the end of the day (UTC). -1: for ever.");
+/// Age of events.
+pub const EVENT_TIME_TO_LIVE: Opt = Opt::integer("database", "event_time_to_live", "-1")
+    .at_least(-1)
+    .help("Seconds for which events are kept. -1: for ever.");
+/// Ages of samples of some meters.
+pub const METER_TIME_TO_LIVE: Opt = Opt::list("hearth_telemetry", "meter_time_to_live", "").help(
+    "meter:seconds pairs for meters whose samples are kept longer or shorter than metering_time_to_live says; the meter \
+     may end with *. -1: for ever.",
+);
+/// Where definitions of meters are.
+pub const METER_DEFINITIONS_DIRS: Opt = Opt::multi("meter", "meter_definitions_dirs", "").help(
+    "Folders with definitions of meters in Ceilometer's form (*.yaml), for notifications; they come before Hearth's own.",
+);
+/// Where definitions of events are.
+pub const EVENT_DEFINITIONS: Opt = Opt::path("event", "definitions_cfg_file", "")
+    .help("File with definitions of events in Ceilometer's form, in the place of Hearth's own.");
+/// Whether only what is defined becomes an event.
+pub const DROP_UNMATCHED_NOTIFICATIONS: Opt = Opt::boolean("event", "drop_unmatched_notifications", "false")
+    .help("Whether a notification that no definition names makes no event; else it makes one with the default traits.");
+/// Whether notifications are kept with their events.
+pub const STORE_RAW: Opt = Opt::multi("event", "store_raw", "")
+    .help("Priorities of notifications (info, error) that are kept whole with their events.");
+
 /// All rows of this file.
 pub const ROWS: &[Opt] = &[
     CONNECTION,
@@ -56,4 +83,11 @@ pub const ROWS: &[Opt] = &[
     PUBLISHER_NETWORKS,
     SAMPLE_SOURCE,
     DEFAULT_API_RETURN_LIMIT,
+    METER_DEFINITIONS_DIRS,
+    EVENT_DEFINITIONS,
+    DROP_UNMATCHED_NOTIFICATIONS,
+    STORE_RAW,
+    METERING_TIME_TO_LIVE,
+    EVENT_TIME_TO_LIVE,
+    METER_TIME_TO_LIVE,
 ];

@@ -39,6 +39,11 @@ impl Outbox {
         &self.drivers
     }
 
+    /// Whether Hearth's own Telemetry gets them.
+    pub fn tells_telemetry(&self) -> bool {
+        self.drivers.iter().any(|driver| driver == super::drivers::TELEMETRY)
+    }
+
     /// Puts a notification in, in the transaction that changes what it is about and after the statement that locks that.
     /// `context` is JSON: who asked.
     ///

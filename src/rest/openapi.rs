@@ -275,6 +275,7 @@ mod tests {
         allow: false,
         front: |_, _, _| None,
         guest: |_, _, _| None,
+        represent: |_, response| response,
         content_types: &["application/json"],
         body_limit: &config::default::PUBLIC_ENDPOINT,
         challenge: false,

@@ -81,6 +81,8 @@ pub struct Dialect {
     /// The caller of a request that needs no token because of something else; gets the path below the mount. `None`: the
     /// token decides.
     pub guest: fn(&Request, &str, &Config) -> Option<Context>,
+    /// Puts an answer into the form that the request wants.
+    pub represent: fn(&Request, Response) -> Response,
     /// The types of bodies that are read as JSON.
     pub content_types: &'static [&'static str],
     /// The option with the greatest length of a body in bytes.
@@ -277,6 +279,26 @@ impl<S: Send + Sync> Endpoint for Service<S> {
     }
 
     fn serve(&self, request: &mut Request, arrival: Arrival<'_>) -> Response {
+        let response = self.serve_plainly(request, arrival);
+        (self.dialect.represent)(request, response)
+    }
+
+    fn platform(&self) -> std::sync::Arc<Platform> {
+        self.platform.load_full()
+    }
+
+    fn replace_platform(&self, platform: std::sync::Arc<Platform>) {
+        self.platform.store(platform);
+    }
+
+    fn fault(&self, error: &Error) -> Response {
+        (self.dialect.fault)(error)
+    }
+}
+
+impl<S: Send + Sync> Service<S> {
+    /// The answer in the form of its own.
+    fn serve_plainly(&self, request: &mut Request, arrival: Arrival<'_>) -> Response {
         let links = Links { root: arrival.root, version: self.dialect.base, project: String::new() };
         if let Some(response) = (self.dialect.front)(request, arrival.path, &links) {
             return response;
@@ -303,18 +325,6 @@ impl<S: Send + Sync> Endpoint for Service<S> {
                 .header("Vary", "OpenStack-API-Version"),
             None => response,
         }
-    }
-
-    fn platform(&self) -> std::sync::Arc<Platform> {
-        self.platform.load_full()
-    }
-
-    fn replace_platform(&self, platform: std::sync::Arc<Platform>) {
-        self.platform.store(platform);
-    }
-
-    fn fault(&self, error: &Error) -> Response {
-        (self.dialect.fault)(error)
     }
 }
 

@@ -6,12 +6,16 @@ use crate::block_storage::store::tables;
 use crate::config::{self, Config, Opt, Sources};
 use crate::database::migrate::Wanted;
 use crate::database::orders;
-use crate::database::{Database, Options, Synchronous};
-use crate::error::Result;
+use crate::database::{Database, Engine, Options, Synchronous};
+use crate::error::{Kind, Result};
+use crate::messaging::{Listener, Outbox};
 use crate::rest::pipeline::{App, Mount};
 use crate::rest::platform::Platform;
 use crate::rest::service::Endpoint;
 use crate::{block_storage, telemetry};
+
+/// Connections of the listener to Telemetry's database.
+const LISTENER_POOL_SIZE: u32 = 2;
 
 /// Everything that a process serves.
 pub struct Assembly {
@@ -95,6 +99,25 @@ pub fn block_storage_database(config: &Config, pool_size: u32, create: bool) -> 
 /// `Invalid` for an URL that names no engine.
 pub fn telemetry_database(config: &Config, pool_size: u32, create: bool) -> Result<Database> {
     open(config, &config::telemetry::CONNECTION, pool_size, create)
+}
+
+/// Who keeps notifications in Telemetry's database, where the configuration wants them there and this process has it.
+///
+/// # Errors
+/// `Invalid` for an URL that names no engine, and for definitions that can not be understood.
+pub fn telemetry_listener(config: &Config) -> Result<Option<Box<dyn Listener>>> {
+    if !Outbox::of(config).tells_telemetry() {
+        return Ok(None);
+    }
+    let database = telemetry_database(config, LISTENER_POOL_SIZE, false)?;
+    match database.read(telemetry::store::schema::require) {
+        // A server that is away for now is waited for; a file that is not here is on another host.
+        Err(error) if error.kind() == Kind::Conflict || database.engine() == Engine::Sqlite => {
+            log::warn!("notifications for Telemetry are left to other processes: {error}");
+            Ok(None)
+        }
+        _ => Ok(Some(Box::new(telemetry::ingest::Keeper::new(config, database)?))),
+    }
 }
 
 /// Every database with what it holds. Where both services share one, it stands there twice.

@@ -139,6 +139,9 @@ pub enum Command {
     /// Compare quota usage with the rows that it counts
     #[command(subcommand)]
     Quota(QuotaCommand),
+    /// Take care of Telemetry's samples and events
+    #[command(subcommand)]
+    Telemetry(TelemetryCommand),
     /// Make a master key, or show a key that it seals (`backend = local` of `[key_manager]`)
     #[command(subcommand)]
     Key(KeyCommand),
@@ -203,6 +206,14 @@ pub enum PolicyCommand {
     Sample,
     /// Print which persona each rule allows
     Matrix,
+}
+
+/// `hearth telemetry`.
+#[derive(Debug, Subcommand)]
+pub enum TelemetryCommand {
+    /// Remove samples and events that are older than metering_time_to_live, meter_time_to_live and event_time_to_live say, in
+    /// small steps
+    Expire,
 }
 
 /// `hearth key`.

@@ -3,11 +3,14 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use super::cli::{Command, ConfigCommand, DbCommand, KeyCommand, PolicyCommand, QuotaCommand};
+use super::cli::{Command, ConfigCommand, DbCommand, KeyCommand, PolicyCommand, QuotaCommand, TelemetryCommand};
 use super::{api, assemble, backup, notify, serve, volume};
 use crate::config::{Config, Sources};
 use crate::error::{Error, Result};
 use crate::operate::{audit, bench, config, db, doctor, key, openapi, policy, quota, routes};
+use crate::telemetry::retention::Retention;
+use crate::telemetry::store::Store;
+use crate::time::Timestamp;
 
 /// Runs a command.
 ///
@@ -50,6 +53,12 @@ pub fn run(sources: &Sources, command: Command) -> Result<ExitCode> {
                 QuotaCommand::Sync { project_id } => (project_id.as_deref(), true),
             };
             quota::run(&config, &database, project, repair, out).map(|wrong| code(repair || !wrong))
+        }
+        Command::Telemetry(TelemetryCommand::Expire) => {
+            let config = Config::load(sources)?;
+            let store = Store::new(assemble::telemetry_database(&config, 1, false)?);
+            let gone = Retention::of(&config)?.expire(&store, Timestamp::now(), || false)?;
+            print(out, &format!("{} samples and {} events removed\n", gone.samples, gone.events))
         }
         Command::Key(KeyCommand::Master { file }) => key::make_master(&file, out).map(|()| ExitCode::SUCCESS),
         Command::Key(KeyCommand::Show { key_id }) => {

@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use super::assemble::Assembly;
+use super::assemble::{self, Assembly};
 use super::settings::{listeners, settings};
 use crate::block_storage::{backup, volume};
 use crate::config::Sources;
 use crate::error::{Error, Result};
 use crate::gateway::{Protocol, Server};
-use crate::messaging;
+use crate::{messaging, telemetry};
 
 /// Where it listens if nothing says otherwise.
 pub const ADDRESS: &str = "127.0.0.1:8776";
@@ -36,7 +36,8 @@ pub fn run(sources: &Sources, listen: &[String], roles: Roles) -> Result<ExitCod
     let server =
         Server::new(settings(&assembly.config)?, super::handler(&assembly), listeners).map_err(Error::internal)?;
     let (config, database) = (&assembly.config, &assembly.database);
-    let postman = messaging::start(config, database, None)?;
+    let postman = messaging::start(config, database, assemble::telemetry_listener(config)?)?;
+    let expirer = telemetry::retention::start(config, assemble::telemetry_database(config, 1, false)?)?;
     let volumes = if roles.volume { Some(volume::start(config.clone(), database.clone())?) } else { None };
     let backups = if roles.backup { Some(backup::start(config, database.clone())?) } else { None };
     let outcome = super::api::serve(&assembly, server);
@@ -47,6 +48,9 @@ pub fn run(sources: &Sources, listen: &[String], roles: Roles) -> Result<ExitCod
     if let Some(role) = volumes {
         role.stop();
         role.wait();
+    }
+    if let Some(expirer) = expirer {
+        expirer.stop();
     }
     postman.stop();
     postman.wait();

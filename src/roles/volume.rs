@@ -21,7 +21,7 @@ pub fn run(sources: &Sources) -> Result<ExitCode> {
     let config = Arc::new(Config::load(sources)?);
     let _log = super::start_logging(&config, "hearth-volume", false)?;
     let database = assemble::block_storage_database(&config, POOL_SIZE, false)?;
-    let postman = messaging::start(&config, &database, None)?;
+    let postman = messaging::start(&config, &database, assemble::telemetry_listener(&config)?)?;
     let role = volume::start(config, database)?;
     crate::service::sd_notify::ready();
     super::until_told_to_stop(sources, signals);

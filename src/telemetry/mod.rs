@@ -2,11 +2,14 @@
 
 pub mod api;
 pub mod control;
+pub mod definitions;
+pub mod ingest;
 pub mod model;
 pub mod policy;
+pub mod retention;
 pub mod store;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::database::Database;
 use crate::rest::platform::Platform;
@@ -14,6 +17,7 @@ use crate::rest::service::Service;
 
 pub use api::{ALARMING, ALARMING_ROUTES, METERING, METERING_ROUTES};
 use control::message_ids::MessageIds;
+use definitions::Definitions;
 use store::Store;
 
 /// What the service keeps between requests.
@@ -22,11 +26,13 @@ pub struct Telemetry {
     pub store: Store,
     /// Makes the ids of posted samples.
     pub message_ids: MessageIds,
+    /// What notifications mean, once somebody published one.
+    pub definitions: OnceLock<Definitions>,
 }
 
 impl Telemetry {
     fn new(database: Database) -> Self {
-        Self { store: Store::new(database), message_ids: MessageIds::default() }
+        Self { store: Store::new(database), message_ids: MessageIds::default(), definitions: OnceLock::new() }
     }
 }
 

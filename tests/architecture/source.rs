@@ -122,6 +122,7 @@ const LAYERS: &[Layer] = &[
         name: "telemetry::control",
         may: &[
             "telemetry::Telemetry",
+            "telemetry::definitions",
             "telemetry::store",
             "telemetry::model",
             "telemetry::policy",
@@ -132,13 +133,23 @@ const LAYERS: &[Layer] = &[
     },
     // How the service talks is a value of the platform's, which has the answers of an unknown URL in it.
     Layer { name: "telemetry::api::dialect", may: TELEMETRY_DIALECT },
+    Layer { name: "telemetry::api::xml", may: &["gateway::Request", "gateway::Response", "gateway::ResponseBody"] },
     // Who may publish without a token is decided before there is a caller.
     Layer { name: "telemetry::api::publishers", may: PLATFORM },
     Layer { name: "telemetry::store", may: &["telemetry::model", "database", "service"] },
     Layer {
         name: "telemetry::ingest",
-        may: &["telemetry::store", "telemetry::model", "messaging", "service", "database", "config"],
+        may: &[
+            "telemetry::store",
+            "telemetry::model",
+            "telemetry::definitions",
+            "messaging",
+            "service",
+            "database",
+            "config",
+        ],
     },
+    Layer { name: "telemetry::definitions", may: &["telemetry::model", "config", "rest::python"] },
     Layer {
         name: "telemetry::alarms",
         may: &["telemetry::store", "telemetry::model", "messaging", "service", "database", "config"],
@@ -153,6 +164,7 @@ const PLATFORM: &[&str] =
 
 const TELEMETRY_DIALECT: &[&str] = &[
     "telemetry::api::publishers",
+    "telemetry::api::xml",
     "config",
     "service",
     "database",

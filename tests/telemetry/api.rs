@@ -344,6 +344,34 @@ fn refusals_have_the_services_own_form() {
 }
 
 #[test]
+fn answers_come_as_xml_for_who_takes_no_json() {
+    let services = Services::new();
+    let mut ownerless = sample("r1", 5.0, "2015-01-01T10:00:00");
+    ownerless["resource_metadata"] = json!({"status": "<ok>", "a.b": "c"});
+    assert_eq!(post(&services, MEMBER, &[ownerless]).status, 201);
+    let xml = [("Accept", "application/xml")];
+    let get = |url: &str| services.send("GET", &format!("/metering/v2{url}"), MEMBER, &xml, None);
+    let found = get("/meters/volume.size");
+    assert_eq!((found.status, found.header("content-type")), (200, Some("application/xml; charset=UTF-8")));
+    let start = "<result><item><source>p1:openstack</source><counter_name>volume.size</counter_name>\
+                 <counter_type>gauge</counter_type><counter_unit>GiB</counter_unit><counter_volume>5.0</counter_volume>\
+                 <user_id>u1</user_id><project_id>p1</project_id><resource_id>r1</resource_id>\
+                 <timestamp>2015-01-01T10:00:00</timestamp><recorded_at>";
+    assert!(found.text.starts_with(start), "{}", found.text);
+    assert!(found.text.contains("<item><key>status</key><value>&lt;ok&gt;</value></item>"), "{}", found.text);
+    assert!(get("/meters?unique=true").text.contains("<resource_id nil=\"true\" />"));
+    // As the live service answered it, to the letter.
+    let refused = get("/meters?limit=0");
+    assert_eq!((refused.status, refused.header("content-type")), (400, Some("application/xml")));
+    assert_eq!(
+        refused.text,
+        "<error_message><error><faultcode>Client</faultcode><faultstring>Limit must be positive</faultstring>\
+         <debuginfo/></error></error_message>"
+    );
+    assert!(get("/event_types").text.starts_with("<error_message>401 Unauthorized"));
+}
+
+#[test]
 fn version_documents_need_no_token_and_name_their_own_place() {
     let services = Services::new();
     for service in ["metering", "alarming"] {

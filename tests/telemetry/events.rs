@@ -16,7 +16,7 @@ on_every_engine! {
 }
 
 /// Events of two types, three projects and one without, with a trait of each type that tells their number.
-fn event(number: i64) -> Event {
+pub(crate) fn event(number: i64) -> Event {
     let text = |name: &str, value: &str| Trait { name: name.to_owned(), value: TraitValue::Text(value.to_owned()) };
     let mut traits = vec![
         Trait { name: "size".to_owned(), value: TraitValue::Integer(number) },
@@ -360,6 +360,23 @@ fn recorded_requests_of_the_publisher_are_taken() {
     }
     let found = services.get(ADMIN, "/metering/v2/events/msg-2").json;
     assert_eq!(found["raw"], json!({"payload": {"volume_id": "vol2"}}));
+}
+
+#[test]
+fn bare_payloads_become_events_of_the_type_that_the_url_names() {
+    let services = Services::new();
+    let recorded: Json =
+        serde_json::from_str(include_str!("../data/telemetry/publisher-events-raw_only.json")).unwrap();
+    let body: Json = serde_json::from_str(recorded["requests"][0]["body"].as_str().unwrap()).unwrap();
+    assert_eq!(services.post(ADMIN, "/metering/v2/events?event_type=volume.create.end", &body).status, 201);
+    let found = services.get(ADMIN, "/metering/v2/events?q.field=resource_id&q.value=vol2").json;
+    let [event] = found.as_array().unwrap().as_slice() else { panic!("{found}") };
+    assert_eq!(event["event_type"], "volume.create.end");
+    assert_eq!(uuid::Uuid::parse_str(event["message_id"].as_str().unwrap()).unwrap().get_version_num(), 1);
+    // Nothing tells what they are about.
+    assert_eq!(services.post(ADMIN, "/metering/v2/events", &body).status, 400);
+    assert_eq!(services.post(ADMIN, "/metering/v2/events?event_type=a", &json!([5])).status, 400);
+    assert_eq!(services.post(MEMBER, "/metering/v2/events?event_type=a", &body).status, 403);
 }
 
 #[test]

@@ -4,7 +4,9 @@ mod alarm_answers;
 mod alarms;
 mod api;
 mod events;
+mod expire;
 mod live_answers;
+mod notifications;
 mod reference;
 mod scratch;
 #[path = "../support/servers.rs"]

@@ -1,6 +1,7 @@
 //! How Telemetry talks, apart from its routes: the version document, representations, the form of an error, the page of
 //! an unknown URL (specification: errors).
 
+use super::xml::{self, takes};
 use crate::config;
 use crate::error::{Error, Kind};
 use crate::gateway::{Request, Response};
@@ -8,6 +9,8 @@ use crate::rest::fault;
 use crate::rest::json::Json;
 use crate::rest::links::Links;
 use crate::rest::service::Dialect;
+
+const JSON: &str = "application/json";
 
 /// The dialect of metering.
 pub static METERING: Dialect = Dialect {
@@ -19,6 +22,7 @@ pub static METERING: Dialect = Dialect {
     allow: true,
     front: front_of_metering,
     guest: super::publishers::admit,
+    represent: xml::represent,
     content_types: &["application/json"],
     body_limit: &config::telemetry::MAX_REQUEST_BODY_SIZE,
     challenge: true,
@@ -34,6 +38,7 @@ pub static ALARMING: Dialect = Dialect {
     allow: true,
     front: front_of_alarming,
     guest: |_, _, _| None,
+    represent: |_, response| response,
     content_types: &["application/json"],
     body_limit: &config::telemetry::MAX_REQUEST_BODY_SIZE,
     challenge: true,
@@ -49,32 +54,26 @@ fn no_alarming_page(_: &Request) -> Response {
 }
 
 fn front_of_metering(request: &Request, path: &str, links: &Links) -> Option<Response> {
-    front(request, path, links, fault::metering)
+    front(request, path, links, fault::metering, xml::is_wanted)
 }
 
 fn front_of_alarming(request: &Request, path: &str, links: &Links) -> Option<Response> {
-    front(request, path, links, fault::alarming)
+    front(request, path, links, fault::alarming, |_| false)
 }
 
 /// What needs no token: the version document, and the refusal of representations that are not written.
-fn front(request: &Request, path: &str, links: &Links, fault: fn(&Error) -> Response) -> Option<Response> {
-    if let Some(kind) = request.header("accept").filter(|accept| !takes_json(accept)) {
+fn front(
+    request: &Request,
+    path: &str,
+    links: &Links,
+    fault: fn(&Error) -> Response,
+    takes_other: fn(&str) -> bool,
+) -> Option<Response> {
+    if let Some(kind) = request.header("accept").filter(|accept| !takes(accept, JSON) && !takes_other(accept)) {
         let text = "The resource could not be generated that was acceptable to your browser (content of type";
         return Some(fault(&Error::new(Kind::NotAcceptable, format!("{text} {kind}."))));
     }
     matches!(path, "/" | "").then(|| versions(links))
-}
-
-/// Whether a list of media types has room for JSON (RFC 9110 section 12.5.1).
-fn takes_json(accept: &str) -> bool {
-    let takes = |range: &str| {
-        let mut parts = range.split(';').map(str::trim);
-        let kind = parts.next().unwrap_or("").to_ascii_lowercase();
-        let refused =
-            parts.any(|part| part.strip_prefix("q=").is_some_and(|q| q.parse::<f32>().is_ok_and(|q| q <= 0.0)));
-        matches!(kind.as_str(), "" | "*/*" | "application/*" | "application/json") && !refused
-    };
-    accept.split(',').any(takes)
 }
 
 fn versions(links: &Links) -> Response {
@@ -109,19 +108,4 @@ fn versions(links: &Links) -> Response {
         });
     });
     Response::new(200, "application/json", json.into_bytes())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::takes_json;
-
-    #[test]
-    fn json_is_taken_where_the_list_has_room_for_it() {
-        for accept in ["", "*/*", "application/json", "text/html, */*;q=0.8", "Application/JSON; q=0.5"] {
-            assert!(takes_json(accept), "{accept}");
-        }
-        for accept in ["text/plain", "application/xml", "application/json;q=0", "text/html,image/png"] {
-            assert!(!takes_json(accept), "{accept}");
-        }
-    }
 }

@@ -18,6 +18,7 @@ pub(super) const ROUTES: &[Route<Telemetry>] = &[
         .about("List events, oldest first"),
     Route::post("/events", publish)
         .rules(&[&rules::PUBLISH])
+        .query(&[Parameter::new("event_type", "What the bare payloads of a publisher with raw_only are about")])
         .raw()
         .reply(201, Answer::Nothing)
         .about("Store events that an agent's HTTP publisher sends"),
@@ -56,6 +57,11 @@ fn publish(call: &mut Call<'_, Telemetry>) -> Result<Reply> {
     let body = std::mem::take(&mut call.bytes);
     let tree =
         Tree::read(&body).map_err(|cause| Error::invalid("Request is not in valid JSON format").because(cause))?;
-    events::publish(&caller(call), &published_events::read(&tree)?)?;
+    let caller = caller(call);
+    let events = match call.query.last("event_type").filter(|name| !name.is_empty()) {
+        Some(event_type) => events::of_payloads(&caller, event_type, published_events::payloads(&tree)?)?,
+        None => published_events::read(&tree)?,
+    };
+    events::publish(&caller, &events)?;
     Ok(call.done())
 }

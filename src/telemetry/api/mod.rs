@@ -22,6 +22,7 @@ mod samples;
 mod statistics;
 mod tree;
 mod views;
+mod xml;
 
 use crate::rest::{Call, Route};
 use crate::telemetry::Telemetry;

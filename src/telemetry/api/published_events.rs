@@ -6,8 +6,8 @@ use serde_json::Value as Json;
 use super::tree::Tree;
 use crate::error::{Error, Result};
 use crate::rest::python::{repr, str_of};
-use crate::telemetry::control::metadata::sorted;
 use crate::telemetry::control::refusals::invalid_input;
+use crate::telemetry::model::metadata::sorted;
 use crate::telemetry::model::{Event, Trait, TraitKind, TraitValue};
 use crate::time::Timestamp;
 
@@ -20,6 +20,22 @@ pub(super) fn read(tree: &Tree<'_>) -> Result<Vec<Event>> {
         Tree::List(items) => items.iter().map(event).collect(),
         one => Ok(vec![event(one)?]),
     }
+}
+
+/// The bare payloads of a publisher with `raw_only`.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn payloads(tree: &Tree<'_>) -> Result<Vec<Json>> {
+    let items = match tree {
+        Tree::List(items) => items.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let payload = |item: &Tree<'_>| match item {
+        Tree::Object(_) => Ok(item.to_value()),
+        _ => Err(Error::invalid("Payloads should be included in request body")),
+    };
+    items.iter().map(payload).collect()
 }
 
 fn event(item: &Tree<'_>) -> Result<Event> {

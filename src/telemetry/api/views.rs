@@ -4,8 +4,8 @@
 use crate::rest::json::Json;
 use crate::rest::python::str_of;
 use crate::rest::{Field, Shape, View};
-use crate::telemetry::control::metadata::flatten;
 use crate::telemetry::control::statistics::Row;
+use crate::telemetry::model::metadata::flatten;
 use crate::telemetry::model::{
     Aggregate, Event, Function, ResourceState, Sample, SeriesState, Trait, TraitDescription, TraitValue,
 };

@@ -1,10 +1,13 @@
 //! Events: which of them a query means and who may see them (specification: events, scoping), and their way in.
 
+use serde_json::{Map, Value as Json};
+
 use super::Caller;
 use super::posting::check_name;
 use super::refusals::{not_authorized, not_found};
 use super::simple_query::{Item, unconverted, unknown_type};
 use crate::config::telemetry::MAX_LIMIT;
+use crate::telemetry::definitions::{Definitions, Notification};
 use crate::telemetry::model::expression::Comparison;
 use crate::telemetry::model::{Event, EventFilter, Trait, TraitDescription, TraitTest, TraitValue, Whose};
 use crate::telemetry::policy::{GET_EVENT, GET_EVENTS, PUBLISH};
@@ -86,6 +89,33 @@ pub fn publish(caller: &Caller<'_>, events: &[Event]) -> Result<()> {
         }
     }
     caller.telemetry.store.record_events(events).map(|_| ())
+}
+
+/// The events of bare payloads of notifications of one type, which tell neither an id nor a time: each is a new one of now.
+///
+/// # Errors
+/// [`Kind::Invalid`] where a definition of the configuration can not be understood.
+pub fn of_payloads(caller: &Caller<'_>, event_type: &str, payloads: Vec<Json>) -> Result<Vec<Event>> {
+    let definitions = match caller.telemetry.definitions.get() {
+        Some(definitions) => definitions,
+        None => {
+            let loaded = Definitions::load(caller.config)?;
+            caller.telemetry.definitions.get_or_init(|| loaded)
+        }
+    };
+    let now = Timestamp::now();
+    let mut ids = caller.telemetry.message_ids.take(now, payloads.len());
+    let mut events = Vec::with_capacity(payloads.len());
+    for payload in payloads {
+        let mut message = Map::new();
+        let id = ids.next().ok_or_else(|| Error::internal("there are fewer ids than payloads"))?;
+        message.insert("message_id".to_owned(), id.text().into());
+        message.insert("timestamp".to_owned(), now.iso().into());
+        message.insert("event_type".to_owned(), event_type.into());
+        message.insert("payload".to_owned(), payload);
+        events.extend(definitions.event(&Notification::new(&message, Json::Null)?));
+    }
+    Ok(events)
 }
 
 /// Whose events the caller may see: its own, or those of its project and of none.

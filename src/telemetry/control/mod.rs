@@ -5,7 +5,6 @@ pub mod alarms;
 pub mod complex_query;
 pub mod events;
 pub mod message_ids;
-pub mod metadata;
 pub mod meters;
 pub mod posting;
 pub mod refusals;

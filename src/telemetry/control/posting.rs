@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
+use super::Caller;
 use super::refusals::invalid_input;
-use super::{Caller, metadata};
 use crate::config::telemetry::SAMPLE_SOURCE;
-use crate::telemetry::model::{BatchBuilder, MessageId, Meter, MeterType, Owner, Point};
+use crate::telemetry::model::{BatchBuilder, MessageId, Meter, MeterType, Owner, Point, metadata};
 use crate::telemetry::policy::{CREATE_SAMPLES, PUBLISH};
 use crate::telemetry::store::schema::NAME_LENGTH;
 use crate::time::Timestamp;

@@ -11,6 +11,7 @@ pub mod exact;
 pub mod expression;
 pub mod filter;
 pub mod message_id;
+pub mod metadata;
 pub mod moments;
 pub mod sample;
 pub mod statistics;

@@ -6,6 +6,7 @@ mod complex;
 mod deadline;
 mod dictionary;
 mod events;
+mod expire;
 mod lists;
 mod metadata;
 mod record;

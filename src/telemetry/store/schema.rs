@@ -14,6 +14,12 @@ use crate::database::{Connection, Database};
 /// The most characters of names of meters, units, resources, users, projects, sources, and of ids that are no UUID.
 pub const NAME_LENGTH: u16 = 255;
 
+/// Whether a name fits its column, on every engine alike.
+pub fn holds_name(name: &str) -> bool {
+    let most = usize::from(NAME_LENGTH);
+    (name.len() <= most || name.chars().count() <= most) && !name.contains('\0')
+}
+
 pub(super) const fn names(column: &'static str) -> Column {
     name(column, NAME_LENGTH)
 }

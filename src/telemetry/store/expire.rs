@@ -1,0 +1,152 @@
+//! Removes what is too old. Samples go by whole days (UTC), in one transaction for each day of each stream with its
+//! rollups, so that every answer stays exactly that of the samples that are there; events go some hundred at a time.
+//! Rows of the dictionary stay: they are never changed.
+
+use std::collections::BTreeMap;
+
+use crate::Result;
+use crate::database::{Connection, Transaction, Value};
+use crate::telemetry::model::{Level, Moments};
+use crate::time::Timestamp;
+
+use super::rollups::{self, Changes, Rollups};
+use super::{Store, sql};
+
+/// Events that one transaction removes.
+const EVENTS_AT_ONCE: i64 = 500;
+
+impl Store {
+    /// Removes the samples of whole days before the instants that `before` tells for the names of meters (`None`: all are
+    /// kept), until `stopping`; how many went.
+    ///
+    /// # Errors
+    /// What the database gives; what was removed before stays removed.
+    pub fn expire_samples(
+        &self,
+        before: impl Fn(&str) -> Option<Timestamp>,
+        stopping: impl Fn() -> bool,
+    ) -> Result<u64> {
+        let mut gone = 0;
+        for (stream, meter, oldest) in self.database.read(oldest_of_streams)? {
+            let Some(before) = before(&meter) else { continue };
+            // The day of the limit itself stays whole.
+            let end = Level::Day.cell(before);
+            let mut next = Some(oldest);
+            while let Some(oldest) = next.filter(|oldest| Level::Day.cell(*oldest) < end) {
+                if stopping() {
+                    return Ok(gone);
+                }
+                let day = Level::Day.cell(oldest);
+                let (removed, rest) = self.database.write(|tx| expire_day(tx, stream, day))?;
+                gone += removed;
+                next = rest.filter(|rest| *rest > oldest);
+            }
+        }
+        Ok(gone)
+    }
+
+    /// Removes the events before an instant, until `stopping`; how many went.
+    ///
+    /// # Errors
+    /// As [`Store::expire_samples`].
+    pub fn expire_events(&self, before: Timestamp, stopping: impl Fn() -> bool) -> Result<u64> {
+        let mut gone = 0;
+        while !stopping() {
+            let removed = self.database.write(|tx| expire_events(tx, before))?;
+            gone += removed;
+            if removed == 0 {
+                break;
+            }
+        }
+        Ok(gone)
+    }
+}
+
+/// Each stream with the name of its meter and the time of its oldest sample.
+fn oldest_of_streams(connection: &mut Connection) -> Result<Vec<(i64, String, Timestamp)>> {
+    let statement = "SELECT g.id, m.name, MIN(s.oldest_at) FROM telemetry_series s JOIN telemetry_stream g ON g.id = s.stream \
+                     JOIN telemetry_meter m ON m.id = g.meter GROUP BY g.id, m.name ORDER BY g.id";
+    connection.rows(statement, &[], |row| Ok((row.int(0)?, row.string(1)?, Timestamp(row.int(2)?))))
+}
+
+/// Removes the samples of a stream up to the end of a day; how many went, and the time of the oldest one that is left.
+fn expire_day(tx: &mut Transaction<'_>, stream: i64, day: i64) -> Result<(u64, Option<Timestamp>)> {
+    let length = Level::Day.length().unwrap_or(i64::MAX);
+    let end = day.saturating_add(1).saturating_mul(length);
+    // Whoever writes samples of the stream holds this lock too.
+    tx.query("SELECT id FROM telemetry_stream WHERE id = ? FOR UPDATE", &[stream.into()], |_| Ok(()))?;
+    let find = "SELECT id, newest_at FROM telemetry_series WHERE stream = ? AND oldest_at < ?";
+    let touched = tx.rows(find, &[stream.into(), end.into()], |row| Ok((row.int(0)?, row.int(1)?)))?;
+    let all: Vec<i64> = touched.iter().map(|(id, _)| *id).collect();
+    let mut removed = 0;
+    for chunk in sql::chunks(&all, &[100, 10, 1]) {
+        removed += run(tx, "DELETE FROM telemetry_sample WHERE at < ? AND series IN ", Some(end), chunk)?;
+        let days = "DELETE FROM telemetry_series_rollup WHERE level = 1 AND cell <= ? AND node IN ";
+        run(tx, days, Some(day), chunk)?;
+        run(tx, "DELETE FROM telemetry_series_rollup WHERE level = 0 AND node IN ", None, chunk)?;
+    }
+    let empty: Vec<i64> = touched.iter().filter(|(_, newest)| *newest < end).map(|(id, _)| *id).collect();
+    for chunk in sql::chunks(&empty, &[100, 10, 1]) {
+        run(tx, "DELETE FROM telemetry_series WHERE id IN ", None, chunk)?;
+    }
+    let rest: Vec<i64> = touched.iter().filter(|(_, newest)| *newest >= end).map(|(id, _)| *id).collect();
+    shorten(tx, &rest)?;
+    total(tx, Rollups::Series, &rest, day)?;
+    let hour = Level::Hour.cell(Timestamp(end.saturating_sub(1)));
+    for (level, cell) in [(Level::Hour, hour), (Level::Day, day), (Level::All, 0)] {
+        let statement = "DELETE FROM telemetry_stream_rollup WHERE node = ? AND level = ? AND cell <= ?";
+        tx.execute(statement, &[stream.into(), level.code().into(), cell.into()])?;
+    }
+    total(tx, Rollups::Streams, &[stream], day)?;
+    let oldest = "SELECT MIN(oldest_at) FROM telemetry_series WHERE stream = ?";
+    let left = tx.row(oldest, &[stream.into()], |row| row.opt_int(0))?.flatten();
+    Ok((removed, left.map(Timestamp)))
+}
+
+/// Runs a statement that ends with a list of numbers.
+fn run(tx: &mut Transaction<'_>, start: &str, first: Option<i64>, ids: &[i64]) -> Result<u64> {
+    let values: Vec<Value<'_>> = first.into_iter().chain(ids.iter().copied()).map(Value::Int).collect();
+    tx.execute(&sql::repeat(start, &sql::marks(ids.len()), "", "", 1), &values)
+}
+
+/// Writes down the oldest sample that series have now.
+fn shorten(tx: &mut Transaction<'_>, series: &[i64]) -> Result<()> {
+    for id in series {
+        // One at a time, which is a look at the first sample in the order of the key.
+        let find = "SELECT at FROM telemetry_sample WHERE series = ? ORDER BY series, at LIMIT 1";
+        if let Some(oldest) = tx.row(find, &[(*id).into()], |row| row.int(0))? {
+            let set = "UPDATE telemetry_series SET oldest_at = ? WHERE id = ?";
+            tx.execute(set, &[oldest.into(), (*id).into()])?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the moments of all time anew from those of the days after `day`.
+fn total(tx: &mut Transaction<'_>, rollups: Rollups, nodes: &[i64], day: i64) -> Result<()> {
+    let mut totals: BTreeMap<i64, Moments> = BTreeMap::new();
+    let after = (day.saturating_add(1), i64::MAX);
+    rollups::scan(tx, rollups, nodes, Level::Day, after, |node, _, moments| {
+        totals.entry(node).or_default().merge(moments);
+        Ok(())
+    })?;
+    let changes: Changes = totals.into_iter().map(|(node, moments)| ((node, Level::All, 0), moments)).collect();
+    rollups::add(tx, rollups, &changes)
+}
+
+fn expire_events(tx: &mut Transaction<'_>, before: Timestamp) -> Result<u64> {
+    let find = "SELECT id FROM telemetry_event WHERE generated < ? ORDER BY generated, id LIMIT ?";
+    let ids = tx.rows(find, &[before.0.into(), EVENTS_AT_ONCE.into()], |row| row.int(0))?;
+    let mut removed = 0;
+    for chunk in sql::chunks(&ids, &[100, 10, 1]) {
+        for start in [
+            "DELETE FROM telemetry_event_text WHERE event IN ",
+            "DELETE FROM telemetry_event_number WHERE event IN ",
+            "DELETE FROM telemetry_event_real WHERE event IN ",
+        ] {
+            run(tx, start, None, chunk)?;
+        }
+        removed += run(tx, "DELETE FROM telemetry_event WHERE id IN ", None, chunk)?;
+    }
+    Ok(removed)
+}

@@ -1,0 +1,89 @@
+//! What is too old goes, and all answers are those of what is left.
+
+use std::collections::BTreeSet;
+
+use hearth::config::Config;
+use hearth::database::Engine;
+use hearth::telemetry::model::{Event, EventFilter, Filter};
+use hearth::telemetry::retention::Retention;
+use hearth::time::Timestamp;
+
+use crate::reference::{self, BEGIN, One, Plain, Random};
+use crate::scratch::{on_every_engine, store};
+
+const DAY: i64 = 24 * 3_600_000_000;
+
+on_every_engine! {
+    answers_are_those_of_the_samples_that_are_left,
+    events_before_an_instant_go_with_their_traits,
+}
+
+fn answers_are_those_of_the_samples_that_are_left(engine: Engine) {
+    let mut random = Random(0x5DEE_CE66_D1CE_CAFE);
+    let store = store(engine);
+    let mut left: Vec<One> = Vec::new();
+    for round in 0..4_i64 {
+        let new: Vec<One> = (0..150).map(|number| reference::sample(&mut random, round * 150 + number)).collect();
+        // What went and comes again is stored again, as it is too old for anybody to know.
+        let known: BTreeSet<String> = left.iter().map(|one| one.id.clone()).collect();
+        let mut seen = known.clone();
+        left.extend(new.iter().filter(|one| seen.insert(one.id.clone())).cloned());
+        store.record(reference::batch(&new, BEGIN + round)).unwrap();
+        let limit = BEGIN + round * 4 * DAY + DAY / 3;
+        let (cpu, others) = (limit / DAY * DAY, (limit - 2 * DAY) / DAY * DAY);
+        let before = |meter: &str| Some(Timestamp(if meter == "cpu" { limit } else { limit - 2 * DAY }));
+        let count = left.len();
+        left.retain(|one| one.at >= if one.meter.name == "cpu" { cpu } else { others });
+        assert_eq!(store.expire_samples(|_| None, || false).unwrap(), 0);
+        assert_eq!(store.expire_samples(before, || true).unwrap(), 0, "it was told to stop");
+        assert_eq!(store.expire_samples(before, || false).unwrap(), (count - left.len()) as u64);
+        assert_eq!(store.expire_samples(before, || false).unwrap(), 0);
+        for _ in 0..40 {
+            let question = reference::question(&mut random);
+            let found = store.statistics(&question).unwrap();
+            let found: Vec<Plain> = found.into_iter().map(Plain::from).collect();
+            assert_eq!(found, reference::statistics(&left, &question), "{question:#?}");
+        }
+        let found = store.samples(&Filter::default(), 10_000).unwrap();
+        assert_eq!(found.len(), left.len());
+        let resources = store.resources(&Filter::default(), true, 1000).unwrap();
+        for resource in &resources {
+            let own: Vec<&One> = left.iter().filter(|one| one.resource == resource.resource_id).collect();
+            let times: BTreeSet<i64> = own.iter().map(|one| one.at).collect();
+            assert_eq!(Some(&resource.first_sample.0), times.first(), "{}", resource.resource_id);
+            assert_eq!(Some(&resource.last_sample.0), times.last(), "{}", resource.resource_id);
+        }
+        let names: BTreeSet<&str> = left.iter().map(|one| one.resource.as_str()).collect();
+        assert_eq!(resources.len(), names.len());
+    }
+    assert!(!left.is_empty() && left.len() < 500, "{} are left", left.len());
+}
+
+fn events_before_an_instant_go_with_their_traits(engine: Engine) {
+    let store = store(engine);
+    let events: Vec<Event> = (0..1203)
+        .map(crate::events::event)
+        .map(|mut event| {
+            event.generated = Timestamp(event.generated.0 + 1_000_000_000);
+            event
+        })
+        .collect();
+    store.record_events(&events).unwrap();
+    let now = Timestamp(events[600].generated.0 + 1000 * 1_000_000);
+    let keep = Config::from_text("").unwrap();
+    let none = Retention::of(&keep).unwrap().expire(&store, now, || false).unwrap();
+    assert_eq!((none.samples, none.events), (0, 0));
+    let config = Config::from_text("[database]\nevent_time_to_live = 1000").unwrap();
+    let gone = Retention::of(&config).unwrap().expire(&store, now, || false).unwrap();
+    let old = events.iter().filter(|event| event.generated < events[600].generated).count();
+    assert_eq!((gone.samples, gone.events), (0, old as u64));
+    let left = store.events(&EventFilter::default(), 10_000).unwrap();
+    assert_eq!(left.len(), events.len() - old);
+    assert!(left.iter().all(|event| event.generated >= events[600].generated && !event.traits.is_empty()));
+    let rows = |table: &str| {
+        let count = format!("SELECT count(*) FROM {table}");
+        store.database().read(|connection| connection.row(&count, &[], |row| row.int(0))).unwrap().unwrap()
+    };
+    assert_eq!(rows("telemetry_event_real"), left.len() as i64);
+    assert_eq!(rows("telemetry_event_number"), 2 * left.len() as i64);
+}
