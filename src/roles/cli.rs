@@ -99,6 +99,9 @@ pub enum Command {
         /// Leave the backup service to another process
         #[arg(long)]
         without_backup_service: bool,
+        /// Leave the alarm service to another process
+        #[arg(long)]
+        without_alarm_service: bool,
     },
     /// Be a FastCGI responder, on the sockets that were handed over or on those that the option listen of section hearth names
     Api {
@@ -113,6 +116,8 @@ pub enum Command {
     Volume,
     /// Be the backup service of a storage host
     Backup,
+    /// Evaluate alarms and call whom they tell
+    Alarms,
     /// Deliver notifications, on a host without a volume or a backup service
     Notify,
     /// Tell listeners of notifications what there was in the last period, for billing

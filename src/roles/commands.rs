@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use super::cli::{Command, ConfigCommand, DbCommand, KeyCommand, PolicyCommand, QuotaCommand, TelemetryCommand};
-use super::{api, assemble, backup, notify, serve, volume};
+use super::{alarms, api, assemble, backup, notify, serve, volume};
 use crate::config::{Config, Sources};
 use crate::error::{Error, Result};
 use crate::operate::{audit, bench, config, db, doctor, key, openapi, policy, quota, routes};
@@ -19,14 +19,19 @@ use crate::time::Timestamp;
 pub fn run(sources: &Sources, command: Command) -> Result<ExitCode> {
     let out = &mut io::stdout().lock();
     match command {
-        Command::Serve { listen, without_volume_service, without_backup_service } => serve::run(
+        Command::Serve { listen, without_volume_service, without_backup_service, without_alarm_service } => serve::run(
             sources,
             &listen,
-            serve::Roles { volume: !without_volume_service, backup: !without_backup_service },
+            serve::Roles {
+                volume: !without_volume_service,
+                backup: !without_backup_service,
+                alarms: !without_alarm_service,
+            },
         ),
         Command::Api { listen, way } => api::forced(sources, &listen, way),
         Command::Volume => volume::run(sources),
         Command::Backup => backup::run(sources),
+        Command::Alarms => alarms::run(sources),
         Command::Notify => notify::run(sources),
         Command::Audit { start_time, end_time, send_actions } => {
             let config = Config::load(sources)?;

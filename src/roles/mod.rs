@@ -1,5 +1,6 @@
 //! The roles of the executable and their wiring. Nothing else is decided here: a role opens what it needs and runs it.
 
+pub mod alarms;
 pub mod api;
 pub mod assemble;
 pub mod backup;

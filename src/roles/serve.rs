@@ -6,15 +6,19 @@ use std::sync::Arc;
 use super::assemble::{self, Assembly};
 use super::settings::{listeners, settings};
 use crate::block_storage::{backup, volume};
-use crate::config::Sources;
+use crate::config::{Config, Sources};
 use crate::error::{Error, Result};
 use crate::gateway::{Protocol, Server};
+use crate::telemetry::alarms::{self, Alarms};
 use crate::{messaging, telemetry};
 
 /// Where it listens if nothing says otherwise.
 pub const ADDRESS: &str = "127.0.0.1:8776";
 /// Connections to each database.
 const POOL_SIZE: u32 = 16;
+
+/// Connections of the alarm service.
+const ALARMS_POOL_SIZE: u32 = 4;
 
 /// Which services run beside the API.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +27,8 @@ pub struct Roles {
     pub volume: bool,
     /// The backup service.
     pub backup: bool,
+    /// The alarm service.
+    pub alarms: bool,
 }
 
 /// Makes the tables where they are missing, then serves until told to stop.
@@ -40,7 +46,12 @@ pub fn run(sources: &Sources, listen: &[String], roles: Roles) -> Result<ExitCod
     let expirer = telemetry::retention::start(config, assemble::telemetry_database(config, 1, false)?)?;
     let volumes = if roles.volume { Some(volume::start(config.clone(), database.clone())?) } else { None };
     let backups = if roles.backup { Some(backup::start(config, database.clone())?) } else { None };
+    let alarms = if roles.alarms { start_alarms(config) } else { None };
     let outcome = super::api::serve(&assembly, server);
+    if let Some(role) = alarms {
+        role.stop();
+        role.wait();
+    }
     if let Some(role) = backups {
         role.stop();
         role.wait();
@@ -55,4 +66,11 @@ pub fn run(sources: &Sources, listen: &[String], roles: Roles) -> Result<ExitCod
     postman.stop();
     postman.wait();
     outcome
+}
+
+/// The alarm service, where Telemetry has a database: many who try volumes have none.
+fn start_alarms(config: &Arc<Config>) -> Option<Alarms> {
+    let started = assemble::telemetry_database(config, ALARMS_POOL_SIZE, false)
+        .and_then(|database| alarms::start(config, &database));
+    started.map_err(|error| log::warn!("alarms are not evaluated: {error}")).ok()
 }

@@ -1,5 +1,6 @@
 //! Telemetry: meters, samples, resources and statistics (Ceilometer v2), and alarms (Aodh v2).
 
+pub mod alarms;
 pub mod api;
 pub mod control;
 pub mod definitions;

@@ -152,7 +152,17 @@ const LAYERS: &[Layer] = &[
     Layer { name: "telemetry::definitions", may: &["telemetry::model", "config", "rest::python"] },
     Layer {
         name: "telemetry::alarms",
-        may: &["telemetry::store", "telemetry::model", "messaging", "service", "database", "config"],
+        may: &[
+            "telemetry::store",
+            "telemetry::model",
+            // What a query means in a rule is what it means in a request.
+            "telemetry::control::simple_query",
+            "telemetry::control::alarms::rules",
+            "service",
+            "database",
+            "identity",
+            "config",
+        ],
     },
     Layer { name: "roles", may: SERVICES },
     Layer { name: "operate", may: SERVICES },

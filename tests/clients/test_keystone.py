@@ -5,6 +5,8 @@ import pathlib
 import sys
 import uuid
 
+import aodhclient.exceptions
+import aodhclient.v2.client
 import cinderclient.client
 import cinderclient.exceptions
 import openstack
@@ -47,6 +49,7 @@ def cloud(request, keystone):
         keystone.endpoint(admin, region, "identity", keystone.url)
         keystone.endpoint(admin, region, "block-storage", stack.volume_url)
         keystone.endpoint(admin, region, "metering", stack.metering_url)
+        keystone.endpoint(admin, region, "alarming", stack.alarming_url)
         stack.region = region
         stack.projects = [f"{name}-{region}" for name in ("a", "b")]
         stack.users = [keystone.member(admin, name)[0] for name in stack.projects]
@@ -57,6 +60,22 @@ def client(cloud, keystone, who):
     auth = v3.Password(auth_url=keystone.url, username=cloud.users[who], password="secret", user_domain_id="default",
                        project_name=cloud.projects[who], project_domain_id="default")
     return cinderclient.client.Client("3.71", session=session.Session(auth=auth), region_name=cloud.region)
+
+
+def test_alarms_are_found_by_the_catalogue_and_belong_to_their_project(cloud, keystone):
+    def alarms(who):
+        auth = v3.Password(auth_url=keystone.url, username=cloud.users[who], password="secret", user_domain_id="default",
+                           project_name=cloud.projects[who], project_domain_id="default")
+        return aodhclient.v2.client.Client(session=session.Session(auth=auth), region_name=cloud.region)
+    mine, other = alarms(0), alarms(1)
+    made = mine.alarm.create({"name": "mine", "type": "event", "event_rule": {}})
+    assert [row["alarm_id"] for row in mine.alarm.list()] == [made["alarm_id"]] and other.alarm.list() == []
+    for act in (other.alarm.get, other.alarm.delete, lambda alarm: other.alarm.set_state(alarm, "ok")):
+        with pytest.raises(aodhclient.exceptions.NotFound):
+            act(made["alarm_id"])
+    with pytest.raises(aodhclient.exceptions.Forbidden):
+        mine.quota.create("p", [{"resource": "alarms", "limit": 1}])
+    mine.alarm.delete(made["alarm_id"])
 
 
 def show(cloud, token):

@@ -50,6 +50,7 @@ class Stack:
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self.volume_url, self.metering_url = f"{self.base}/volume/v3", f"{self.base}/metering"
+        self.alarming_url = f"{self.base}/alarming"
         self.socket = self.folder / "run/hearth.sock"
         self.processes = {}
         for name in ("run", "log", "volumes", "web", "web/bin"):

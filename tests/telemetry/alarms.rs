@@ -368,6 +368,7 @@ const AUTHORIZATION: &[(&str, &str, [u16; 4])] = &[
     ("DELETE", "/quotas/{project_id}", [403, 403, 403, 204]),
     ("GET", "/metrics", [200, 200, 200, 200]),
     ("GET", "/capabilities", [200, 200, 200, 200]),
+    ("GET", "/capabilities/", [200, 200, 200, 200]),
 ];
 
 #[test]

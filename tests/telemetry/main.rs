@@ -3,6 +3,8 @@
 mod alarm_answers;
 mod alarms;
 mod api;
+mod delivery;
+mod evaluation;
 mod events;
 mod expire;
 mod live_answers;

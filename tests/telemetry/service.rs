@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use hearth::config::Config;
-use hearth::database::Engine;
+use hearth::database::{Database, Engine};
 use hearth::gateway::{Body, Params, Request, ResponseBody};
 use hearth::identity::{Authenticate, Context, Identity};
 use hearth::rest::pipeline::{App, Mount};
@@ -51,6 +51,8 @@ pub(crate) const STRANGER: Caller = &[("X-Roles", "member,reader"), ("X-User-Id"
 /// The services with an empty database.
 pub(crate) struct Services {
     app: App,
+    /// Where everything lies.
+    pub(crate) database: Database,
 }
 
 impl Services {
@@ -65,7 +67,11 @@ impl Services {
 
     /// On this engine, with these lines in the configuration file.
     pub(crate) fn on(engine: Engine, lines: &str) -> Self {
-        let database = scratch::database(engine);
+        Self::over(scratch::database(engine), lines)
+    }
+
+    /// Over this database, with these lines in the configuration file.
+    pub(crate) fn over(database: Database, lines: &str) -> Self {
         schema::sync(&database).expect("the tables are made");
         let config = Arc::new(Config::from_text(&format!("[DEFAULT]\nauth_strategy = noauth\n{lines}")).unwrap());
         let policy = Arc::new(hearth::identity::policy::open(&config, policy::ALL).unwrap());
@@ -73,9 +79,9 @@ impl Services {
         let mount = |prefix: &str, endpoint| Mount { prefix: prefix.to_owned(), port: 0, endpoint };
         let app = App::new(vec![
             mount("/metering", Arc::new(telemetry::metering(platform.clone(), database.clone()))),
-            mount("/alarming", Arc::new(telemetry::alarming(platform, database))),
+            mount("/alarming", Arc::new(telemetry::alarming(platform, database.clone()))),
         ]);
-        Self { app }
+        Self { app, database }
     }
 
     pub(crate) fn get(&self, caller: Caller, url: &str) -> Answer {

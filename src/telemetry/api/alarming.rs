@@ -31,6 +31,8 @@ pub(super) const ROUTES: &[Route<Telemetry>] = &[
         .reply(200, Answer::One("", &views::METRICS))
         .about("Show how often alarms were evaluated to which state"),
     Route::get("/capabilities", show).reply(200, Answer::Free).about("Show what the service can do"),
+    // aodhclient asks with a slash at the end.
+    Route::get("/capabilities/", show).reply(200, Answer::Free).about("Show what the service can do"),
 ];
 
 const API: [&str; 4] =

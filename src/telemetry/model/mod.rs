@@ -7,6 +7,7 @@ pub mod cell;
 pub mod cron;
 pub mod dumps;
 pub mod event;
+pub mod event_rule;
 pub mod exact;
 pub mod expression;
 pub mod filter;

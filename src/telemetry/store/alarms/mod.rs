@@ -5,15 +5,29 @@ mod lists;
 mod quotas;
 mod rows;
 pub mod schema;
+mod work;
 
 pub use complex::Question;
 pub use lists::{Condition, Page, What};
 pub use quotas::Limits;
 pub use rows::constraints_json;
+pub use work::{Action, Evaluated, Refresh, Writing};
+
+use serde_json::{Value as Json, json};
 
 use super::Store;
-use crate::telemetry::model::alarm::{Alarm, Change, Counted};
+use crate::database::Connection;
+use crate::service::fault;
+use crate::telemetry::model::alarm::{Alarm, Change, Counted, RuleType, State};
+use crate::telemetry::model::event::Event as Stored;
+use crate::telemetry::model::event_rule::{Event, published};
+use crate::time::Timestamp;
 use crate::{Error, Result};
+
+/// How often an event is held against an alarm that others change meanwhile.
+const TRIES: usize = 10;
+/// How many actions are looked at for one that nobody else takes.
+const CANDIDATES: i64 = 20;
 
 impl Store {
     /// One alarm, of this project where it is given.
@@ -144,6 +158,167 @@ impl Store {
                 })
             })
         })
+    }
+}
+
+/// What evaluators and notifiers do.
+impl Store {
+    /// Takes alarms that are due, at most `most`, for `owner`, who holds them until `until`; nobody else takes them before.
+    ///
+    /// # Errors
+    /// What the database gives.
+    pub fn claim_alarms(&self, owner: &str, now: Timestamp, until: Timestamp, most: i64) -> Result<Vec<Alarm>> {
+        let candidates = self.database.read(|connection| work::candidates(connection, now, most))?;
+        if candidates.is_empty() {
+            return Ok(candidates);
+        }
+        self.database.write(|tx| work::claim(tx, &candidates, owner, now, until))
+    }
+
+    /// Writes what an evaluation found, with the history and the actions that it makes, and lets go of the alarm; `false`
+    /// where somebody has changed it meanwhile, and nothing but the letting go was written.
+    ///
+    /// # Errors
+    /// What the database gives.
+    pub fn complete_alarm(&self, alarm: &Alarm, owner: &str, evaluated: &Evaluated, writing: &Writing) -> Result<bool> {
+        let written = self.database.write(|tx| work::complete(tx, alarm, owner, evaluated, writing));
+        fault::point("alarm.after_commit");
+        written
+    }
+
+    /// As [`Store::event_arrived`], for several events that were stored.
+    ///
+    /// # Errors
+    /// As [`Store::event_arrived`].
+    pub fn events_arrived(&self, events: &[Stored], record_history: bool) -> Result<usize> {
+        let sql = "SELECT alarm_id FROM telemetry_alarm WHERE type = ? AND enabled = ? LIMIT 1";
+        let params = [RuleType::Event.name().into(), true.into()];
+        let mut fired = 0;
+        // Where nobody waits for events, they cost no more than this.
+        if self.database.read(|connection| connection.row(sql, &params, |_| Ok(())))?.is_some() {
+            for event in events {
+                fired += self.event_arrived(&published(event), record_history)?;
+            }
+        }
+        Ok(fired)
+    }
+
+    /// Evaluates the alarms on events of the project that an event belongs to (`''` where it names none), and writes the
+    /// transitions. How many alarms it fired.
+    ///
+    /// The event is as agents publish it: an object with `message_id`, `event_type`, `generated` and `traits`, a list of
+    /// `[name, type, value]`. Whoever stores events calls this after they are stored and before they are acknowledged, also
+    /// for one that comes again: an alarm may then tell of it twice, but never not at all.
+    ///
+    /// # Errors
+    /// What the database gives. Events without `event_type` or `message_id` mean nothing.
+    pub fn event_arrived(&self, event: &Json, record_history: bool) -> Result<usize> {
+        let event = Event::of(event);
+        let page = Page {
+            conditions: vec![
+                ("type = ?", RuleType::Event.name().into()),
+                ("project_id = ?", event.project().to_owned().into()),
+                ("enabled = ?", true.into()),
+            ],
+            ..Page::default()
+        };
+        if !event.is_whole() {
+            return Ok(0);
+        }
+        let mut fired = 0;
+        for alarm in self.alarms(&page)? {
+            fired += usize::from(self.fire(alarm, &event, record_history)?);
+        }
+        Ok(fired)
+    }
+
+    /// Fires one alarm where it waits for this event.
+    fn fire(&self, alarm: Alarm, event: &Event<'_>, record_history: bool) -> Result<bool> {
+        let mut now_it_is = Some(alarm);
+        // Whoever changes the alarm meanwhile makes it worth another look.
+        for _ in 0..TRIES {
+            let Some(alarm) = now_it_is else { return Ok(false) };
+            let fired_before = !alarm.repeat_actions && alarm.state == State::Alarm;
+            if !alarm.enabled || alarm.kind != RuleType::Event || fired_before || !event.is_meant_by(&alarm.rule) {
+                return Ok(false);
+            }
+            let refresh = Refresh {
+                state: State::Alarm,
+                reason: event.reason(&alarm.rule),
+                reason_data: json!({"type": "event", "event": event.json()}),
+                always_record: alarm.repeat_actions,
+            };
+            let now = Timestamp::now();
+            let writing = Writing { now, due: now, record_history };
+            let written = self.database.write(|tx| {
+                let sql = "UPDATE telemetry_alarm SET evaluated_at = ? WHERE alarm_id = ? AND version = ?";
+                let params = [now.0.into(), (&alarm.id).into(), alarm.version.into()];
+                if tx.execute(sql, &params)? == 0 {
+                    return Ok(false);
+                }
+                work::transition(tx, &alarm, &refresh, &writing)?;
+                fault::point("alarm.event.before_commit");
+                Ok(true)
+            })?;
+            if written {
+                return Ok(true);
+            }
+            now_it_is = self.alarm(&alarm.id, None)?;
+        }
+        Err(Error::unavailable("The alarm is changed by others all the time.", "an alarm on events"))
+    }
+
+    /// Takes one action that is due for `owner`, who holds it until `until`, of a server that is not in `busy`.
+    ///
+    /// # Errors
+    /// What the database gives.
+    pub fn claim_action(
+        &self,
+        owner: &str,
+        now: Timestamp,
+        until: Timestamp,
+        busy: &[String],
+    ) -> Result<Option<Action>> {
+        let due = self.database.read(|connection| work::due_actions(connection, now, busy, CANDIDATES))?;
+        for action in due {
+            if self.database.write(|tx| work::claim_action(tx, &action, owner, now, until))? {
+                return Ok(Some(Action { attempts: action.attempts + 1, ..action }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Removes an action that was sent, or given up.
+    ///
+    /// # Errors
+    /// What the database gives.
+    pub fn end_action(&self, id: i64) -> Result<()> {
+        self.database.write(|tx| {
+            tx.execute("DELETE FROM telemetry_alarm_action WHERE id = ?", &[id.into()])?;
+            fault::point("action.before_commit");
+            Ok(())
+        })
+    }
+
+    /// Lets an action that failed wait until `due`.
+    ///
+    /// # Errors
+    /// What the database gives.
+    pub fn postpone_action(&self, id: i64, due: Timestamp) -> Result<()> {
+        let sql = "UPDATE telemetry_alarm_action SET due_at = ?, lease_owner = NULL, lease_until = 0 WHERE id = ?";
+        self.database.write(|tx| tx.execute(sql, &[due.0.into(), id.into()]).map(|_| ()))
+    }
+
+    /// How many actions wait, and since when the oldest does.
+    ///
+    /// # Errors
+    /// What the database gives.
+    pub fn waiting_actions(&self) -> Result<(i64, Option<Timestamp>)> {
+        let sql = "SELECT COUNT(*), MIN(made_at) FROM telemetry_alarm_action";
+        let read = |connection: &mut Connection| {
+            connection.row(sql, &[], |row| Ok((row.int(0)?, row.opt_int(1)?.map(Timestamp))))
+        };
+        Ok(self.database.read(read)?.unwrap_or((0, None)))
     }
 }
 
