@@ -44,39 +44,52 @@ def _is(expected, key, length=None):
     return check
 
 
+def is_one(status, body):
+    """Whether a volume was answered."""
+    return _is(200, "volume")(status, body)
+
+
+def is_many(size, status, body):
+    """Whether so many volumes were answered."""
+    return _is(200, "volumes", size)(status, body)
+
+
 class Side:
     """One implementation of the API: the port of the web server, the path before its resources, and its processes."""
 
-    def __init__(self, port, base, web, app, label="", timeout_s=5):
+    def __init__(self, port, base, web, app, label="", timeout_s=5, database=None):
         self.port, self.base, self.web, self.app, self.label, self.timeout_s = port, base, web, app, label, timeout_s
+        self.database = database
 
     def target(self, name, project, where, check, **more):
         """A request of a project to be measured."""
         return Target(name + self.label, self.port, check, web=self.web, app=self.app, path=self.base + where,
-                      headers=_headers(project), connections=CONNECTIONS, timeout_s=self.timeout_s, **more)  # fmt: skip
+                      headers=_headers(project), connections=CONNECTIONS, timeout_s=self.timeout_s, database=self.database,
+                      **more)  # fmt: skip
 
 
 class Rows:
     """The volumes that are asked for: a project with few, one with many, and one to create in."""
 
     def __init__(self, port, names):
-        self.projects, self.creating, self.one = {size: f"{size:032x}" for size in SIZES}, f"{9:032x}", ""
+        self.projects, self.creating, self.few = {size: f"{size:032x}" for size in SIZES}, f"{9:032x}", []
         for project in (*self.projects.values(), self.creating):
             _without_quota(port, project)
         for size, project in self.projects.items():
-            # Show and update take a volume of the small project.
+            # Show takes a volume of the small project, and updates of metadata take all of them in turn.
             if size == SIZES[0] or any(name.endswith(f" of {size}") for name in names):
                 volumes = [_create(port, project, f"volume-{number}") for number in range(size)]
-                self.one = volumes[0] if size == SIZES[0] else self.one
+                self.few = volumes if size == SIZES[0] else self.few
 
     def targets(self, side):
         """What is measured of one side, by name."""
         first = self.projects[SIZES[0]]
+        metadata = [f"/volumes/{volume}/metadata" for volume in self.few]
         made = {
             "version document": side.target("version document", first, "/", _is(200, "versions")),
-            "show": side.target("show", first, f"/volumes/{self.one}", _is(200, "volume")),
-            "update metadata": side.target("update metadata", first, f"/volumes/{self.one}/metadata", _is(200, "metadata"),
-                                           method="POST", body=BODIES["update metadata"]),
+            "show": side.target("show", first, f"/volumes/{self.few[0]}", _is(200, "volume")),
+            "update metadata": side.target("update metadata", first, metadata[0], _is(200, "metadata"), method="POST",
+                                           body=BODIES["update metadata"], paths=[side.base + path for path in metadata]),
             "create": side.target("create", self.creating, "/volumes", _is(202, "volume"), method="POST", body=BODIES["create"]),
         }  # fmt: skip
         for size, project in self.projects.items():
@@ -86,7 +99,8 @@ class Rows:
 
 
 BODIES = {
-    "update metadata": json.dumps({"metadata": {"owner": "bench"}}),
+    # Another value each time: else nothing would be written.
+    "update metadata": json.dumps({"metadata": {"owner": "{number}"}}),
     "create": json.dumps({"volume": {"name": "bench", "size": 1}}),
 }
 READS = [f"{kind} of {size}" for size in SIZES for kind in ("list", "detail")]

@@ -34,7 +34,7 @@ def wrk(target, seconds):
         command += ["-H", f"{name}: {value}"]
     command.append(f"http://127.0.0.1:{target.port}{target.path}")
     if target.body is not None:
-        command += ["--", target.method, target.body]
+        command += ["--", target.method, target.body, *target.paths]
     done = subprocess.run(
         command,
         capture_output=True,
@@ -51,14 +51,15 @@ def wrk(target, seconds):
 class Target:
     """One candidate behind one way of reaching it.
 
-    `web` and `app` are functions that answer the process ids of the web server and of the application (either may be
-    empty); `check` is given status and body and answers whether they are right.
+    `web`, `app` and `database` are functions that answer the process ids of the web server, of the application and of its
+    database server (all may be empty); `check` is given status and body and answers whether they are right. With `paths` they
+    are asked in turn, and `{number}` in the body is another number in each request.
     """
 
     def __init__(self, name, port, check, web=None, app=None, path="/", headers=None, method="GET", body=None,
-                 connections=CONNECTIONS, timeout_s=5):
+                 connections=CONNECTIONS, timeout_s=5, database=None, paths=()):
         self.name, self.port, self.check, self.path, self.timeout_s = name, port, check, path, timeout_s
-        self.web, self.app = web or set, app or set
+        self.web, self.app, self.database, self.paths = web or set, app or set, database or set, paths
         self.method, self.body, self.headers = method, body, headers or {}
         self.connections = connections
         self.rounds = []
@@ -73,12 +74,13 @@ class Target:
     def measure(self, seconds):
         """One round."""
         web, app = self.web(), self.app()
-        before = processes.cpu_us(web), processes.cpu_us(app), processes.machine_busy_us(), _children_us()
+        database = self.database()
+        groups = lambda: (*(processes.cpu_us(group) for group in (web, app, database)), processes.machine_busy_us(), _children_us())
+        before = groups()
         result = wrk(self, seconds)
         # Processes that the load itself made are new: ask again who belongs to the group.
         web, app = web | self.web(), app | self.app()
-        after = processes.cpu_us(web), processes.cpu_us(app), processes.machine_busy_us(), _children_us()
-        web_us, app_us, machine_us, load_us = (b - a for a, b in zip(before, after))
+        web_us, app_us, database_us, machine_us, load_us = (b - a for a, b in zip(before, groups()))
         requests = max(result["requests"], 1)
         self.rounds.append(
             {
@@ -88,7 +90,8 @@ class Target:
                 "errors": {kind: result[kind] for kind in ("connect", "read", "write", "timeout", "status")},
                 "web_cpu_us": web_us / requests,
                 "application_cpu_us": app_us / requests,
-                "other_load": max(0, machine_us - web_us - app_us - load_us) / (result["duration_us"] * _cores()),
+                "database_cpu_us": database_us / requests,
+                "other_load": max(0, machine_us - web_us - app_us - database_us - load_us) / (result["duration_us"] * _cores()),
             }
         )
         resident = sorted(processes.resident_kib(pid) for pid in app)

@@ -18,6 +18,11 @@ def minimal():
     return [machine.OUT / "peers" / "release" / "minimal"]
 
 
+def bare_rows():
+    """The command of the responder that does one statement of the bare MariaDB driver a request."""
+    return [machine.OUT / "peers" / "release" / "bare_rows"]
+
+
 def libfcgi(threads):
     """The command of the responder in C."""
     return [machine.OUT / "libfcgi", threads, machine.PEERS / "document.json", machine.PEERS / "head.txt"]

@@ -4,13 +4,18 @@ import functools
 import os
 import pathlib
 
-from . import hearth, machine, processes
-from .block_storage import BODIES, READS, Rows, Side
+from . import hearth, machine, peers, processes
+from .block_storage import BODIES, READS, SIZES, Rows, Side, is_many, is_one
 from .webserver import Nginx
 
 UWSGI_PROCESSES = 2
 REQUIREMENTS = machine.ROOT / "tests" / "peers" / "cinder-requirements.txt"
 NAMES = ("show", *BODIES, *READS)
+# What Hearth's details read of a volume, for a responder that does nothing but that.
+COLUMNS = """id, project_id, user_id, created_at, updated_at, display_name, display_description, size, status, previous_status,
+attach_status, migration_status, replication_status, host, cluster_name, service_uuid, availability_zone, volume_type_id, snapshot_id,
+source_volid, group_id, consistencygroup_id, _name_id, provider_location, provider_auth, provider_id, encryption_key_id, bootable,
+multiattach, shared_targets, use_quota"""
 
 
 def section(bench, wanted):
@@ -19,21 +24,50 @@ def section(bench, wanted):
     if not names:
         return []
     venv = _installed()
-    folder = _mariadb(bench)
+    mariadb, folder = _mariadb(bench)
+    database = functools.partial(processes.tree, mariadb.pid)
     url = f"mysql+pymysql://root@localhost/cinder?charset=utf8&unix_socket={folder}/mariadb.sock"
     configuration = _configured(bench, venv, url)
     server = Nginx(bench)
     responder, path = hearth.start_responder(bench, connection=url)
     api, api_path = _cinder_api(bench, venv, configuration)
     hearth_port, cinder_port = server.hearth(path), server.uwsgi(api_path)
+    bare = {name: server.hearth(bench.folder / f"{_process(name)}.sock", _process(name)) for name in BARE if name in names}
     server.start()
     rows = Rows(hearth_port, names)
     sides = (
-        Side(hearth_port, "/volume/v3", server.pids, functools.partial(processes.tree, responder.pid), ", hearth"),
-        Side(cinder_port, "/v3", server.pids, functools.partial(processes.tree, api.pid), ", cinder", 30),
+        Side(hearth_port, "/volume/v3", server.pids, functools.partial(processes.tree, responder.pid), ", hearth", database=database),
+        Side(cinder_port, "/v3", server.pids, functools.partial(processes.tree, api.pid), ", cinder", 30, database),
     )
     made = [rows.targets(side) for side in sides]
-    return [targets[name] for name in names for targets in made]
+    made.append({name: _bare(bench, name, port, rows, folder, server.pids, database) for name, port in bare.items()})
+    return [targets[name] for name in names for targets in made if name in targets]
+
+
+# What is asked of the responder that does one statement and no more: the statement's columns, and what of.
+BARE = {
+    "show": (COLUMNS, None),
+    **{f"list of {size}": ("id, display_name", size) for size in SIZES},
+    **{f"detail of {size}": (COLUMNS, size) for size in SIZES},
+}
+
+
+def _bare(bench, name, port, rows, folder, web, database):
+    """The floor of a request: the rows of one statement of the bare driver as JSON, behind the same nginx."""
+    columns, size = BARE[name]
+    if size is None:
+        statement, value, check = f"SELECT {columns} FROM volumes WHERE id = ? AND deleted = false", rows.few[0], is_one
+    else:
+        statement = f"SELECT {columns} FROM volumes WHERE deleted = false AND project_id = ? ORDER BY created_at DESC, id DESC LIMIT 1000"
+        value, check = rows.projects[size], functools.partial(is_many, size)
+    command = [*peers.bare_rows(), folder / "mariadb.sock", " ".join(statement.split()), value, "one" if size is None else "many"]
+    process, _ = bench.start_on_socket(_process(name), command)
+    side = Side(port, "/volume/v3", web, functools.partial(processes.tree, process.pid), ", bare rows", database=database)
+    return side.target(name, rows.projects[SIZES[0]], "/", check)
+
+
+def _process(name):
+    return f"bare-{name.replace(' ', '-')}"
 
 
 def _installed():
@@ -45,7 +79,7 @@ def _installed():
 
 
 def _mariadb(bench):
-    """A MariaDB on a socket of its own whose commits wait for the disk. Answers the folder of that socket."""
+    """A MariaDB on a socket of its own whose commits wait for the disk. Answers the process and the folder of that socket."""
     folder = bench.folder / "mariadb"
     folder.mkdir()
     root = ["--user=root"] if os.geteuid() == 0 else []
@@ -56,7 +90,7 @@ def _mariadb(bench):
     processes.wait_for("mariadb", lambda: processes.accepts(folder / "mariadb.sock"), 60, alive=process)
     machine.run(["mariadb", "--no-defaults", f"--socket={folder}/mariadb.sock", "-uroot", "-e",
                  "CREATE DATABASE cinder CHARACTER SET utf8mb3"])  # fmt: skip
-    return folder
+    return process, folder
 
 
 def _configured(bench, venv, url):

@@ -5,7 +5,8 @@ import time
 
 from . import machine
 
-HEAD = ("requests/s", "p50 ms", "p99 ms", "errors", "CPU µs web", "CPU µs app", "MB", "MB all", "other load")
+DATABASE = "CPU µs db"
+HEAD = ("requests/s", "p50 ms", "p99 ms", "errors", "CPU µs web", "CPU µs app", DATABASE, "MB", "MB all", "other load")
 # Above this share of the machine, what ran beside the benchmark is marked.
 LOUD = 0.10
 
@@ -36,7 +37,7 @@ START_LIMIT_MS = 10
 LIST_LIMIT = 2.0
 
 
-def _row(result):
+def _row(result, with_database):
     errors = sum(result["errors"].values())
     loud = " ‡" if result["other_load"] > LOUD else ""
     return (
@@ -46,6 +47,7 @@ def _row(result):
         str(errors) if errors else "-",
         f"{result['web_cpu_us']:.1f}" if result["web_cpu_us"] else "-",
         f"{result['application_cpu_us']:.1f}" if result["application_cpu_us"] else "-",
+        *([f"{result['database_cpu_us']:.1f}"] if with_database else []),
         f"{result['resident_kib'] / 1024:.1f}" if result["resident_kib"] else "-",
         f"{result['resident_kib_all_processes'] / 1024:.0f}" if result["resident_kib"] else "-",
         f"{result['other_load']:.0%}{loud}",
@@ -66,8 +68,10 @@ def table(head, rows):
 
 def section(title, results, failed):
     """One section as text."""
-    rows = [(result["name"], *_row(result)) for result in results]
-    parts = [f"## {title}", table(("", *HEAD), rows)] if rows else [f"## {title}"]
+    with_database = any(result["database_cpu_us"] for result in results)
+    head = [name for name in HEAD if with_database or name != DATABASE]
+    rows = [(result["name"], *_row(result, with_database)) for result in results]
+    parts = [f"## {title}", table(("", *head), rows)] if rows else [f"## {title}"]
     parts += [f"{name}: {reason}" for name, reason in failed.items()]
     return "\n".join(parts) + "\n"
 

@@ -77,11 +77,11 @@ class Nginx:
             f"location / {{ fastcgi_pass {name}; fastcgi_keep_conn {keep};\n{parameters()}\n{extra} }}"
         )
 
-    def hearth(self, path):
+    def hearth(self, path, name="hearth"):
         """A port behind which Hearth stands as nginx/ has it: its own parameters, buffers and kept connections."""
-        self.text += f"  upstream hearth {{ server unix:{path}; keepalive 32; }}\n"
+        self.text += f"  upstream {name} {{ server unix:{path}; keepalive 32; }}\n"
         folder = pathlib.Path(__file__).resolve().parents[2] / "nginx"
-        locations = (folder / "hearth-locations.conf").read_text()
+        locations = (folder / "hearth-locations.conf").read_text().replace("fastcgi_pass hearth;", f"fastcgi_pass {name};")
         return self._server(locations.replace("include hearth_params", f"include {folder}/hearth_params"))
 
     def uwsgi(self, path):

@@ -19,6 +19,11 @@ impl Json {
         self.out
     }
 
+    /// Makes room for so many bytes more.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.out.reserve(bytes);
+    }
+
     /// Bytes written so far.
     pub fn len(&self) -> usize {
         self.out.len()

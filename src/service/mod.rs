@@ -10,3 +10,4 @@ pub mod metrics;
 pub mod sd_notify;
 pub mod signals;
 pub mod threads;
+pub mod turns;

@@ -3,10 +3,12 @@
 use hearth::block_storage::model::selection::{Column, Comparison, Condition, Order, Scalar, Selection};
 use hearth::block_storage::model::snapshot::{self, Snapshot};
 use hearth::block_storage::model::status::Status as _;
-use hearth::block_storage::model::volume::{self, AttachStatus, Guard, Move, Status, Volume};
+use hearth::block_storage::model::volume::{self, AttachStatus, Guard, Move, Status, Volume, VolumeDetails};
 use hearth::block_storage::model::{snapshot_list, volume_list};
-use hearth::block_storage::store::metadata::{self, Source, Table};
-use hearth::block_storage::store::{Outcome, attachments, snapshot_lists, snapshots, volume_lists, volumes};
+use hearth::block_storage::store::metadata::{self, Present, Source, Table};
+use hearth::block_storage::store::{
+    Outcome, attachments, snapshot_lists, snapshots, volume_details, volume_lists, volumes,
+};
 use hearth::database::{Connection, Database};
 use hearth::time::Timestamp;
 
@@ -196,6 +198,18 @@ fn metadata_are_merged_replaced_and_removed(database: &Database) {
         assert!(!database.write(|tx| metadata::remove(tx, table, id, "d")).unwrap());
         merge(&[("d", "again")]);
         assert_eq!(all(database, table, id), pairs(&[("c", "3"), ("d", "again")]), "{table:?}");
+        let written =
+            |how: fn(Present, &mut Connection, &[(String, String)]) -> hearth::Result<Vec<(String, String)>>,
+             new: &[(&str, &str)]| {
+                database.write(|tx| how(Present::read(tx, table, id)?, tx, &pairs(new))).unwrap()
+            };
+        assert_eq!(
+            written(Present::merge, &[("e", "5"), ("c", "6")]),
+            pairs(&[("c", "6"), ("d", "again"), ("e", "5")])
+        );
+        assert_eq!(all(database, table, id), pairs(&[("c", "6"), ("d", "again"), ("e", "5")]), "{table:?}");
+        assert_eq!(written(Present::replace, &[("E", "7"), ("d", "8")]), pairs(&[("d", "8"), ("E", "7")]), "{table:?}");
+        assert_eq!(all(database, table, id), pairs(&[("d", "8"), ("E", "7")]), "{table:?}");
     }
 }
 
@@ -280,7 +294,9 @@ fn lists_find_what_their_conditions_say(database: &Database) {
         let selection = selection(volume_list::COLUMNS, &project, condition.clone());
         let (page, count, totals) = database
             .read(|c| {
-                let page = volume_lists::page(c, &selection)?;
+                let page = volume_lists::page(c, &selection, |_| {})?;
+                let brief = volume_lists::brief_page(c, &selection)?;
+                assert!(page.iter().map(|one| (&one.id, &one.name)).eq(brief.iter().map(|one| (&one.id, &one.name))));
                 Ok((page, volume_lists::count(c, &selection)?, volume_lists::totals(c, &selection)?))
             })
             .unwrap();
@@ -295,10 +311,10 @@ fn lists_find_what_their_conditions_say(database: &Database) {
     assert_eq!(distinct, pairs(&[("k", "v"), ("z", "1")]));
     let mut beyond = selection(volume_list::COLUMNS, &project, None);
     beyond.marker = Some(a.id);
-    let page = database.read(|c| volume_lists::page(c, &beyond)).unwrap();
+    let page = database.read(|c| volume_lists::page(c, &beyond, |_| {})).unwrap();
     assert_eq!(page.len(), 2);
     beyond.marker = Some(unique());
-    assert!(database.read(|c| volume_lists::page(c, &beyond)).is_err());
+    assert!(database.read(|c| volume_lists::page(c, &beyond, |_| {})).is_err());
 }
 
 fn lists_of_snapshots_look_at_their_volumes(database: &Database) {
@@ -361,13 +377,21 @@ fn details_hold_what_hangs_on_each_volume(database: &Database) {
             attach(tx, &two, "reserved")
         })
         .unwrap();
-    let details = database.read(|c| volume_lists::details(c, vec![one.clone(), two.clone()])).unwrap();
+    let details = database.read(|c| volume_details::of_page(c, vec![one.clone(), two.clone()])).unwrap();
     assert_eq!((&details[0].volume, &details[1].volume), (&one, &two));
     assert_eq!(details[0].visible_admin_metadata, pairs(&[("readonly", "True")]));
     assert_eq!((details[0].attachments.len(), details[1].attachments.len()), (2, 0));
     assert_eq!(details[0].attachments[0].attach_time, Timestamp::parse("2026-01-02T03:04:05"));
     assert_eq!(details[1].metadata, pairs(&[("a", "1"), ("b", "2")]));
     assert_eq!((details[0].metadata.len(), details[0].type_name.as_deref()), (0, None));
+    let alone = |volume: &Volume| database.read(|c| volume_details::one(c, &volume.id)).unwrap();
+    assert_eq!((alone(&one).as_ref(), alone(&two).as_ref()), (Some(&details[0]), Some(&details[1])));
+    // More than one statement reads of one volume: what hangs on it in one table times what does in the others.
+    let said: Vec<(String, String)> = (0..20).map(|number| (format!("said{number}"), number.to_string())).collect();
+    database.write(|tx| metadata::merge(tx, Table::VolumeImage, &one.id, &said)).unwrap();
+    let many = alone(&one).unwrap();
+    assert_eq!(many, VolumeDetails { image_metadata: said, ..details[0].clone() });
+    assert_eq!(database.read(|c| volume_details::of_page(c, vec![one.clone()])).unwrap(), [many]);
     let counted = |volume: &Volume| database.read(|c| attachments::count(c, &volume.id)).unwrap();
     assert_eq!((counted(&one), counted(&two)), (2, 1));
     database.write(|tx| attachments::remove_all(tx, &one.id)).unwrap();

@@ -3,7 +3,7 @@
 use crate::block_storage::model::attachment::Attachment;
 use crate::block_storage::model::encryption::FIXED_KEY_ID;
 use crate::block_storage::model::status::Status;
-use crate::block_storage::model::volume::VolumeDetails;
+use crate::block_storage::model::volume::{VolumeBrief, VolumeDetails};
 use crate::rest::json::Json;
 use crate::rest::view::{Field, Shape, View, Viewer};
 
@@ -21,14 +21,15 @@ pub const IMAGE: u32 = 16;
 pub const ATTACHED_HOST: u32 = 32;
 
 type Row = Field<VolumeDetails>;
+type Brief = Field<VolumeBrief>;
 
 /// The short form of lists.
-pub static SUMMARY: View<VolumeDetails> = View {
+pub static SUMMARY: View<VolumeBrief> = View {
     name: "VolumeSummary",
     fields: &[
-        Row::new("id", Shape::Uuid, |item, _, json| json.text(&item.volume.id)),
-        Row::new("name", Shape::Text, |item, _, json| json.opt_text(item.volume.name.as_deref())).nullable(),
-        Row::new("links", Shape::Links, links),
+        Brief::new("id", Shape::Uuid, |item, _, json| json.text(&item.id)),
+        Brief::new("name", Shape::Text, |item, _, json| json.opt_text(item.name.as_deref())).nullable(),
+        Brief::new("links", Shape::Links, |item, viewer, json| viewer.links.write("volumes", &item.id, json)),
     ],
 };
 

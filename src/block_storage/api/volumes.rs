@@ -11,7 +11,7 @@ use crate::block_storage::control::volume_create::{self, NewVolume};
 use crate::block_storage::control::volume_delete::{self, How};
 use crate::block_storage::control::volumes::{self, Change};
 use crate::block_storage::control::{Authorized, Caller};
-use crate::block_storage::model::volume::{Volume, VolumeDetails};
+use crate::block_storage::model::volume::{Volume, VolumeBrief, VolumeDetails};
 use crate::block_storage::model::volume_list::COLUMNS;
 use crate::block_storage::model::work::Hints;
 use crate::block_storage::policies::volumes as rules;
@@ -132,18 +132,24 @@ fn id_of(item: &VolumeDetails) -> &str {
     &item.volume.id
 }
 
+fn brief_id(item: &VolumeBrief) -> &str {
+    &item.id
+}
+
 fn list(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     let asked = VOLUMES.read(call)?;
     let (items, count) = volumes::list_briefly(&caller(call), asked.selection, asked.counted)?;
     let (plural, path) = ("volumes", "volumes");
-    Ok(Written { plural, path, view: &SUMMARY, items: &items, id: id_of, count, allowed: 0 }.reply(call, &asked.page))
+    Ok(Written { plural, path, view: &SUMMARY, items: &items, id: brief_id, count, allowed: 0 }
+        .reply(call, &asked.page))
 }
 
 fn list_detailed(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     let asked = VOLUMES.read(call)?;
-    let (items, count) = volumes::list(&caller(call), asked.selection, asked.counted)?;
+    let page = volumes::list(&caller(call), asked.selection, asked.counted)?;
     let (plural, path, allowed) = ("volumes", "volumes/detail", shown(&caller(call)));
-    Ok(Written { plural, path, view: &DETAIL, items: &items, id: id_of, count, allowed }.reply(call, &asked.page))
+    let written = Written { plural, path, view: &DETAIL, items: &page.items, id: id_of, count: page.count, allowed };
+    Ok(written.reply(call, &asked.page))
 }
 
 fn summary(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
@@ -171,9 +177,8 @@ fn summary(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
 
 fn show(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     let caller = caller(call);
-    let volume = Authorized::<Volume>::load(&caller, call.path.value("volume_id"), &[])?;
-    let details = volumes::details(&caller, &volume)?;
-    Ok(call.one("volume", &DETAIL, &details, shown(&caller)))
+    let details = Authorized::<VolumeDetails>::load(&caller, call.path.value("volume_id"), &[])?;
+    Ok(call.one("volume", &DETAIL, &*details, shown(&caller)))
 }
 
 fn create(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {

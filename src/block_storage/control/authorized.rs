@@ -11,7 +11,7 @@ use crate::block_storage::model::group_snapshot::GroupSnapshot;
 use crate::block_storage::model::message::Message;
 use crate::block_storage::model::snapshot::Snapshot;
 use crate::block_storage::model::transfer::Transfer;
-use crate::block_storage::model::volume::Volume;
+use crate::block_storage::model::volume::{Volume, VolumeDetails};
 use crate::block_storage::policies;
 use crate::block_storage::store;
 use crate::error::{Error, Result};
@@ -77,6 +77,27 @@ impl Authorized<Volume> {
     pub fn check(&self, caller: &Caller<'_>, rule: &Rule) -> Result<()> {
         let target = Target { project_id: Some(&self.project_id), user_id: Some(&self.user_id), ..Target::default() };
         caller.policy.check(rule, caller.context, &target)
+    }
+}
+
+impl Authorized<VolumeDetails> {
+    /// As [`Authorized::load`] of a volume, with everything that its details show.
+    ///
+    /// # Errors
+    /// As [`Authorized::load`] of a volume.
+    pub fn load(caller: &Caller<'_>, id: &str, rules: &[&Rule]) -> Result<Self> {
+        let found = caller.database.read(|c| store::volume_details::one(c, id))?;
+        let found = found.filter(|found| caller.sees(&found.volume.project_id)).ok_or_else(|| no_volume(id))?;
+        let volume = &found.volume;
+        let target =
+            Target { project_id: Some(&volume.project_id), user_id: Some(&volume.user_id), ..Target::default() };
+        if caller.policy.check(&policies::volumes::GET, caller.context, &target).is_err() {
+            return Err(no_volume(id));
+        }
+        for rule in rules {
+            caller.policy.check(rule, caller.context, &target)?;
+        }
+        Ok(Self(found))
     }
 }
 

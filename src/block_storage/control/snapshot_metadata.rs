@@ -3,7 +3,8 @@
 use super::volume_metadata::Write;
 use super::{Authorized, Caller};
 use crate::block_storage::model::snapshot::Snapshot;
-use crate::block_storage::store::{self, metadata::Pairs, metadata::Table};
+use crate::block_storage::store;
+use crate::block_storage::store::metadata::{Pairs, Present, Table};
 use crate::error::{Error, Result};
 
 /// The metadata of a snapshot.
@@ -36,11 +37,11 @@ pub fn write(
     let id = &snapshot.id;
     caller.database.write(|tx| {
         store::snapshots::lock(tx, id)?.ok_or_else(|| super::authorized::no_snapshot(id))?;
+        let present = Present::read(tx, Table::Snapshot, id)?;
         match how {
-            Write::Merge => store::metadata::merge(tx, Table::Snapshot, id, pairs)?,
-            Write::Replace => store::metadata::replace(tx, Table::Snapshot, id, pairs)?,
+            Write::Merge => present.merge(tx, pairs),
+            Write::Replace => present.replace(tx, pairs),
         }
-        store::metadata::of(tx, Table::Snapshot, id)
     })
 }
 

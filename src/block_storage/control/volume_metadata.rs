@@ -3,7 +3,8 @@
 use super::refusals::invalid_volume;
 use super::{Authorized, Caller};
 use crate::block_storage::model::volume::{Volume, WRITE_METADATA};
-use crate::block_storage::store::{self, metadata::Pairs, metadata::Table};
+use crate::block_storage::store;
+use crate::block_storage::store::metadata::{Pairs, Present, Table};
 use crate::database::Transaction;
 use crate::error::{Error, Result};
 
@@ -68,12 +69,12 @@ pub fn write(
 ) -> Result<Pairs> {
     caller.database.write(|tx| {
         lock(tx, &volume.id, "Updating")?;
-        condition(&store::metadata::of(tx, kind.table(), &volume.id)?)?;
+        let present = Present::read(tx, kind.table(), &volume.id)?;
+        condition(&present.pairs())?;
         match how {
-            Write::Merge => store::metadata::merge(tx, kind.table(), &volume.id, pairs)?,
-            Write::Replace => store::metadata::replace(tx, kind.table(), &volume.id, pairs)?,
+            Write::Merge => present.merge(tx, pairs),
+            Write::Replace => present.replace(tx, pairs),
         }
-        store::metadata::of(tx, kind.table(), &volume.id)
     })
 }
 
@@ -106,9 +107,9 @@ fn no_key(id: &str, key: &str) -> Error {
 
 /// Holds the volume's row, so that two who write metadata, or check them by a tag, do so one after the other.
 fn lock(tx: &mut Transaction<'_>, id: &str, what: &str) -> Result<()> {
-    let volume = store::volumes::lock(tx, id)?.ok_or_else(|| super::authorized::no_volume(id))?;
-    if WRITE_METADATA.from.holds(volume.status) {
+    let status = store::volumes::lock_status(tx, id)?.ok_or_else(|| super::authorized::no_volume(id))?;
+    if WRITE_METADATA.from.holds(status) {
         return Ok(());
     }
-    Err(invalid_volume(format!("{what} volume metadata is not allowed for volumes in {} status.", volume.status)))
+    Err(invalid_volume(format!("{what} volume metadata is not allowed for volumes in {status} status.")))
 }

@@ -6,28 +6,46 @@ use super::{Authorized, Caller};
 use crate::block_storage::model::pool::service_host;
 use crate::block_storage::model::selection::{Condition, Selection};
 use crate::block_storage::model::service;
-use crate::block_storage::model::volume::{UPDATE, Volume, VolumeDetails};
+use crate::block_storage::model::volume::{UPDATE, Volume, VolumeBrief, VolumeDetails};
 use crate::block_storage::policies::volumes as rules;
 use crate::block_storage::store::{self, metadata::Table};
 use crate::database::Value;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::service::turns::Turn;
 
-/// The volumes of one page, with everything that details show, and how many there are on all pages together where that
-/// is asked for.
+/// Volumes of a list beyond which it takes a turn: a thousand of them take some megabytes until they are written.
+const LARGE: usize = 100;
+
+/// One page of volumes.
+pub struct Listed<'a> {
+    /// The volumes, with everything that details show.
+    pub items: Vec<VolumeDetails>,
+    /// How many there are on all pages together, where that was asked for.
+    pub count: Option<i64>,
+    /// Given back with the volumes.
+    _turn: Option<Turn<'a>>,
+}
+
+/// The volumes of one page.
 ///
 /// # Errors
 /// [`crate::Kind::Forbidden`], [`crate::Kind::NotFound`] for an unknown marker, those of the database.
-pub fn list(caller: &Caller<'_>, selection: Selection, counted: bool) -> Result<(Vec<VolumeDetails>, Option<i64>)> {
+pub fn list<'a>(caller: &Caller<'a>, selection: Selection, counted: bool) -> Result<Listed<'a>> {
     let selection = visible(caller, selection)?;
     caller.database.read(|c| {
-        let page = store::volume_lists::page(c, &selection)?;
-        let page = store::volume_lists::details(c, page)?;
+        let mut turn = None;
+        let page = store::volume_lists::page(c, &selection, |rows| {
+            if rows == LARGE {
+                turn = Some(caller.large_lists.take());
+            }
+        })?;
+        let page = store::volume_details::of_page(c, page)?;
         let count = if counted { Some(store::volume_lists::count(c, &selection)?) } else { None };
-        Ok((page, count))
+        Ok(Listed { items: page, count, _turn: turn })
     })
 }
 
-/// As [`list`], for forms that show nothing of what hangs on volumes.
+/// As [`list`], for the short form.
 ///
 /// # Errors
 /// As [`list`].
@@ -35,12 +53,12 @@ pub fn list_briefly(
     caller: &Caller<'_>,
     selection: Selection,
     counted: bool,
-) -> Result<(Vec<VolumeDetails>, Option<i64>)> {
+) -> Result<(Vec<VolumeBrief>, Option<i64>)> {
     let selection = visible(caller, selection)?;
     caller.database.read(|c| {
-        let page = store::volume_lists::page(c, &selection)?;
+        let page = store::volume_lists::brief_page(c, &selection)?;
         let count = if counted { Some(store::volume_lists::count(c, &selection)?) } else { None };
-        Ok((page.into_iter().map(|volume| VolumeDetails::bare(volume, None)).collect(), count))
+        Ok((page, count))
     })
 }
 
@@ -74,15 +92,6 @@ fn visible(caller: &Caller<'_>, mut selection: Selection) -> Result<Selection> {
         selection.conditions.push(Condition::NoMigrationTarget);
     }
     Ok(selection)
-}
-
-/// A volume with everything that its details show.
-///
-/// # Errors
-/// Those of the database.
-pub fn details(caller: &Caller<'_>, volume: &Authorized<Volume>) -> Result<VolumeDetails> {
-    let all = caller.database.read(|c| store::volume_lists::details(c, vec![Volume::clone(volume)]))?;
-    all.into_iter().next().ok_or_else(|| Error::internal("a volume has no details"))
 }
 
 /// What of a volume changes at once; `None` leaves it as it is.
@@ -126,10 +135,9 @@ pub fn update(caller: &Caller<'_>, volume: &Authorized<Volume>, change: &Change)
             store::metadata::replace(tx, Table::Volume, &volume.id, pairs)?;
         }
         notices.volume(tx, &volume.id, "update.end")?;
-        let now = store::volumes::by_id(tx, &volume.id)?.into_iter().collect();
-        store::volume_lists::details(tx, now)
+        store::volume_details::one(tx, &volume.id)
     })?;
-    changed.into_iter().next().ok_or_else(|| super::authorized::no_volume(&volume.id))
+    changed.ok_or_else(|| super::authorized::no_volume(&volume.id))
 }
 
 /// Refuses what would change objects on a backend whose objects are to be kept as they are.

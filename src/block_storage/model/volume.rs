@@ -509,6 +509,15 @@ impl Volume {
     }
 }
 
+/// What the short form of lists shows of a volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeBrief {
+    /// UUID.
+    pub id: String,
+    /// Its name.
+    pub name: Option<String>,
+}
+
 /// A volume with what its detail shows besides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VolumeDetails {

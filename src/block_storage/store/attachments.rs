@@ -2,7 +2,6 @@
 
 use super::lists::{self, Source};
 use super::metadata::{self, Table};
-use super::transitions::marks;
 use super::volumes;
 use crate::block_storage::model::attachment::{Attachment, AttachmentDetails, follow, together};
 use crate::block_storage::model::selection::Selection;
@@ -71,23 +70,6 @@ pub fn of_volume(connection: &mut Connection, volume_id: &str) -> Result<Vec<Att
          ORDER BY created_at, id"
     );
     connection.rows(&sql, &[volume_id.into(), false.into()], read)
-}
-
-/// The complete attachments of several volumes, oldest first.
-///
-/// # Errors
-/// As all statements.
-pub fn complete(connection: &mut Connection, volume_ids: &[&str]) -> Result<Vec<Attachment>> {
-    if volume_ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let sql = format!(
-        "SELECT id, volume_id, instance_uuid, attached_host, mountpoint, attach_time FROM volume_attachment \
-         WHERE volume_id IN ({}) AND deleted = false AND attach_status = 'attached' ORDER BY created_at, id",
-        marks(volume_ids.len())
-    );
-    let params: Vec<Value<'_>> = volume_ids.iter().map(|id| Value::from(*id)).collect();
-    connection.rows(&sql, &params, brief)
 }
 
 /// How many attachments a volume has, complete or not.

@@ -38,7 +38,7 @@ pub fn count(connection: &mut Connection, selection: &Selection) -> Result<i64> 
 pub fn details(connection: &mut Connection, backups: Vec<Backup>) -> Result<Vec<BackupDetails>> {
     let mut pairs: HashMap<String, Vec<(String, String)>> = HashMap::new();
     let ids: Vec<&str> = backups.iter().map(|backup| backup.id.as_str()).collect();
-    metadata::of_all(connection, &[metadata::Table::Backup], &ids, |_, id, key, value| {
+    metadata::of_all(connection, metadata::Table::Backup, &ids, |id, key, value| {
         pairs.entry(id.to_owned()).or_default().push((key.to_owned(), value.to_owned()));
         Ok(())
     })?;

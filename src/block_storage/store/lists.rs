@@ -183,15 +183,54 @@ fn marker_values(
     })
 }
 
-/// Ids and names of volume types, deleted or not.
-///
-/// # Errors
-/// As all statements.
-pub(super) fn type_names(connection: &mut Connection, ids: &[&str]) -> Result<Vec<(String, String)>> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
+/// Ids of one statement. There are few sizes of them, so that statements differ little and connections keep them prepared;
+/// and none is so large that MariaDB would make a table of them (`in_predicate_conversion_threshold`).
+pub(super) struct Bunch<'i> {
+    ids: &'i [&'i str],
+    size: usize,
+}
+
+impl<'i> Bunch<'i> {
+    const SIZES: [usize; 4] = [1, 10, 50, 250];
+
+    /// All of `ids`, in their order.
+    pub(super) fn all(ids: &'i [&'i str]) -> impl Iterator<Item = Self> {
+        let most = Self::SIZES[Self::SIZES.len() - 1];
+        ids.chunks(most).map(move |ids| {
+            let size = Self::SIZES.into_iter().find(|size| *size >= ids.len()).unwrap_or(most);
+            Self { ids, size }
+        })
     }
-    let sql = format!("SELECT id, name FROM volume_types WHERE id IN ({})", marks(ids.len()));
-    let params: Vec<Value<'_>> = ids.iter().map(|id| Value::from(*id)).collect();
-    connection.rows(&sql, &params, |row| Ok((row.string(0)?, row.opt_string(1)?.unwrap_or_default())))
+
+    /// The marks of the ids: `?, ?, ?`.
+    pub(super) fn marks(&self) -> String {
+        marks(self.size)
+    }
+
+    /// The ids; the last one again until there are as many as marks.
+    pub(super) fn values(&self) -> impl Iterator<Item = Value<'i>> {
+        let last = self.ids.last().into_iter().cycle();
+        self.ids.iter().chain(last).take(self.size).map(|id| Value::from(*id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Bunch;
+
+    #[test]
+    fn every_id_is_in_a_bunch_and_there_are_few_sizes() {
+        let all: Vec<String> = (0..620).map(|number| number.to_string()).collect();
+        for count in [0, 1, 2, 10, 11, 50, 51, 250, 251, 620] {
+            let ids: Vec<&str> = all.iter().take(count).map(String::as_str).collect();
+            let mut seen: Vec<String> = Vec::new();
+            for bunch in Bunch::all(&ids) {
+                let values: Vec<_> = bunch.values().collect();
+                assert_eq!(values.len(), bunch.marks().matches('?').count());
+                assert!([1, 10, 50, 250].contains(&values.len()), "{count}: {}", values.len());
+                seen.extend(bunch.ids.iter().map(|id| (*id).to_owned()));
+            }
+            assert_eq!(seen, ids);
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! The tables of names and values that hang on volumes and snapshots. They are alike, so one set of statements serves all.
 
-use super::transitions::marks;
+use super::lists::Bunch;
 use crate::database::{Connection, Value};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::time::Timestamp;
 
 /// Names with their values, in the order in which they were first written.
@@ -24,7 +24,7 @@ pub enum Table {
 }
 
 impl Table {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Volume => "volume_metadata",
             Self::VolumeAdmin => "volume_admin_metadata",
@@ -55,33 +55,99 @@ pub fn of(connection: &mut Connection, table: Table, id: &str) -> Result<Pairs> 
     })
 }
 
-/// Calls `each` with table, object, name and value of the metadata of several objects, which are of one kind. One statement
-/// reads all the tables: on a server, its round trip costs more than the reading.
+/// Calls `each` with object, name and value of the metadata of several objects of one kind, object by object in no order, the
+/// metadata of each as they were first written.
 ///
 /// # Errors
 /// As all statements, and those of `each`.
 pub fn of_all(
     connection: &mut Connection,
-    tables: &[Table],
+    table: Table,
     ids: &[&str],
-    mut each: impl FnMut(Table, &str, &str, &str) -> Result<()>,
+    mut each: impl FnMut(&str, &str, &str) -> Result<()>,
 ) -> Result<()> {
-    if ids.is_empty() {
-        return Ok(());
+    let (name, owner) = (table.name(), table.owner());
+    for ids in Bunch::all(ids) {
+        let sql = format!(
+            "SELECT {owner}, \"key\", value FROM {name} WHERE {owner} IN ({}) AND deleted = false ORDER BY id",
+            ids.marks()
+        );
+        let params: Vec<Value<'_>> = ids.values().collect();
+        connection.query(&sql, &params, |row| {
+            each(row.text(0)?, row.opt_text(1)?.unwrap_or(""), row.opt_text(2)?.unwrap_or(""))
+        })?;
     }
-    let marks = marks(ids.len());
-    let part = |(at, table): (usize, &Table)| {
+    Ok(())
+}
+
+/// The metadata of one object as they are, to be changed by whoever holds the object.
+#[derive(Debug)]
+pub struct Present {
+    table: Table,
+    object_id: String,
+    /// Row, name and value.
+    rows: Vec<(i64, String, String)>,
+}
+
+impl Present {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// As all statements.
+    pub fn read(connection: &mut Connection, table: Table, id: &str) -> Result<Self> {
         let (name, owner) = (table.name(), table.owner());
-        format!("SELECT {owner}, \"key\", value, {at}, id FROM {name} WHERE {owner} IN ({marks}) AND deleted = false")
-    };
-    let parts: Vec<String> = tables.iter().enumerate().map(part).collect();
-    let sql = format!("{} ORDER BY 4, 5", parts.join(" UNION ALL "));
-    let params: Vec<Value<'_>> = tables.iter().flat_map(|_| ids).map(|id| Value::from(*id)).collect();
-    connection.query(&sql, &params, |row| {
-        let table = usize::try_from(row.int(3)?).ok().and_then(|at| tables.get(at));
-        let Some(&table) = table else { return Err(Error::internal("metadata of an unknown table")) };
-        each(table, row.text(0)?, row.opt_text(1)?.unwrap_or(""), row.opt_text(2)?.unwrap_or(""))
-    })
+        let sql = format!("SELECT id, \"key\", value FROM {name} WHERE {owner} = ? AND deleted = ? ORDER BY id");
+        let rows = connection.rows(&sql, &[id.into(), false.into()], |row| {
+            Ok((row.int(0)?, row.opt_string(1)?.unwrap_or_default(), row.opt_string(2)?.unwrap_or_default()))
+        })?;
+        Ok(Self { table, object_id: id.to_owned(), rows })
+    }
+
+    /// Names and values.
+    pub fn pairs(&self) -> Pairs {
+        self.rows.iter().map(|(_, key, value)| (key.clone(), value.clone())).collect()
+    }
+
+    /// Adds names, or gives them new values, and leaves the others as they are. Answers what there is then.
+    ///
+    /// # Errors
+    /// As all statements.
+    pub fn merge(mut self, connection: &mut Connection, pairs: &[(String, String)]) -> Result<Pairs> {
+        let (name, owner) = (self.table.name(), self.table.owner());
+        let now = Timestamp::now();
+        for (key, value) in pairs {
+            if self.rows.iter().all(|(_, known, _)| known != key) {
+                let sql =
+                    format!("INSERT INTO {name} (created_at, deleted, {owner}, \"key\", value) VALUES (?, ?, ?, ?, ?)");
+                let values = [now.into(), false.into(), (&self.object_id).into(), key.into(), value.into()];
+                let row = connection.insert_id(&sql, &values)?;
+                self.rows.push((row, key.clone(), value.clone()));
+                continue;
+            }
+            for (row, _, old) in self.rows.iter_mut().filter(|(_, known, old)| known == key && old != value) {
+                let sql = format!("UPDATE {name} SET value = ?, updated_at = ? WHERE id = ?");
+                connection.execute(&sql, &[value.into(), now.into(), (*row).into()])?;
+                old.clone_from(value);
+            }
+        }
+        Ok(self.rows.into_iter().map(|(_, key, value)| (key, value)).collect())
+    }
+
+    /// As [`Present::merge`], but takes all other names away.
+    ///
+    /// # Errors
+    /// As all statements.
+    pub fn replace(mut self, connection: &mut Connection, pairs: &[(String, String)]) -> Result<Pairs> {
+        let name = self.table.name();
+        let now = Timestamp::now();
+        let kept = |(_, key, _): &(i64, String, String)| pairs.iter().any(|(kept, _)| kept == key);
+        for (row, ..) in self.rows.iter().filter(|row| !kept(row)) {
+            let sql = format!("UPDATE {name} SET deleted_at = ?, deleted = ? WHERE id = ?");
+            connection.execute(&sql, &[now.into(), true.into(), (*row).into()])?;
+        }
+        self.rows.retain(kept);
+        self.merge(connection, pairs)
+    }
 }
 
 /// Adds names to an object, or gives them new values, and leaves its other names as they are.
@@ -89,26 +155,10 @@ pub fn of_all(
 /// # Errors
 /// As all statements.
 pub fn merge(connection: &mut Connection, table: Table, id: &str, pairs: &[(String, String)]) -> Result<()> {
-    let present = of(connection, table, id)?;
-    let (name, owner) = (table.name(), table.owner());
-    let now = Timestamp::now();
-    for (key, value) in pairs {
-        match present.iter().find(|(known, _)| known == key) {
-            Some((_, same)) if same == value => {}
-            Some(_) => {
-                let sql = format!(
-                    "UPDATE {name} SET value = ?, updated_at = ? WHERE {owner} = ? AND \"key\" = ? AND deleted = ?"
-                );
-                connection.execute(&sql, &[value.into(), now.into(), id.into(), key.into(), false.into()])?;
-            }
-            None => {
-                let sql =
-                    format!("INSERT INTO {name} (created_at, deleted, {owner}, \"key\", value) VALUES (?, ?, ?, ?, ?)");
-                connection.execute(&sql, &[now.into(), false.into(), id.into(), key.into(), value.into()])?;
-            }
-        }
+    if pairs.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    Present::read(connection, table, id)?.merge(connection, pairs).map(|_| ())
 }
 
 /// Gives an object these names and no others.
@@ -116,12 +166,7 @@ pub fn merge(connection: &mut Connection, table: Table, id: &str, pairs: &[(Stri
 /// # Errors
 /// As all statements.
 pub fn replace(connection: &mut Connection, table: Table, id: &str, pairs: &[(String, String)]) -> Result<()> {
-    for (key, _) in of(connection, table, id)? {
-        if !pairs.iter().any(|(kept, _)| *kept == key) {
-            remove(connection, table, id, &key)?;
-        }
-    }
-    merge(connection, table, id, pairs)
+    Present::read(connection, table, id)?.replace(connection, pairs).map(|_| ())
 }
 
 /// Takes a name away from an object; `false` where it has no such name.

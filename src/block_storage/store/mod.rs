@@ -40,6 +40,7 @@ pub mod transfers;
 mod transitions;
 pub mod type_charges;
 mod type_rows;
+pub mod volume_details;
 pub mod volume_lists;
 pub mod volume_types;
 pub mod volumes;

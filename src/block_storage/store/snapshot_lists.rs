@@ -43,7 +43,7 @@ pub fn details(connection: &mut Connection, snapshots: Vec<Snapshot>) -> Result<
         let places: HashMap<&str, usize> =
             all.iter().enumerate().map(|(at, one)| (one.snapshot.id.as_str(), at)).collect();
         let ids: Vec<&str> = all.iter().map(|one| one.snapshot.id.as_str()).collect();
-        metadata::of_all(connection, &[metadata::Table::Snapshot], &ids, |_, id, key, value| {
+        metadata::of_all(connection, metadata::Table::Snapshot, &ids, |id, key, value| {
             if let Some(&place) = places.get(id) {
                 pairs.push((place, key.to_owned(), value.to_owned()));
             }

@@ -1,12 +1,9 @@
-//! Lists of volumes. A page is a few statements however long it is: the volumes, and then, for all of them together, what
-//! hangs on them.
-
-use std::collections::HashMap;
+//! Lists of volumes. What hangs on those of a page is read by `volume_details.rs`.
 
 use super::lists::{self, Source};
-use super::{attachments, metadata, volumes};
+use super::volumes;
 use crate::block_storage::model::selection::Selection;
-use crate::block_storage::model::volume::{Volume, VolumeDetails};
+use crate::block_storage::model::volume::{Volume, VolumeBrief};
 use crate::database::{Connection, Row};
 use crate::error::{Error, Result};
 
@@ -19,19 +16,37 @@ const SOURCE: Source = Source {
     ],
 };
 
-/// The administrators' metadata that every caller sees.
-const VISIBLE: [&str; 2] = ["readonly", "attached_mode"];
-
-/// One page of volumes.
+/// One page of volumes; `before_row` is told how many there are so far.
 ///
 /// # Errors
 /// [`crate::Kind::NotFound`] where the marker is not there; as all statements.
-pub fn page(connection: &mut Connection, selection: &Selection) -> Result<Vec<Volume>> {
+pub fn page(
+    connection: &mut Connection,
+    selection: &Selection,
+    mut before_row: impl FnMut(usize),
+) -> Result<Vec<Volume>> {
     let columns = volumes::COLUMNS.join(", ");
-    lists::page(connection, &SOURCE, &columns, selection, volumes::read)?.ok_or_else(|| {
-        let marker = selection.marker.as_deref().unwrap_or_default();
-        Error::not_found(format!("Volume {marker} could not be found."))
-    })
+    let mut rows = 0;
+    let read = |row: &Row<'_>| {
+        before_row(rows);
+        rows += 1;
+        volumes::read(row)
+    };
+    lists::page(connection, &SOURCE, &columns, selection, read)?.ok_or_else(|| no_marker(selection))
+}
+
+/// As [`page`], with what the short form shows alone: half of what a server does for a page is to send its columns.
+///
+/// # Errors
+/// As [`page`].
+pub fn brief_page(connection: &mut Connection, selection: &Selection) -> Result<Vec<VolumeBrief>> {
+    let read = |row: &Row<'_>| Ok(VolumeBrief { id: row.string(0)?, name: row.opt_string(1)? });
+    lists::page(connection, &SOURCE, "id, display_name", selection, read)?.ok_or_else(|| no_marker(selection))
+}
+
+fn no_marker(selection: &Selection) -> Error {
+    let marker = selection.marker.as_deref().unwrap_or_default();
+    Error::not_found(format!("Volume {marker} could not be found."))
 }
 
 /// How many volumes there are on all pages together.
@@ -64,87 +79,4 @@ pub fn distinct_metadata(connection: &mut Connection, selection: &Selection) -> 
     );
     connection
         .rows(&sql, &params, |row| Ok((row.opt_string(0)?.unwrap_or_default(), row.opt_string(1)?.unwrap_or_default())))
-}
-
-/// Volumes with everything that their details show.
-///
-/// # Errors
-/// As all statements.
-pub fn details(connection: &mut Connection, volumes: Vec<Volume>) -> Result<Vec<VolumeDetails>> {
-    let type_names = type_names(connection, &volumes)?;
-    let consistency_groups = consistency_groups(connection, &volumes)?;
-    let mut all: Vec<VolumeDetails> = volumes
-        .into_iter()
-        .map(|volume| {
-            let name = type_names.iter().find(|(id, _)| *id == volume.volume_type_id).map(|(_, name)| name.clone());
-            let in_group = volume.group_id.as_ref().is_some_and(|group| consistency_groups.contains(group));
-            VolumeDetails { in_consistency_group: in_group, ..VolumeDetails::bare(volume, name) }
-        })
-        .collect();
-    let mut hanging: Vec<Hanging> = Vec::new();
-    {
-        let places: HashMap<&str, usize> =
-            all.iter().enumerate().map(|(at, one)| (one.volume.id.as_str(), at)).collect();
-        let ids: Vec<&str> = all.iter().map(|one| one.volume.id.as_str()).collect();
-        let tables = [metadata::Table::Volume, metadata::Table::VolumeAdmin, metadata::Table::VolumeImage];
-        metadata::of_all(connection, &tables, &ids, |table, id, key, value| {
-            let Some(&place) = places.get(id) else { return Ok(()) };
-            if table != metadata::Table::VolumeAdmin || VISIBLE.contains(&key) {
-                hanging.push(Hanging { place, table, key: key.to_owned(), value: value.to_owned() });
-            }
-            Ok(())
-        })?;
-    }
-    for Hanging { place, table, key, value } in hanging {
-        let Some(one) = all.get_mut(place) else { continue };
-        match table {
-            metadata::Table::VolumeAdmin => one.visible_admin_metadata.push((key, value)),
-            metadata::Table::VolumeImage => one.image_metadata.push((key, value)),
-            _ => one.metadata.push((key, value)),
-        }
-    }
-    attach(connection, &mut all)?;
-    Ok(all)
-}
-
-/// A name and a value of the volume at a place of the page.
-struct Hanging {
-    place: usize,
-    table: metadata::Table,
-    key: String,
-    value: String,
-}
-
-fn attach(connection: &mut Connection, all: &mut [VolumeDetails]) -> Result<()> {
-    let ids: Vec<&str> = all.iter().map(|one| one.volume.id.as_str()).collect();
-    for attachment in attachments::complete(connection, &ids)? {
-        if let Some(one) = all.iter_mut().find(|one| one.volume.id == attachment.volume_id) {
-            one.attachments.push(attachment);
-        }
-    }
-    Ok(())
-}
-
-fn type_names(connection: &mut Connection, volumes: &[Volume]) -> Result<Vec<(String, String)>> {
-    let mut ids: Vec<&str> = volumes.iter().map(|volume| volume.volume_type_id.as_str()).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    lists::type_names(connection, &ids)
-}
-
-/// Which groups of these volumes are consistency groups of old.
-fn consistency_groups(connection: &mut Connection, volumes: &[Volume]) -> Result<Vec<String>> {
-    let mut ids: Vec<&str> = volumes.iter().filter_map(|volume| volume.group_id.as_deref()).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let sql = format!(
-        "SELECT g.id FROM \"groups\" g JOIN group_types t ON t.id = g.group_type_id \
-         WHERE t.name = 'default_cgsnapshot_type' AND g.id IN ({})",
-        super::transitions::marks(ids.len())
-    );
-    let params: Vec<crate::database::Value<'_>> = ids.iter().map(|id| (*id).into()).collect();
-    connection.rows(&sql, &params, |row| row.string(0))
 }

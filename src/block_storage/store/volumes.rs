@@ -105,6 +105,16 @@ pub fn lock(connection: &mut Connection, id: &str) -> Result<Option<Volume>> {
     connection.row(&sql, &[id.into(), false.into()], read)
 }
 
+/// As [`lock`], with nothing but the status.
+///
+/// # Errors
+/// As all statements.
+pub fn lock_status(connection: &mut Connection, id: &str) -> Result<Option<Status>> {
+    let sql = "SELECT status FROM volumes WHERE id = ? AND deleted = ? FOR UPDATE";
+    let read = |row: &Row<'_>| Ok(row.opt_text(0)?.and_then(Status::parse).unwrap_or(Status::Error));
+    connection.row(sql, &[id.into(), false.into()], read)
+}
+
 /// The volumes of the backend `host@backend` whose rows tell where they are reached.
 ///
 /// # Errors

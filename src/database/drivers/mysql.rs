@@ -2,10 +2,11 @@
 //! statement means the same here as elsewhere.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use ::mysql::consts::CapabilityFlags;
 use ::mysql::prelude::Queryable;
-use ::mysql::{Conn, OptsBuilder, Params, SslOpts, Value as Cell};
+use ::mysql::{Conn, OptsBuilder, Params, SslOpts, Statement, Value as Cell};
 
 use super::{Cells, Failure, Outcome};
 use crate::database::engine::Engine;
@@ -19,6 +20,11 @@ use crate::{Error, Result};
 
 pub(in crate::database) struct Session {
     connection: Conn,
+    /// Prepared statements by their portable text, with the use at which each was last needed. The driver keeps some too, but
+    /// reads the whole text again at each use, for names in it.
+    prepared: HashMap<Box<str>, (Statement, u64)>,
+    kept: usize,
+    uses: u64,
 }
 
 impl Session {
@@ -51,11 +57,31 @@ impl Session {
             .read_timeout(Some(statement + options.connect_timeout))
             .write_timeout(Some(statement + options.connect_timeout))
             .tcp_keepalive_time_ms(Some(30_000))
-            .stmt_cache_size(usize::from(options.statements_kept))
+            .stmt_cache_size(0)
             .additional_capabilities(CapabilityFlags::CLIENT_FOUND_ROWS)
             .ssl_opts(encryption(server))
             .init(vec![session, isolation]);
-        Ok(Self { connection: Conn::new(builder).map_err(failure)? })
+        let connection = Conn::new(builder).map_err(failure)?;
+        let kept = usize::from(options.statements_kept).max(1);
+        Ok(Self { connection, prepared: HashMap::new(), kept, uses: 0 })
+    }
+
+    /// The statement, prepared; the one that was not needed for longest gives way to it.
+    fn prepare(&mut self, sql: &str) -> Outcome<Statement> {
+        self.uses += 1;
+        if let Some((statement, last)) = self.prepared.get_mut(sql) {
+            *last = self.uses;
+            return Ok(statement.clone());
+        }
+        if self.prepared.len() >= self.kept
+            && let Some((oldest, _)) = self.prepared.iter().min_by_key(|(_, (_, last))| *last)
+            && let Some((_, (statement, _))) = self.prepared.remove_entry(&oldest.clone())
+        {
+            self.connection.close(statement).map_err(failure)?;
+        }
+        let statement = self.connection.prep(Engine::Mysql.translate(sql)).map_err(failure)?;
+        self.prepared.insert(sql.into(), (statement.clone(), self.uses));
+        Ok(statement)
     }
 
     pub(super) fn query(
@@ -65,8 +91,8 @@ impl Session {
         each_row: &mut dyn FnMut(&Row<'_>) -> Result<()>,
     ) -> Outcome<()> {
         threads::about_to_wait();
-        let sql = Engine::Mysql.translate(sql);
-        let mut rows = self.connection.exec_iter(&*sql, bound(params)).map_err(failure)?;
+        let statement = self.prepare(sql)?;
+        let mut rows = self.connection.exec_iter(&statement, bound(params)).map_err(failure)?;
         for row in rows.by_ref() {
             let row = row.map_err(failure)?;
             each_row(&Row { cells: Cells::Mysql(&row) }).map_err(Failure::kept)?;
@@ -76,8 +102,8 @@ impl Session {
 
     pub(super) fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> Outcome<u64> {
         threads::about_to_wait();
-        let sql = Engine::Mysql.translate(sql);
-        let answer = self.connection.exec_iter(&*sql, bound(params)).map_err(failure)?;
+        let statement = self.prepare(sql)?;
+        let answer = self.connection.exec_iter(&statement, bound(params)).map_err(failure)?;
         Ok(answer.affected_rows())
     }
 

@@ -1,11 +1,10 @@
 //! The least a FastCGI responder can do: one thread, one epoll, one read and one write a request, the same answer each
 //! time. It is the limit of answering through FastCGI on one thread, and nothing to build on: it trusts the web server,
 //! takes one request at a time per connection, and holds a client to a request of 16 KiB without a body of its own.
-//!
-//! Section 3.3 of the FastCGI specification has the record, section 5 the order of records in a request.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
+use hearth_bench_peers::{END_REQUEST, HEADER, STDOUT, records};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::{Errno, read, write};
@@ -13,12 +12,6 @@ use rustix::net::{SocketFlags, accept_with};
 
 const DOCUMENT: &str = include_str!("../../../document.json");
 const HEAD: &str = include_str!("../../../head.txt");
-const HEADER: usize = 8;
-const BEGIN_REQUEST: u8 = 1;
-const END_REQUEST: u8 = 3;
-const STDIN: u8 = 5;
-const STDOUT: u8 = 6;
-const KEEP_CONNECTION: u8 = 1;
 const LISTENER: u64 = u64::MAX;
 
 /// What is known of a connection between two reads.
@@ -38,26 +31,6 @@ fn answer() -> Vec<u8> {
     bytes.extend_from_slice(&[1, END_REQUEST, 0, 0, 0, 8, 0, 0]);
     bytes.extend_from_slice(&[0; 8]);
     bytes
-}
-
-/// Goes through the whole records of `input`. Answers how many bytes they had, and the id of a request that is complete.
-fn records(input: &[u8], keep: &mut bool) -> (usize, Option<[u8; 2]>) {
-    let mut at = 0;
-    while let Some(&[_, kind, id1, id0, length1, length0, padding, _]) = input[at..].first_chunk::<HEADER>() {
-        let length = usize::from(u16::from_be_bytes([length1, length0]));
-        let end = at + HEADER + length + usize::from(padding);
-        if end > input.len() {
-            break;
-        }
-        if kind == BEGIN_REQUEST && length == 8 {
-            *keep = input[at + HEADER + 2] & KEEP_CONNECTION != 0;
-        }
-        at = end;
-        if kind == STDIN && length == 0 {
-            return (at, Some([id1, id0]));
-        }
-    }
-    (at, None)
 }
 
 /// Reads once and answers what is complete. `false` ends the connection.

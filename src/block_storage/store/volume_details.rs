@@ -1,0 +1,240 @@
+//! Volumes with everything that their details show. One volume is one statement, a page one more for each bunch of it: on a
+//! server, each statement costs more than what it reads.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::lists::Bunch;
+use super::metadata::Table;
+use super::volumes;
+use crate::block_storage::model::attachment::Attachment;
+use crate::block_storage::model::volume::{Volume, VolumeDetails};
+use crate::database::{Connection, Row, Value};
+use crate::error::{Error, Result};
+use crate::time::Timestamp;
+
+/// The administrators' metadata that every caller sees.
+const VISIBLE: &str = "'readonly', 'attached_mode'";
+/// Rows of one volume joined with all that hangs on it, of which there are as many as the product of what hangs on it in each
+/// table. Where there are as many as this, there may be more: then what hangs on it is read table by table.
+const JOINED: usize = 17;
+/// Where the cells of what hangs on a volume begin in those rows.
+const TYPE: usize = volumes::COLUMNS.len();
+
+/// A volume, joined with what hangs on it.
+static ONE: LazyLock<String> = LazyLock::new(|| {
+    let columns: Vec<String> = volumes::COLUMNS.iter().map(|column| format!("v.{column}")).collect();
+    let (owner, admin, image) = (Table::Volume.name(), Table::VolumeAdmin.name(), Table::VolumeImage.name());
+    format!(
+        "SELECT {}, t.name, m.id, m.\"key\", m.value, a.id, a.\"key\", a.value, g.id, g.\"key\", g.value, \
+         h.volume_id, h.id, h.instance_uuid, h.attached_host, h.mountpoint, h.attach_time, h.created_at \
+         FROM volumes v LEFT JOIN volume_types t ON t.id = v.volume_type_id \
+         LEFT JOIN {owner} m ON m.volume_id = v.id AND m.deleted = false \
+         LEFT JOIN {admin} a ON a.volume_id = v.id AND a.deleted = false AND a.\"key\" IN ({VISIBLE}) \
+         LEFT JOIN {image} g ON g.volume_id = v.id AND g.deleted = false \
+         LEFT JOIN volume_attachment h ON h.volume_id = v.id AND h.deleted = false AND h.attach_status = 'attached' \
+         WHERE v.id = ? AND v.deleted = ? LIMIT {JOINED}",
+        columns.join(", ")
+    )
+});
+
+/// The volume with this id; `None` where there is none, or none any more.
+///
+/// # Errors
+/// As all statements.
+pub fn one(connection: &mut Connection, id: &str) -> Result<Option<VolumeDetails>> {
+    let mut found: Option<VolumeDetails> = None;
+    let mut hanging = Hanging::default();
+    let mut rows = 0;
+    connection.query(&ONE, &[id.into(), false.into()], |row| {
+        rows += 1;
+        if found.is_none() {
+            found = Some(VolumeDetails::bare(volumes::read(row)?, row.opt_string(TYPE)?));
+        }
+        for (at, table) in [(TYPE + 1, Table::Volume), (TYPE + 4, Table::VolumeAdmin), (TYPE + 7, Table::VolumeImage)] {
+            if let Some(number) = row.opt_int(at)? {
+                hanging.pair(table, number, row, at + 1)?;
+            }
+        }
+        if row.opt_text(TYPE + 10)?.is_some() {
+            hanging.attachment(row, TYPE + 10)?;
+        }
+        Ok(())
+    })?;
+    let Some(mut found) = found else { return Ok(None) };
+    if rows < JOINED {
+        hanging.hang_on(&mut found);
+    } else {
+        let mut all = [found];
+        hang(connection, &mut all)?;
+        [found] = all;
+    }
+    found.in_consistency_group = !consistency_groups(connection, &[&found.volume])?.is_empty();
+    Ok(Some(found))
+}
+
+/// Volumes with everything that their details show.
+///
+/// # Errors
+/// As all statements.
+pub fn of_page(connection: &mut Connection, volumes: Vec<Volume>) -> Result<Vec<VolumeDetails>> {
+    let groups = consistency_groups(connection, &volumes.iter().collect::<Vec<_>>())?;
+    let details = |volume: Volume| {
+        let in_group = volume.group_id.as_ref().is_some_and(|group| groups.contains(group));
+        VolumeDetails { in_consistency_group: in_group, ..VolumeDetails::bare(volume, None) }
+    };
+    let mut all: Vec<VolumeDetails> = volumes.into_iter().map(details).collect();
+    hang(connection, &mut all)?;
+    Ok(all)
+}
+
+/// What hangs on one volume, in the order in which it was read.
+#[derive(Default)]
+struct Hanging {
+    metadata: Vec<(i64, String, String)>,
+    admin: Vec<(i64, String, String)>,
+    image: Vec<(i64, String, String)>,
+    attachments: Vec<(Option<Timestamp>, Attachment)>,
+}
+
+impl Hanging {
+    /// A name and a value, which begin at a cell.
+    fn pair(&mut self, table: Table, number: i64, row: &Row<'_>, at: usize) -> Result<()> {
+        let pairs = match table {
+            Table::VolumeAdmin => &mut self.admin,
+            Table::VolumeImage => &mut self.image,
+            _ => &mut self.metadata,
+        };
+        let (key, value) = (row.opt_string(at)?, row.opt_string(at + 1)?);
+        pairs.push((number, key.unwrap_or_default(), value.unwrap_or_default()));
+        Ok(())
+    }
+
+    /// An attachment, whose volume, id, server, host, device, time and creation begin at a cell.
+    fn attachment(&mut self, row: &Row<'_>, at: usize) -> Result<()> {
+        let attachment = Attachment {
+            volume_id: row.string(at)?,
+            id: row.string(at + 1)?,
+            instance_uuid: row.opt_string(at + 2)?,
+            attached_host: row.opt_string(at + 3)?,
+            mountpoint: row.opt_string(at + 4)?,
+            attach_time: row.opt_time(at + 5)?,
+        };
+        self.attachments.push((row.opt_time(at + 6)?, attachment));
+        Ok(())
+    }
+
+    /// Each once, oldest first.
+    fn hang_on(mut self, volume: &mut VolumeDetails) {
+        let pairs = |mut pairs: Vec<(i64, String, String)>| -> Vec<(String, String)> {
+            pairs.sort_unstable_by_key(|(number, ..)| *number);
+            pairs.dedup_by_key(|(number, ..)| *number);
+            pairs.into_iter().map(|(_, key, value)| (key, value)).collect()
+        };
+        volume.metadata = pairs(self.metadata);
+        volume.visible_admin_metadata = pairs(self.admin);
+        volume.image_metadata = pairs(self.image);
+        self.attachments.sort_unstable_by(|one, other| (one.0, &one.1.id).cmp(&(other.0, &other.1.id)));
+        self.attachments.dedup_by(|one, other| one.1.id == other.1.id);
+        volume.attachments = self.attachments.into_iter().map(|(_, attachment)| attachment).collect();
+    }
+}
+
+/// What of a volume a row of the statement of [`hang`] holds: the first cell.
+const KINDS: [(i64, Table); 3] = [(0, Table::Volume), (1, Table::VolumeAdmin), (2, Table::VolumeImage)];
+const ATTACHMENT: i64 = 3;
+const TYPE_NAME: i64 = 4;
+
+/// Reads what hangs on volumes, and the names of their types. Nothing is sorted by the server, which would make a table of
+/// the rows first, on its disk.
+fn hang(connection: &mut Connection, all: &mut [VolumeDetails]) -> Result<()> {
+    let mut hanging: HashMap<String, Hanging> = HashMap::new();
+    let mut type_names: Vec<(String, Option<String>)> = Vec::new();
+    let ids: Vec<&str> = all.iter().map(|one| one.volume.id.as_str()).collect();
+    let mut types: Vec<&str> = all.iter().map(|one| one.volume.volume_type_id.as_str()).collect();
+    types.sort_unstable();
+    types.dedup();
+    let types: Vec<Bunch<'_>> = Bunch::all(&types).collect();
+    let volumes: Vec<Bunch<'_>> = Bunch::all(&ids).collect();
+    for at in 0..volumes.len().max(types.len()) {
+        let (sql, params) = hanging_on(volumes.get(at), types.get(at));
+        connection.query(&sql, &params, |row| {
+            let (kind, owner) = (row.int(0)?, row.text(2)?);
+            if kind == TYPE_NAME {
+                type_names.push((owner.to_owned(), row.opt_string(3)?));
+                return Ok(());
+            }
+            if !hanging.contains_key(owner) {
+                hanging.insert(owner.to_owned(), Hanging::default());
+            }
+            let Some(hanging) = hanging.get_mut(owner) else { return Ok(()) };
+            if kind == ATTACHMENT {
+                return hanging.attachment(row, 2);
+            }
+            let known = KINDS.into_iter().find(|(number, _)| *number == kind);
+            let (_, table) = known.ok_or_else(|| Error::internal("metadata of an unknown table"))?;
+            hanging.pair(table, row.int(1)?, row, 3)
+        })?;
+    }
+    for one in all {
+        let name = type_names.iter().find(|(id, _)| *id == one.volume.volume_type_id);
+        one.type_name = name.and_then(|(_, name)| name.clone());
+        if let Some(hanging) = hanging.remove(&one.volume.id) {
+            hanging.hang_on(one);
+        }
+    }
+    Ok(())
+}
+
+/// The statement: kind, number, volume or type, four texts, two times. Attachments, which have all of them, come first, since
+/// PostgreSQL takes the types of columns from there.
+fn hanging_on<'i>(volumes: Option<&Bunch<'i>>, types: Option<&Bunch<'i>>) -> (String, Vec<Value<'i>>) {
+    let mut parts: Vec<String> = Vec::with_capacity(5);
+    let mut params: Vec<Value<'i>> = Vec::new();
+    if let Some(volumes) = volumes {
+        let marks = volumes.marks();
+        parts.push(format!(
+            "SELECT {ATTACHMENT}, NULL, volume_id, id, instance_uuid, attached_host, mountpoint, attach_time, created_at \
+             FROM volume_attachment WHERE volume_id IN ({marks}) AND deleted = false AND attach_status = 'attached'"
+        ));
+        params.extend(volumes.values());
+        for (kind, table) in KINDS {
+            let visible = match table {
+                Table::VolumeAdmin => format!(" AND \"key\" IN ({VISIBLE})"),
+                _ => String::new(),
+            };
+            parts.push(format!(
+                "SELECT {kind}, id, volume_id, \"key\", value, NULL, NULL, NULL, NULL FROM {} \
+                 WHERE volume_id IN ({marks}) AND deleted = false{visible}",
+                table.name()
+            ));
+            params.extend(volumes.values());
+        }
+    }
+    if let Some(types) = types {
+        parts.push(format!(
+            "SELECT {TYPE_NAME}, NULL, id, name, NULL, NULL, NULL, NULL, NULL FROM volume_types WHERE id IN ({})",
+            types.marks()
+        ));
+        params.extend(types.values());
+    }
+    (parts.join(" UNION ALL "), params)
+}
+
+/// Which groups of these volumes are consistency groups of old.
+fn consistency_groups(connection: &mut Connection, volumes: &[&Volume]) -> Result<Vec<String>> {
+    let mut ids: Vec<&str> = volumes.iter().filter_map(|volume| volume.group_id.as_deref()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut found = Vec::new();
+    for ids in Bunch::all(&ids) {
+        let sql = format!(
+            "SELECT g.id FROM \"groups\" g JOIN group_types t ON t.id = g.group_type_id \
+             WHERE t.name = 'default_cgsnapshot_type' AND g.id IN ({})",
+            ids.marks()
+        );
+        let params: Vec<Value<'_>> = ids.values().collect();
+        found.extend(connection.rows(&sql, &params, |row| row.string(0))?);
+    }
+    Ok(found)
+}
