@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hearth::block_storage::key_store::{self, Holder, KeyStore, NewKey};
-use hearth::block_storage::model::volume::{Status, Volume};
+use hearth::block_storage::model::volume::Status;
 
 use super::moving::{ENABLED, assert_whole, file_of, retype_with, sections, type_on, usage_of};
 use super::world::{Of, World};
