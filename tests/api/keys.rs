@@ -223,3 +223,39 @@ fn of_several_requests_at_once_each_volume_has_its_key_and_none_is_over() {
     let keys = "SELECT count(DISTINCT encryption_key_id) FROM volumes WHERE deleted = false";
     assert_eq!((cloud.numbers(keys, &[]), kept(&cloud), loose(&cloud)), (vec![5], 5, 0));
 }
+
+#[test]
+fn a_volume_that_gets_an_encrypted_type_gets_a_key_and_one_that_loses_it_gives_its_key_back() {
+    let mut cloud = Cloud::with(&format!("{}[hearth_volume]\norder_poll_interval = 0.02\n", local()));
+    cloud.serve();
+    vault(&cloud);
+    cloud.post(Admin, "/types", json!({"volume_type": {"name": "open"}})).expect(200);
+    let id = people::real_volume(&cloud, Member, 1);
+    let retype = |name: &str, policy: &str| {
+        let body = json!({"os-retype": {"new_type": name, "migration_policy": policy}});
+        cloud.post(Member, &format!("/volumes/{id}/action"), body).expect(202);
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while people::orders(&cloud) > 0 {
+            assert!(std::time::Instant::now() < deadline, "the volume is never retyped");
+            std::thread::yield_now();
+        }
+        cloud.get(Member, &format!("/volumes/{id}")).expect(200)["volume"].clone()
+    };
+    // It would have to be written anew, and may not.
+    let kept_its_type = retype("vault", "never");
+    assert_eq!((&kept_its_type["encrypted"], kept(&cloud)), (&json!(false), 0));
+    let encrypted = retype("vault", "on-demand");
+    assert_eq!((&encrypted["volume_type"], &encrypted["encrypted"]), (&json!("vault"), &json!(true)));
+    assert_eq!(bytes(&cloud, &volume_key(&cloud, &id)).map(|key| key.len()), Some(64));
+    assert_eq!((kept(&cloud), loose(&cloud)), (1, 0));
+    let opened = retype("open", "on-demand");
+    assert_eq!((&opened["volume_type"], &opened["encrypted"]), (&json!("open"), &json!(false)));
+    // The request that comes next removes what was let go, if the service has not done so.
+    cloud.post(Admin, "/types", json!({"volume_type": {"name": "next"}})).expect(200);
+    assert!(kept(&cloud) == loose(&cloud), "a key is kept that nobody will remove");
+    // Who may not have the type gets no key.
+    cloud.sql("UPDATE volumes SET migration_status = 'migrating'", &[]);
+    let body = json!({"os-retype": {"new_type": "vault", "migration_policy": "on-demand"}});
+    assert_eq!(cloud.post(Member, &format!("/volumes/{id}/action"), body).status, 400);
+    assert!(kept(&cloud) == loose(&cloud), "a key is left of a request that was refused");
+}

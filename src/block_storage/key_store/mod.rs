@@ -11,6 +11,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::block_storage::model::encryption::FIXED_KEY_ID;
+use crate::block_storage::model::image::Token;
 use crate::block_storage::store::keys::{self as store, Loose, Sealed};
 use crate::config::Config;
 use crate::config::key_manager::{BACKEND, FIXED_KEY, MASTER_KEY_FILE};
@@ -36,7 +37,7 @@ pub enum Holder<'a> {
     /// The caller of a request.
     Caller(&'a Context),
     /// The one who had this token when work was ordered, whose keys these were.
-    Bearer(&'a Secret),
+    Bearer(&'a Token),
     /// This service itself.
     Service,
 }
@@ -260,7 +261,7 @@ impl<'a> KeyStore<'a> {
     fn barbican(&self, holder: Holder<'_>) -> Result<Barbican<'a>, String> {
         let token = match holder {
             Holder::Caller(context) => context.auth_token.clone(),
-            Holder::Bearer(token) => Some(token.clone()),
+            Holder::Bearer(token) => Some(Secret::new(token.reveal())),
             Holder::Service => {
                 let own = keystone::own_token(self.config);
                 Some(own.map_err(|error| error.cause().unwrap_or(error.public()).to_owned())?)

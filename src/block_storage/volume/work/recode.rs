@@ -11,7 +11,6 @@ use crate::block_storage::store::{encryption, keys};
 use crate::block_storage::volume::drivers::Format;
 use crate::database::{Connection, Transaction, Value};
 use crate::error::{Error, Result};
-use crate::identity::Secret;
 
 /// How a volume is encrypted before and after.
 pub(super) struct Change {
@@ -59,8 +58,7 @@ impl Change {
 /// A key with how it is used. Whoever asked may read it; once that token has ended, perhaps this service may.
 fn cover(job: &Job<'_>, encryption: &TypeEncryption, id: &str, recoding: &Recoding) -> Result<Cover> {
     let store = KeyStore::open(&job.shared.config, &job.shared.database)?;
-    let token = recoding.token.as_ref().map(|token| Secret::new(token.reveal()));
-    let key = match &token {
+    let key = match &recoding.token {
         Some(token) => store.read(id, Holder::Bearer(token)).or_else(|_| store.read(id, Holder::Service)),
         None => store.read(id, Holder::Service),
     };
