@@ -144,7 +144,7 @@ impl Evaluator {
         }
         let of = |state: State| states.iter().filter(move |(_, other)| *other == state).map(|(id, _)| *id).collect();
         let (alarmed, unknown): (Vec<&str>, Vec<&str>) = (of(State::Alarm), of(State::Unknown));
-        if !unknown.is_empty() && !(any && !alarmed.is_empty()) {
+        if !unknown.is_empty() && (!any || alarmed.is_empty()) {
             let refresh = (alarm.state != State::Unknown).then(|| Refresh {
                 state: State::Unknown,
                 reason: format!("Alarms {} are in unknown state", unknown.join(",")),
