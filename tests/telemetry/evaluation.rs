@@ -175,7 +175,7 @@ fn statistics_beyond_a_threshold_make_an_alarm_with_its_history_and_actions(engi
     let disabled = world.make(&threshold(1, &json!({"enabled": false})));
     let other_time = world.now().plus_seconds(7_200).civil();
     let start = format!("{} {} * * *", other_time.minute, other_time.hour);
-    let constraint = json!({"time_constraints": [{"name": "later", "start": start, "duration": 60}]});
+    let constraint = json!({"time_constraints": [{"name": "later", "start": start, "duration": 120}]});
     let waiting = world.make(&threshold(1, &constraint));
     for _ in 0..2 {
         world.turn(60);

@@ -5,6 +5,7 @@
 use serde_json::{Map, Value as Json};
 
 use crate::config::Config;
+use crate::config::alarms::RECORD_HISTORY;
 use crate::config::telemetry::SAMPLE_SOURCE;
 use crate::database::Database;
 use crate::database::outbox::Waiting;
@@ -22,6 +23,8 @@ pub struct Keeper {
     definitions: Definitions,
     /// The source of the samples.
     source: String,
+    /// Whether alarms that events fire keep their history.
+    record_history: bool,
 }
 
 impl Keeper {
@@ -31,10 +34,15 @@ impl Keeper {
     /// [`crate::Kind::Invalid`] where a definition can not be understood.
     pub fn new(config: &Config, database: Database) -> Result<Self> {
         let definitions = Definitions::load(config)?;
-        Ok(Self { store: Store::new(database), definitions, source: config.text(&SAMPLE_SOURCE).to_owned() })
+        Ok(Self {
+            store: Store::new(database),
+            definitions,
+            source: config.text(&SAMPLE_SOURCE).to_owned(),
+            record_history: config.boolean(&RECORD_HISTORY),
+        })
     }
 
-    /// Stores what notifications mean: their samples, then their events. Between the two a crash loses nothing, for whoever
+    /// Stores what notifications mean: their samples, then their events, and fires the alarms that wait for these. Between them a crash loses nothing, for whoever
     /// sent them sends them again.
     ///
     /// # Errors
@@ -49,7 +57,8 @@ impl Keeper {
             events.extend(self.definitions.event(notification).filter(fits));
         }
         self.store.record(builder.finish())?;
-        self.store.record_events(&events).map(|_| ())
+        self.store.record_events(&events)?;
+        self.store.events_arrived(&events, self.record_history).map(|_| ())
     }
 
     fn push(&self, builder: &mut BatchBuilder, notification: &Notification, place: usize, sample: Measured) {
