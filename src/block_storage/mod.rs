@@ -22,7 +22,6 @@ use std::sync::Arc;
 use crate::database::Database;
 use crate::rest::platform::Platform;
 use crate::rest::service::Service;
-use crate::service::turns::Turns;
 
 pub use api::ROUTES;
 use rpc::Doorbell;
@@ -34,13 +33,10 @@ pub struct BlockStorage {
     pub database: Database,
     /// Wakes the volume services of this host.
     pub doorbell: Doorbell,
-    /// Taken by lists of many rows.
-    pub large_lists: Arc<Turns>,
 }
 
 /// The service over a database.
 pub fn service(platform: Arc<Platform>, database: Database) -> Service<BlockStorage> {
     let doorbell = Doorbell::new(&platform.config);
-    let state = BlockStorage { database, doorbell, large_lists: Arc::new(Turns::one_for_each_processor()) };
-    Service::new("block-storage", ROUTES, &dialect::DIALECT, state, platform)
+    Service::new("block-storage", ROUTES, &dialect::DIALECT, BlockStorage { database, doorbell }, platform)
 }

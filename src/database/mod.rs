@@ -19,6 +19,7 @@ pub mod seeds;
 pub mod select;
 pub mod table;
 pub mod transition;
+mod turns;
 mod url;
 mod value;
 
@@ -27,4 +28,5 @@ pub use engine::Engine;
 pub use options::{Options, Synchronous};
 pub use pool::Database;
 pub use row::Row;
+pub use turns::Turn;
 pub use value::Value;

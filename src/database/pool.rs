@@ -12,6 +12,7 @@ use super::connection::{Connection, Transaction};
 use super::drivers::{Driver, jitter};
 use super::engine::Engine;
 use super::options::Options;
+use super::turns::{Turn, Turns};
 use super::url::{self, Location};
 use crate::service::threads;
 use crate::{Error, Kind, Result};
@@ -35,6 +36,7 @@ struct Inner {
     pool: OnceLock<r2d2::Pool<Opener>>,
     /// SQLite's writers of this process queue here, so that only processes need to poll for the file's lock.
     writing: Mutex<()>,
+    turns: Turns,
 }
 
 /// The connection that is opened first and used whenever it is free.
@@ -136,8 +138,14 @@ impl Database {
 
     fn at(location: Location, options: Options) -> Self {
         let first = Mutex::new(First::Closed);
-        let inner = Inner { location, options, first, pool: OnceLock::new(), writing: Mutex::new(()) };
+        let turns = Turns::one_for_each_processor();
+        let inner = Inner { location, options, first, pool: OnceLock::new(), writing: Mutex::new(()), turns };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// A turn at holding many rows at once: there are as many as processors.
+    pub fn turn(&self) -> Turn<'_> {
+        self.inner.turns.take()
     }
 
     /// How it was opened.

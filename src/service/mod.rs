@@ -10,4 +10,3 @@ pub mod metrics;
 pub mod sd_notify;
 pub mod signals;
 pub mod threads;
-pub mod turns;

@@ -198,17 +198,13 @@ fn metadata_are_merged_replaced_and_removed(database: &Database) {
         assert!(!database.write(|tx| metadata::remove(tx, table, id, "d")).unwrap());
         merge(&[("d", "again")]);
         assert_eq!(all(database, table, id), pairs(&[("c", "3"), ("d", "again")]), "{table:?}");
-        let written =
-            |how: fn(Present, &mut Connection, &[(String, String)]) -> hearth::Result<Vec<(String, String)>>,
-             new: &[(&str, &str)]| {
-                database.write(|tx| how(Present::read(tx, table, id)?, tx, &pairs(new))).unwrap()
-            };
-        assert_eq!(
-            written(Present::merge, &[("e", "5"), ("c", "6")]),
-            pairs(&[("c", "6"), ("d", "again"), ("e", "5")])
-        );
-        assert_eq!(all(database, table, id), pairs(&[("c", "6"), ("d", "again"), ("e", "5")]), "{table:?}");
-        assert_eq!(written(Present::replace, &[("E", "7"), ("d", "8")]), pairs(&[("d", "8"), ("E", "7")]), "{table:?}");
+        let new = pairs(&[("e", "5"), ("c", "6")]);
+        let merged = database.write(|tx| Present::read(tx, table, id)?.merge(tx, &new)).unwrap();
+        assert_eq!(merged, pairs(&[("c", "6"), ("d", "again"), ("e", "5")]), "{table:?}");
+        assert_eq!(all(database, table, id), merged, "{table:?}");
+        let new = pairs(&[("E", "7"), ("d", "8")]);
+        let replaced = database.write(|tx| Present::read(tx, table, id)?.replace(tx, &new)).unwrap();
+        assert_eq!(replaced, pairs(&[("d", "8"), ("E", "7")]), "{table:?}");
         assert_eq!(all(database, table, id), pairs(&[("d", "8"), ("E", "7")]), "{table:?}");
     }
 }
@@ -377,7 +373,7 @@ fn details_hold_what_hangs_on_each_volume(database: &Database) {
             attach(tx, &two, "reserved")
         })
         .unwrap();
-    let details = database.read(|c| volume_details::of_page(c, vec![one.clone(), two.clone()])).unwrap();
+    let details = database.read(|c| volume_details::of_page(c, vec![one.clone(), two.clone()], false)).unwrap();
     assert_eq!((&details[0].volume, &details[1].volume), (&one, &two));
     assert_eq!(details[0].visible_admin_metadata, pairs(&[("readonly", "True")]));
     assert_eq!((details[0].attachments.len(), details[1].attachments.len()), (2, 0));
@@ -391,7 +387,17 @@ fn details_hold_what_hangs_on_each_volume(database: &Database) {
     database.write(|tx| metadata::merge(tx, Table::VolumeImage, &one.id, &said)).unwrap();
     let many = alone(&one).unwrap();
     assert_eq!(many, VolumeDetails { image_metadata: said, ..details[0].clone() });
-    assert_eq!(database.read(|c| volume_details::of_page(c, vec![one.clone()])).unwrap(), [many]);
+    assert_eq!(database.read(|c| volume_details::of_page(c, vec![one.clone()], false)).unwrap(), [many]);
+    // A long page is read by what its volumes have in common; one that has gone meanwhile, or to another project, keeps what
+    // hangs on it.
+    let project = unique();
+    let mut page: Vec<Volume> =
+        (0..60).map(|_| put(database, |volume| volume.project_id.clone_from(&project))).collect();
+    page.push(Volume { project_id: project.clone(), ..one.clone() });
+    database.write(|tx| metadata::merge(tx, Table::Volume, &page[7].id, &pairs(&[("x", "y")]))).unwrap();
+    let long = database.read(|c| volume_details::of_page(c, page.clone(), true)).unwrap();
+    assert_eq!(long, database.read(|c| volume_details::of_page(c, page.clone(), false)).unwrap());
+    assert_eq!((&long[7].metadata, long[60].image_metadata.len()), (&pairs(&[("x", "y")]), 20));
     let counted = |volume: &Volume| database.read(|c| attachments::count(c, &volume.id)).unwrap();
     assert_eq!((counted(&one), counted(&two)), (2, 1));
     database.write(|tx| attachments::remove_all(tx, &one.id)).unwrap();

@@ -108,7 +108,6 @@ pub(crate) fn caller<'a>(call: &'a Call<'_, BlockStorage>) -> Caller<'a> {
         config: &call.platform.config,
         policy: &call.platform.policy,
         context: call.context,
-        large_lists: &call.state.large_lists,
     }
 }
 

@@ -65,7 +65,6 @@ use crate::error::{Error, Result};
 use crate::identity::Context;
 use crate::identity::policy::{Policy, Rule, Target};
 use crate::messaging::Outbox;
-use crate::service::turns::Turns;
 
 /// Who asks, by which rules, and where the answer lies.
 #[derive(Clone, Copy)]
@@ -80,8 +79,6 @@ pub struct Caller<'a> {
     pub policy: &'a Policy,
     /// Who asks.
     pub context: &'a Context,
-    /// Taken by lists of many rows.
-    pub large_lists: &'a Turns,
 }
 
 impl Caller<'_> {

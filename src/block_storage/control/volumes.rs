@@ -9,9 +9,8 @@ use crate::block_storage::model::service;
 use crate::block_storage::model::volume::{UPDATE, Volume, VolumeBrief, VolumeDetails};
 use crate::block_storage::policies::volumes as rules;
 use crate::block_storage::store::{self, metadata::Table};
-use crate::database::Value;
+use crate::database::{Turn, Value};
 use crate::error::Result;
-use crate::service::turns::Turn;
 
 /// Volumes of a list beyond which it takes a turn: a thousand of them take some megabytes until they are written.
 const LARGE: usize = 100;
@@ -36,10 +35,10 @@ pub fn list<'a>(caller: &Caller<'a>, selection: Selection, counted: bool) -> Res
         let mut turn = None;
         let page = store::volume_lists::page(c, &selection, |rows| {
             if rows == LARGE {
-                turn = Some(caller.large_lists.take());
+                turn = Some(caller.database.turn());
             }
         })?;
-        let page = store::volume_details::of_page(c, page)?;
+        let page = store::volume_details::of_page(c, page, store::volume_lists::is_in_a_row(&selection))?;
         let count = if counted { Some(store::volume_lists::count(c, &selection)?) } else { None };
         Ok(Listed { items: page, count, _turn: turn })
     })

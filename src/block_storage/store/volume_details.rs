@@ -1,7 +1,7 @@
 //! Volumes with everything that their details show. One volume is one statement, a page one more for each bunch of it: on a
 //! server, each statement costs more than what it reads.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use super::lists::Bunch;
@@ -66,25 +66,26 @@ pub fn one(connection: &mut Connection, id: &str) -> Result<Option<VolumeDetails
         hanging.hang_on(&mut found);
     } else {
         let mut all = [found];
-        hang(connection, &mut all)?;
+        hang(connection, &mut all, false)?;
         [found] = all;
     }
     found.in_consistency_group = !consistency_groups(connection, &[&found.volume])?.is_empty();
     Ok(Some(found))
 }
 
-/// Volumes with everything that their details show.
+/// Volumes with everything that their details show. `in_a_row`: whether few others of their project were made between the
+/// first of them and the last, which only makes it faster.
 ///
 /// # Errors
 /// As all statements.
-pub fn of_page(connection: &mut Connection, volumes: Vec<Volume>) -> Result<Vec<VolumeDetails>> {
+pub fn of_page(connection: &mut Connection, volumes: Vec<Volume>, in_a_row: bool) -> Result<Vec<VolumeDetails>> {
     let groups = consistency_groups(connection, &volumes.iter().collect::<Vec<_>>())?;
     let details = |volume: Volume| {
         let in_group = volume.group_id.as_ref().is_some_and(|group| groups.contains(group));
         VolumeDetails { in_consistency_group: in_group, ..VolumeDetails::bare(volume, None) }
     };
     let mut all: Vec<VolumeDetails> = volumes.into_iter().map(details).collect();
-    hang(connection, &mut all)?;
+    hang(connection, &mut all, in_a_row)?;
     Ok(all)
 }
 
@@ -140,76 +141,143 @@ impl Hanging {
     }
 }
 
-/// What of a volume a row of the statement of [`hang`] holds: the first cell.
+/// What a row of [`statement`] tells: the first cell.
 const KINDS: [(i64, Table); 3] = [(0, Table::Volume), (1, Table::VolumeAdmin), (2, Table::VolumeImage)];
 const ATTACHMENT: i64 = 3;
 const TYPE_NAME: i64 = 4;
+const SEEN: i64 = 5;
+
+/// Volumes whose belongings are read by one statement.
+enum Which<'i> {
+    These(Bunch<'i>),
+    /// Those of one project that were made from one time to another, which engines find by an index: that costs a server a
+    /// third of what so many ids cost it.
+    Stretch {
+        project_id: &'i str,
+        from: Timestamp,
+        to: Timestamp,
+    },
+}
+
+/// The stretch that a page is, where it is long enough; `None` where it is none.
+fn stretch(page: &[VolumeDetails]) -> Option<Which<'_>> {
+    const LONG: usize = 50;
+    let project_id = page.first().filter(|_| page.len() > LONG)?.volume.project_id.as_str();
+    let times = page.iter().map(|one| one.volume.created_at.filter(|_| one.volume.project_id == project_id));
+    let times: Vec<Timestamp> = times.collect::<Option<_>>()?;
+    Some(Which::Stretch { project_id, from: *times.iter().min()?, to: *times.iter().max()? })
+}
+
+/// What was read of several volumes.
+#[derive(Default)]
+struct Found {
+    hanging: HashMap<String, Hanging>,
+    type_names: Vec<(String, Option<String>)>,
+    /// The volumes of a stretch. One that is not there any more, since the page was read, is asked for by its id.
+    seen: HashSet<String>,
+}
 
 /// Reads what hangs on volumes, and the names of their types. Nothing is sorted by the server, which would make a table of
-/// the rows first, on its disk.
-fn hang(connection: &mut Connection, all: &mut [VolumeDetails]) -> Result<()> {
-    let mut hanging: HashMap<String, Hanging> = HashMap::new();
-    let mut type_names: Vec<(String, Option<String>)> = Vec::new();
-    let ids: Vec<&str> = all.iter().map(|one| one.volume.id.as_str()).collect();
+/// the rows first, on its disk. `in_a_row`: whether few others lie between the first of them that was made and the last.
+fn hang(connection: &mut Connection, all: &mut [VolumeDetails], in_a_row: bool) -> Result<()> {
+    let mut found = Found::default();
     let mut types: Vec<&str> = all.iter().map(|one| one.volume.volume_type_id.as_str()).collect();
     types.sort_unstable();
     types.dedup();
     let types: Vec<Bunch<'_>> = Bunch::all(&types).collect();
-    let volumes: Vec<Bunch<'_>> = Bunch::all(&ids).collect();
-    for at in 0..volumes.len().max(types.len()) {
-        let (sql, params) = hanging_on(volumes.get(at), types.get(at));
-        connection.query(&sql, &params, |row| {
-            let (kind, owner) = (row.int(0)?, row.text(2)?);
-            if kind == TYPE_NAME {
-                type_names.push((owner.to_owned(), row.opt_string(3)?));
-                return Ok(());
-            }
-            if !hanging.contains_key(owner) {
-                hanging.insert(owner.to_owned(), Hanging::default());
-            }
-            let Some(hanging) = hanging.get_mut(owner) else { return Ok(()) };
-            if kind == ATTACHMENT {
-                return hanging.attachment(row, 2);
-            }
-            let known = KINDS.into_iter().find(|(number, _)| *number == kind);
-            let (_, table) = known.ok_or_else(|| Error::internal("metadata of an unknown table"))?;
-            hanging.pair(table, row.int(1)?, row, 3)
-        })?;
+    let mut types = types.iter();
+    if let Some(stretch) = stretch(all).filter(|_| in_a_row) {
+        read(connection, Some(&stretch), types.next(), &mut found)?;
+    }
+    let ids = all.iter().map(|one| one.volume.id.as_str()).filter(|id| !found.seen.contains(*id));
+    let ids: Vec<&str> = ids.collect();
+    let rest: Vec<Which<'_>> = Bunch::all(&ids).map(Which::These).collect();
+    let mut rest = rest.iter();
+    loop {
+        let (volumes, types) = (rest.next(), types.next());
+        if volumes.is_none() && types.is_none() {
+            break;
+        }
+        read(connection, volumes, types, &mut found)?;
     }
     for one in all {
-        let name = type_names.iter().find(|(id, _)| *id == one.volume.volume_type_id);
+        let name = found.type_names.iter().find(|(id, _)| *id == one.volume.volume_type_id);
         one.type_name = name.and_then(|(_, name)| name.clone());
-        if let Some(hanging) = hanging.remove(&one.volume.id) {
+        if let Some(hanging) = found.hanging.remove(&one.volume.id) {
             hanging.hang_on(one);
         }
     }
     Ok(())
 }
 
+fn read(
+    connection: &mut Connection,
+    volumes: Option<&Which<'_>>,
+    types: Option<&Bunch<'_>>,
+    found: &mut Found,
+) -> Result<()> {
+    let (sql, params) = statement(volumes, types);
+    connection.query(&sql, &params, |row| {
+        let (kind, owner) = (row.int(0)?, row.text(2)?);
+        match kind {
+            TYPE_NAME => found.type_names.push((owner.to_owned(), row.opt_string(3)?)),
+            SEEN => {
+                found.seen.insert(owner.to_owned());
+            }
+            _ => {
+                if !found.hanging.contains_key(owner) {
+                    found.hanging.insert(owner.to_owned(), Hanging::default());
+                }
+                let Some(hanging) = found.hanging.get_mut(owner) else { return Ok(()) };
+                if kind == ATTACHMENT {
+                    return hanging.attachment(row, 2);
+                }
+                let known = KINDS.into_iter().find(|(number, _)| *number == kind);
+                let (_, table) = known.ok_or_else(|| Error::internal("metadata of an unknown table"))?;
+                hanging.pair(table, row.int(1)?, row, 3)?;
+            }
+        }
+        Ok(())
+    })
+}
+
 /// The statement: kind, number, volume or type, four texts, two times. Attachments, which have all of them, come first, since
 /// PostgreSQL takes the types of columns from there.
-fn hanging_on<'i>(volumes: Option<&Bunch<'i>>, types: Option<&Bunch<'i>>) -> (String, Vec<Value<'i>>) {
-    let mut parts: Vec<String> = Vec::with_capacity(5);
+fn statement<'i>(volumes: Option<&Which<'i>>, types: Option<&Bunch<'i>>) -> (String, Vec<Value<'i>>) {
+    const STRETCH: &str = "v.project_id = ? AND v.deleted = false AND v.created_at >= ? AND v.created_at <= ?";
+    let mut parts: Vec<String> = Vec::with_capacity(6);
     let mut params: Vec<Value<'i>> = Vec::new();
     if let Some(volumes) = volumes {
-        let marks = volumes.marks();
+        let (joined, condition, values): (_, _, Vec<Value<'i>>) = match volumes {
+            Which::These(ids) => ("", format!("m.volume_id IN ({})", ids.marks()), ids.values().collect()),
+            Which::Stretch { project_id, from, to } => (
+                " JOIN volumes v ON v.id = m.volume_id",
+                STRETCH.to_owned(),
+                vec![(*project_id).into(), (*from).into(), (*to).into()],
+            ),
+        };
         parts.push(format!(
-            "SELECT {ATTACHMENT}, NULL, volume_id, id, instance_uuid, attached_host, mountpoint, attach_time, created_at \
-             FROM volume_attachment WHERE volume_id IN ({marks}) AND deleted = false AND attach_status = 'attached'"
+            "SELECT {ATTACHMENT}, NULL, m.volume_id, m.id, m.instance_uuid, m.attached_host, m.mountpoint, m.attach_time, \
+             m.created_at FROM volume_attachment m{joined} \
+             WHERE {condition} AND m.deleted = false AND m.attach_status = 'attached'"
         ));
-        params.extend(volumes.values());
         for (kind, table) in KINDS {
             let visible = match table {
-                Table::VolumeAdmin => format!(" AND \"key\" IN ({VISIBLE})"),
+                Table::VolumeAdmin => format!(" AND m.\"key\" IN ({VISIBLE})"),
                 _ => String::new(),
             };
             parts.push(format!(
-                "SELECT {kind}, id, volume_id, \"key\", value, NULL, NULL, NULL, NULL FROM {} \
-                 WHERE volume_id IN ({marks}) AND deleted = false{visible}",
+                "SELECT {kind}, m.id, m.volume_id, m.\"key\", m.value, NULL, NULL, NULL, NULL FROM {} m{joined} \
+                 WHERE {condition} AND m.deleted = false{visible}",
                 table.name()
             ));
-            params.extend(volumes.values());
         }
+        if let Which::Stretch { .. } = volumes {
+            parts.push(format!(
+                "SELECT {SEEN}, NULL, v.id, NULL, NULL, NULL, NULL, NULL, NULL FROM volumes v WHERE {STRETCH}"
+            ));
+        }
+        params = std::iter::repeat_n(values, parts.len()).flatten().collect();
     }
     if let Some(types) = types {
         parts.push(format!(

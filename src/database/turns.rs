@@ -2,11 +2,11 @@
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use super::threads::{self, lock};
+use crate::service::threads::{self, lock};
 
 /// Turns that are taken and given back.
 #[derive(Debug)]
-pub struct Turns {
+pub(super) struct Turns {
     free: Mutex<usize>,
     given_back: Condvar,
 }
@@ -19,17 +19,17 @@ pub struct Turn<'a> {
 
 impl Turns {
     /// So many turns at once, at least one.
-    pub fn new(most: usize) -> Self {
+    fn new(most: usize) -> Self {
         Self { free: Mutex::new(most.max(1)), given_back: Condvar::new() }
     }
 
     /// As many turns as this machine has processors for the process.
-    pub fn one_for_each_processor() -> Self {
+    pub(super) fn one_for_each_processor() -> Self {
         Self::new(std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
     }
 
     /// Takes a turn, and waits for it where all are taken. Whoever has one must not wait for another.
-    pub fn take(&self) -> Turn<'_> {
+    pub(super) fn take(&self) -> Turn<'_> {
         let mut free = lock(&self.free);
         if *free == 0 {
             threads::about_to_wait();
