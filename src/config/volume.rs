@@ -20,6 +20,11 @@ pub const MIGRATION_CREATE_VOLUME_TIMEOUT: Opt = Opt::seconds("DEFAULT", "migrat
 pub const WORKERS: Opt = Opt::integer("hearth_volume", "workers", "4")
     .range(1, 64)
     .help("Orders that a volume service carries out at once; those of one volume come one after the other.");
+/// Copies at once.
+pub const MAX_COPIES: Opt = Opt::integer("hearth_volume", "max_copies", "3").range(1, 64).help(
+    "Orders at once that may copy content: clones, snapshots, images, moves. Those beyond wait, and what takes no time goes \
+     past them; one of the workers is always left for that. Backups have backup_max_operations.",
+);
 /// Life of a lease.
 pub const ORDER_LEASE: Opt = Opt::seconds("hearth_volume", "order_lease", "30").help(
     "Time after which the orders of a volume service that no longer renews them are taken by another one. It is renewed \
@@ -42,6 +47,7 @@ pub const ROWS: &[Opt] = &[
     CAPACITY_WEIGHT_MULTIPLIER,
     MIGRATION_CREATE_VOLUME_TIMEOUT,
     WORKERS,
+    MAX_COPIES,
     ORDER_LEASE,
     ORDER_POLL_INTERVAL,
     STOP_TIMEOUT,

@@ -15,6 +15,7 @@ mod world;
 mod broken;
 mod cloud;
 mod crash;
+mod doctor;
 mod from_backup;
 mod keys;
 mod round_trips;

@@ -18,7 +18,7 @@ const WHICH: &str = "HEARTH_CRASH";
 /// The variable: the file to which points are told, `reached POINT` and `killed POINT`.
 const LOG: &str = "HEARTH_CRASH_LOG";
 /// A sample kills at one of so many points.
-const SAMPLE: usize = 5;
+const SAMPLE: usize = 8;
 /// A point that is passed more often is killed at in its first passes alone.
 const PASSES: usize = 3;
 /// What a trace says between the start of a service and the story.

@@ -223,6 +223,36 @@ fn what_a_daemon_forgot_is_there_again_and_what_nobody_knows_of_is_gone() {
 }
 
 #[test]
+fn the_doctor_tells_of_exports_that_are_missing_or_that_nobody_uses() {
+    let exporting = Exporting::by_nbd("");
+    let world = &exporting.world;
+    let service = world.start();
+    let volume = exporting.volume();
+    exporting.connected(&volume);
+    let found = || hearth::operate::doctor::examine(world.config(), &world.database);
+    assert_eq!(found(), []);
+    // Nobody looks after them any more.
+    drop(service);
+    let location = world.volume(&volume).unwrap().provider_location;
+    let change = |location: hearth::database::Value<'_>| {
+        world.database.write(|tx| volumes::change(tx, &volume, &[("provider_location", location.clone())])).unwrap();
+    };
+    change(hearth::database::Value::Null);
+    let findings = found();
+    assert!(findings.len() == 1 && findings[0].what.contains("is exported, but nobody uses it"), "{findings:?}");
+    change((&location).into());
+    for pid in nbd_servers(&world.folder) {
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    }
+    world.wait("the end of the server", || (exporting.exports() == 0).then_some(()));
+    let findings = found();
+    assert!(findings.len() == 1 && findings[0].what.contains("but it is not exported"), "{findings:?}");
+    let _service = world.start();
+    assert_eq!(found(), []);
+}
+
+#[test]
 fn a_server_of_nbd_outlives_the_service_and_is_replaced_when_it_dies() {
     let exporting = Exporting::by_nbd("");
     let service = exporting.world.spawn(None);

@@ -10,6 +10,7 @@ mod events;
 mod report;
 mod repository;
 mod settings;
+mod survey;
 mod work;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::service::calls::Calls;
 use dispatch::Dispatcher;
 use repository::Folder;
 use settings::Settings;
+pub use survey::{Strays, Survey};
 
 /// What all threads of one backup service share.
 struct Shared {

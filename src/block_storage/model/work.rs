@@ -307,6 +307,20 @@ pub struct Order {
 }
 
 impl Order {
+    /// Whether it may copy content, and so take as long as there is of it.
+    pub fn copies(&self) -> bool {
+        match &self.work {
+            Work::CreateVolume { image, .. } => image.is_some() || self.source_volume_id.is_some(),
+            Work::RetypeVolume { may_move, .. } => *may_move,
+            Work::UploadVolume(_)
+            | Work::ReimageVolume(_)
+            | Work::MigrateVolume { .. }
+            | Work::CreateSnapshot
+            | Work::RevertToSnapshot => true,
+            _ => false,
+        }
+    }
+
     /// Whether this order must wait for `earlier`, because it would change what the other reads or changes.
     pub fn waits_for(&self, earlier: &Self) -> bool {
         if earlier.work.is_said_to_servers() {

@@ -103,6 +103,15 @@ pub fn of_volume(connection: &mut Connection, volume_id: &str, project_id: &str)
     connection.rows(&sql, &[volume_id.into(), project_id.into(), false.into()], read)
 }
 
+/// Every backup that is there.
+///
+/// # Errors
+/// As all statements.
+pub fn all(connection: &mut Connection) -> Result<Vec<Backup>> {
+    let sql = format!("SELECT {} FROM backups WHERE deleted = ? ORDER BY id", COLUMNS.join(", "));
+    connection.rows(&sql, &[false.into()], read)
+}
+
 /// The backup that is being written, or is to be written, into a volume.
 ///
 /// # Errors

@@ -70,3 +70,19 @@ pub fn in_error(c: &mut Connection) -> Result<Vec<(bool, String, i64)>> {
     }
     Ok(found)
 }
+
+/// How many backups are in each status that an operator or their owner has to end.
+pub fn backups_in_error(c: &mut Connection) -> Result<Vec<(String, i64)>> {
+    let sql = "SELECT status, count(*) FROM backups WHERE deleted = ? AND status LIKE 'error%' GROUP BY status ORDER BY status";
+    c.rows(sql, &[false.into()], |row| Ok((row.string(0)?, row.int(1)?)))
+}
+
+/// Volumes whose status says that a backup is made of them or written into them, although none is: id and status.
+pub fn without_backup(c: &mut Connection) -> Result<Vec<(String, String)>> {
+    let sql = "SELECT v.id, v.status FROM volumes v WHERE v.deleted = ? AND v.status IN ('backing-up', 'restoring-backup') \
+               AND NOT EXISTS (SELECT 1 FROM backups b WHERE b.deleted = ? AND \
+               (b.status = 'creating' AND b.volume_id = v.id OR b.status = 'restoring' AND b.restore_volume_id = v.id)) \
+               AND NOT EXISTS (SELECT 1 FROM backups b JOIN hearth_orders o ON o.object_type = 'backup' AND o.object_id = b.id \
+               WHERE b.volume_id = v.id OR b.restore_volume_id = v.id) ORDER BY v.id";
+    c.rows(sql, &[false.into(), false.into()], |row| Ok((row.string(0)?, row.string(1)?)))
+}

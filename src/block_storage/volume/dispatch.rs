@@ -46,6 +46,8 @@ impl Dispatcher {
             Ok((found, ids))
         })?;
         let look = |waiting: &'_ Waiting| waiting.held || mine.contains(&waiting.order.id);
+        let copying = found.iter().filter(|waiting| mine.contains(&waiting.order.id) && waiting.order.copies()).count();
+        let room = Room { orders: room, copies: shared.settings.max_copies.saturating_sub(copying) };
         let chosen = choose(&found, |waiting| (&waiting.order, look(waiting)), &elsewhere, room);
         if chosen.is_empty() {
             return Ok(());
@@ -173,24 +175,35 @@ impl Duties for Dispatcher {
     }
 }
 
-/// Those of `found` that can be begun, at most `room`: nobody has the order, it need not wait for an older one, and it is
+/// How many orders can be begun yet.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    orders: usize,
+    /// Those among them that copy.
+    copies: usize,
+}
+
+/// Those of `found` that can be begun, as many as there is `room` for: nobody has the order, it need not wait for an older one, and it is
 /// about no volume that is taken over `elsewhere`. `look` tells the order and whether somebody has it.
 fn choose<'a, T>(
     found: &'a [T],
     look: impl Fn(&'a T) -> (&'a Order, bool),
     elsewhere: &[String],
-    room: usize,
+    mut room: Room,
 ) -> Vec<&'a T> {
     let mut ahead: Vec<&Order> = Vec::new();
     let mut chosen = Vec::new();
     for item in found {
-        if chosen.len() == room {
+        if chosen.len() == room.orders {
             break;
         }
         let (order, held) = look(item);
         let leaves = elsewhere.iter().any(|volume_id| order.is_about(volume_id));
-        if !held && !leaves && !ahead.iter().any(|earlier| order.waits_for(earlier)) {
+        // What takes no time goes past copies that wait for others to end.
+        let fits = !order.copies() || room.copies > 0;
+        if !held && !leaves && fits && !ahead.iter().any(|earlier| order.waits_for(earlier)) {
             chosen.push(item);
+            room.copies -= usize::from(order.copies());
         }
         ahead.push(order);
     }
@@ -200,7 +213,7 @@ fn choose<'a, T>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::block_storage::model::work::{Requester, Work};
+    use crate::block_storage::model::work::{Hints, Requester, Work};
 
     fn order(id: i64, volume: &str, source: Option<&str>) -> (Order, bool) {
         let order = Order {
@@ -209,11 +222,23 @@ mod tests {
             volume_id: volume.to_owned(),
             snapshot_id: None,
             source_volume_id: source.map(str::to_owned),
-            work: Work::CreateSnapshot,
+            work: Work::ExtendVolume { old_size_gib: 1, new_size_gib: 2 },
             requester: Requester::default(),
             attempts: 0,
         };
         (order, false)
+    }
+
+    fn clone(id: i64, volume: &str, source: &str) -> (Order, bool) {
+        let work = Work::CreateVolume { hints: Hints::default(), tried: Vec::new(), image: None };
+        (Order { work, ..order(id, volume, Some(source)).0 }, false)
+    }
+
+    #[test]
+    fn no_more_copies_are_chosen_than_may_run_and_what_takes_no_time_goes_past_them() {
+        let found =
+            [clone(1, "x", "a"), clone(2, "y", "a"), clone(3, "z", "a"), order(4, "b", None), order(5, "z", None)];
+        assert_eq!(chosen(&found, &[], 9), [1, 2, 4], "what is done with a copy waits for it");
     }
 
     fn chosen(found: &[(Order, bool)], mine: &[i64], room: usize) -> Vec<i64> {
@@ -221,7 +246,12 @@ mod tests {
     }
 
     fn chosen_beside(found: &[(Order, bool)], mine: &[i64], elsewhere: &[String], room: usize) -> Vec<i64> {
-        let chosen = choose(found, |(order, held)| (order, *held || mine.contains(&order.id)), elsewhere, room);
+        let chosen = choose(
+            found,
+            |(order, held)| (order, *held || mine.contains(&order.id)),
+            elsewhere,
+            Room { orders: room, copies: 2 },
+        );
         chosen.iter().map(|(order, _)| order.id).collect()
     }
 

@@ -5,14 +5,15 @@
 
 use serde_json::{Value as Json, json};
 
-use super::Shared;
 use super::backends::Backend;
-use super::drivers::{Connection, Stored};
-use super::targets::{Export, Served, Target};
+use super::drivers::{Connection as Way, Format, Stored};
+use super::settings::Names;
+use super::targets::{Export, Served, Serving, Target};
+use super::{Place, Shared};
 use crate::block_storage::model::attachment::AttachmentDetails;
 use crate::block_storage::model::volume::{AttachStatus, Volume};
 use crate::block_storage::store::volumes;
-use crate::database::{Transaction, Value};
+use crate::database::{Connection, Transaction, Value};
 use crate::error::Result;
 
 /// The export that the row of a volume tells of, where it is one of this target.
@@ -36,7 +37,7 @@ pub(super) fn connect(
     volume: &Volume,
     stored: Stored<'_>,
     connector: &Json,
-) -> Result<(Connection, Option<Export>)> {
+) -> Result<(Way, Option<Export>)> {
     let Some(target) = &backend.target else { return Ok((backend.driver.connect(stored, connector)?, None)) };
     target.admit(stored.format, connector)?;
     let path = backend.driver.local_path(stored.name)?;
@@ -96,6 +97,43 @@ pub(super) fn grow(backend: &Backend, volume: &Volume, stored: Stored<'_>) -> Re
     target.grow(Served { name: stored.name, path: &path, format: stored.format }, &export)
 }
 
+/// What the rows tell of the exports of a backend: name, format and export of each volume.
+fn wanted(c: &mut Connection, target: &dyn Target, host: &str, names: &Names) -> Result<Vec<(String, Format, Export)>> {
+    let mut wanted = Vec::new();
+    for volume in volumes::located(c, host)? {
+        if let Some(export) = recorded(target, &volume) {
+            wanted.push((names.volume(volume.disk_id()), super::format_of(c, &volume)?, export));
+        }
+    }
+    Ok(wanted)
+}
+
+/// How the exports of a backend differ from those that the rows tell of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Differences {
+    /// Names of volumes that are exported by their rows alone.
+    pub missing: Vec<String>,
+    /// Names of volumes that are exported, and not by their rows.
+    pub strays: Vec<String>,
+}
+
+/// Compares the exports of a backend with its rows, and changes neither.
+///
+/// # Errors
+/// Where the target does not answer, those of the database.
+pub(super) fn differences(c: &mut Connection, target: &dyn Target, place: &Place) -> Result<Differences> {
+    let wanted = wanted(c, target, &place.host, &place.names)?;
+    let serving = target.serving()?;
+    let own = |one: &&Serving| one.path.is_some() && one.path == place.driver.local_path(&one.name).ok();
+    let there: Vec<&str> = serving.iter().filter(own).map(|one| &*one.name).collect();
+    let missing = wanted.iter().map(|(name, ..)| name).filter(|name| !there.contains(&name.as_str()));
+    let stray = |name: &&&str| place.names.fit(name) && !wanted.iter().any(|(known, ..)| known == **name);
+    Ok(Differences {
+        missing: missing.cloned().collect(),
+        strays: there.iter().filter(stray).map(|name| (*name).to_owned()).collect(),
+    })
+}
+
 /// Makes the exports of a backend those that the rows tell of: brings back what is missing, ends what nobody knows of.
 /// What can not be brought back is told to the log, and tried again by the next call.
 ///
@@ -105,15 +143,7 @@ pub(super) fn ensure(shared: &Shared, backend: &Backend) -> Result<()> {
     let Some(target) = &backend.target else { return Ok(()) };
     // No order makes or ends an export between the look at the rows and that at the target.
     let _still = backend.hold_exports();
-    let wanted = shared.database.read(|c| {
-        let mut wanted = Vec::new();
-        for volume in volumes::located(c, &backend.host)? {
-            if let Some(export) = recorded(&**target, &volume) {
-                wanted.push((shared.settings.names.volume(volume.disk_id()), super::format_of(c, &volume)?, export));
-            }
-        }
-        Ok(wanted)
-    })?;
+    let wanted = shared.database.read(|c| wanted(c, &**target, &backend.host, &shared.settings.names))?;
     let serving = target.serving()?;
     for (name, format, export) in &wanted {
         let path = backend.driver.local_path(name)?;

@@ -27,12 +27,13 @@ use std::sync::Arc;
 
 use crate::block_storage::rpc::server::RunningRole;
 use crate::config::Config;
-use crate::database::Database;
+use crate::database::{Connection, Database};
 use crate::error::Result;
 use crate::service::calls::Calls;
 
 use backends::Backend;
 use dispatch::Dispatcher;
+pub use exports::Differences;
 use settings::{Names, Settings};
 pub(super) use work::format_of;
 
@@ -56,6 +57,7 @@ pub struct Place {
     /// Its driver.
     pub driver: Arc<dyn drivers::Driver>,
     names: Names,
+    target: Option<Arc<dyn targets::Target>>,
 }
 
 impl Place {
@@ -69,6 +71,17 @@ impl Place {
         self.names.fit(name)
     }
 
+    /// How the exports of the backend differ from those that the rows tell of.
+    ///
+    /// # Errors
+    /// Where the target does not answer; those of the database.
+    pub fn exports(&self, c: &mut Connection) -> Result<Differences> {
+        match &self.target {
+            Some(target) => exports::differences(c, &**target, self),
+            None => Ok(Differences::default()),
+        }
+    }
+
     /// The name of a snapshot on the backend.
     pub fn snapshot_name(&self, id: &str) -> String {
         self.names.snapshot(id)
@@ -80,7 +93,12 @@ impl Place {
 /// # Errors
 /// As [`start`], for the same configuration.
 pub fn places(config: &Config) -> Result<Vec<Place>> {
-    let place = |backend: Backend| Place { host: backend.host, driver: backend.driver, names: Names::read(config) };
+    let place = |backend: Backend| Place {
+        host: backend.host,
+        driver: backend.driver,
+        target: backend.target,
+        names: Names::read(config),
+    };
     Ok(backends::open(config)?.into_iter().map(place).collect())
 }
 

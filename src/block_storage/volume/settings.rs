@@ -10,6 +10,8 @@ use crate::messaging::Outbox;
 /// What the configuration says.
 pub(super) struct Settings {
     pub(super) workers: usize,
+    /// Orders at once that copy content; one worker is always left for others.
+    pub(super) max_copies: usize,
     pub(super) poll_interval: Duration,
     /// How long an order is taken for, in seconds.
     pub(super) lease_seconds: i64,
@@ -73,8 +75,13 @@ impl Names {
 
 impl Settings {
     pub(super) fn read(config: &Config) -> Self {
+        let workers = usize::try_from(config.integer(&volume::WORKERS)).unwrap_or(1);
         Self {
-            workers: usize::try_from(config.integer(&volume::WORKERS)).unwrap_or(1),
+            workers,
+            max_copies: usize::try_from(config.integer(&volume::MAX_COPIES))
+                .unwrap_or(1)
+                .min(workers.saturating_sub(1))
+                .max(1),
             poll_interval: config.seconds(&volume::ORDER_POLL_INTERVAL).max(Duration::from_millis(10)),
             lease_seconds: whole(config.seconds(&volume::ORDER_LEASE)).max(3),
             stop_timeout: config.seconds(&volume::STOP_TIMEOUT),

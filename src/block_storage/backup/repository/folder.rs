@@ -13,6 +13,8 @@ use rustix::io::Errno;
 use crate::error::{Error, Result};
 use crate::service::fault;
 
+/// How the names of the files begin whose locks are the possession of the folder.
+pub(in super::super) const LOCK_PREFIX: &str = ".hearth-";
 /// How the names of unfinished objects end; they begin with a point.
 const UNFINISHED: &str = ".part";
 
@@ -39,7 +41,7 @@ impl Folder {
         }
         make_folder(&self.root).map_err(|error| self.failed("make", &self.root, &error))?;
         let host: String = host.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-        let path = self.root.join(format!(".hearth-{host}.lock"));
+        let path = self.root.join(format!("{LOCK_PREFIX}{host}.lock"));
         let made = OpenOptions::new().create(true).truncate(false).write(true).mode(0o660).open(&path);
         made.map_err(|error| self.failed("lock", &path, &error))?;
         // Held open for reading alone, so that the file system can be made read-only meanwhile.

@@ -39,6 +39,11 @@ pub(in super::super) struct Metadata {
 }
 
 impl Metadata {
+    /// The names of the objects of data.
+    pub(in super::super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.chunks().map(|(name, _)| name.as_str())
+    }
+
     /// The objects of data with their names, in their order.
     pub(super) fn chunks(&self) -> impl Iterator<Item = (&String, &Chunk)> {
         self.objects.iter().flatten()
@@ -58,6 +63,16 @@ pub(super) fn prefix(backup: &Backup) -> Result<(&str, &str)> {
         (Some(container), Some(prefix)) => Ok((container, prefix)),
         _ => Err(Error::unavailable("The backup has no objects.", format!("backup {} names none", backup.id))),
     }
+}
+
+/// What the name of an object, also of an unfinished one, says of the prefix of its backup; `None` where it is no such name.
+pub(in super::super) fn prefix_of(name: &str) -> Option<&str> {
+    let name = name.strip_prefix('.').map_or(name, |rest| rest.trim_end_matches(".part"));
+    let of_text = name.strip_suffix("_metadata").or_else(|| name.strip_suffix("_sha256file"));
+    of_text.or_else(|| {
+        let (prefix, number) = name.rsplit_once('-')?;
+        (number.len() >= 5 && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(prefix)
+    })
 }
 
 /// Reads the metadata of a backup.

@@ -9,7 +9,7 @@ mod reader;
 mod writer;
 
 pub(super) use codec::Algorithm;
-pub(super) use folder::Folder;
-pub(super) use format::read_metadata;
+pub(super) use folder::{Folder, LOCK_PREFIX};
+pub(super) use format::{prefix_of, read_metadata};
 pub(super) use reader::restore;
 pub(super) use writer::{Copied, Copy, write};

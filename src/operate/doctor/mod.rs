@@ -1,5 +1,8 @@
 //! `hearth doctor`: looks for what is stuck, orphaned or down in Block Storage, and says what to do about each. It changes
-//! nothing. Files are compared with rows for the backends that the configuration of this host names.
+//! nothing. Files and exports are compared with rows for the backends that the configuration of this host names, and
+//! the files of backups for its backup service.
+
+mod backups;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -112,13 +115,18 @@ pub fn examine(config: &Config, database: &Database) -> Vec<Finding> {
         );
         return findings.0;
     }
-    let parts: [(&str, Part); 8] = [
+    let parts: [(&str, Part); 13] = [
         ("services", of_services),
         ("pools", of_pools),
         ("orders", of_orders),
         ("statuses", of_statuses),
         ("objects under way", of_stranded),
         ("files", of_files),
+        ("exports", of_exports),
+        ("backup services", backups::of_services),
+        ("statuses of backups", backups::of_statuses),
+        ("chains of backups", backups::of_chains),
+        ("files of backups", backups::of_files),
         ("keys", of_keys),
         ("notifications", of_notifications),
     ];
@@ -297,6 +305,37 @@ fn of_files(config: &Config, database: &Database, findings: &mut Findings) -> Re
                 format!("{} volumes and snapshots of {} can not be looked at: {error}", residents.len(), place.host),
                 "mount its folder, or give this user the right to read it",
             ),
+        }
+    }
+    Ok(())
+}
+
+fn of_exports(config: &Config, database: &Database, findings: &mut Findings) -> Result<()> {
+    for place in places(config)? {
+        let found = match database.read(|c| place.exports(c)) {
+            Ok(found) => found,
+            Err(error) => {
+                findings.add(
+                    Severity::Error,
+                    format!("the exports of {} can not be looked at: {error}", place.host),
+                    "start the target daemon; give this user the right to ask it, or run the doctor as the service's user",
+                );
+                continue;
+            }
+        };
+        for name in found.missing {
+            findings.add(
+                Severity::Error,
+                format!("{name} of {} is in use, but it is not exported: its hosts do not reach it", place.host),
+                "start the volume service, which exports it again; its log says why where it can not",
+            );
+        }
+        for name in found.strays {
+            findings.add(
+                Severity::Warning,
+                format!("{name} of {} is exported, but nobody uses it", place.host),
+                "start the volume service, which ends the export; where it has just been attached, look again",
+            );
         }
     }
     Ok(())
