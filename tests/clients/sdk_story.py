@@ -85,7 +85,7 @@ def service(sdk, _cloud):
     sdk.set_service_log_levels(level="WARNING", binary="cinder-volume", server="peer@second", prefix="hearth::metrics")
     found = sdk.get_service_log_levels(binary="cinder-volume", server="peer@second", prefix="hearth::metrics")
     assert [dict(level.levels) for level in found] == [{"hearth::metrics": "WARNING"}]
-    assert sdk.cleanup_service_workers(binary="cinder-volume", host="nobody", cluster_name="nowhere") == {"cleaning": [], "unavailable": []}
+    assert sdk.cleanup_service_workers(binary="cinder-volume", host="nobody", cluster_name="nowhere", disabled=False) == {"cleaning": [], "unavailable": []}
     assert sdk.clusters() == [] and sdk.find_cluster("nowhere") is None
     nowhere = Cluster.new(id="nowhere", name="nowhere", binary="cinder-volume")
     for name in ("get_cluster", "enable_cluster", "disable_cluster"):

@@ -16,7 +16,7 @@ volume host set --enable peer@second
 ! volume host failover peer@second --volume-backend elsewhere ~ failover
 block storage log level set WARNING --host peer@second --service cinder-volume --log-prefix hearth::metrics
 block storage log level list --service cinder-volume --log-prefix hearth::metrics ~ hearth::metrics +\| WARNING
-block storage cleanup --host nobody --binary cinder-volume --cluster nowhere --up
+block storage cleanup --host nobody --binary cinder-volume --cluster nowhere --up --enabled
 block storage cluster list --long
 ! block storage cluster show nowhere ~ .
 ! block storage cluster set nowhere --disable --disable-reason repair ~ 404
