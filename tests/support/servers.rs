@@ -144,10 +144,10 @@ impl Server {
     }
 
     fn run(&mut self) {
-        let folder = self.folder.display().to_string();
+        let folder = self.folder.display();
         let (command, ready, signal) = match self.engine {
             // Nothing to run but the keeper, which removes the folder.
-            Engine::Sqlite => (Command::new("true"), "", "TERM"),
+            Engine::Sqlite => (Command::new("true"), &[][..], "TERM"),
             Engine::Mysql => {
                 let mut command = Command::new(mariadb_program());
                 command
@@ -161,7 +161,7 @@ impl Server {
                             .zip(["data", "mariadb.sock", "pid"])
                             .map(|(option, name)| format!("--{option}{folder}/{name}")),
                     );
-                (command, "ready for connections", "TERM")
+                (command, &["ready for connections"][..], "TERM")
             }
             Engine::Postgres => {
                 let mut command = self.as_postgres("postgres");
@@ -173,36 +173,49 @@ impl Server {
                     "-c",
                     "max_connections=150",
                 ]);
-                (command, "database system is ready to accept connections", "INT")
+                (command, &["database system is ready to accept connections"][..], "INT")
             }
         };
-        let mut keeper = Command::new("sh")
-            .args(["-c", KEEPER, "keeper"])
-            .arg(command.get_program())
-            .args(command.get_args())
-            .current_dir(&self.folder)
-            .env("SIGNAL", signal)
-            .env("FOLDER", &self.folder)
-            .env("LC_ALL", "C")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("sh starts");
-        let input = keeper.stdin.take().expect("an input");
-        let mut lines = BufReader::new(keeper.stderr.take().expect("an error output")).lines().map_while(Result::ok);
-        let mut log = Vec::new();
-        let started = ready.is_empty()
-            || lines.by_ref().any(|line| {
-                let is_ready = line.contains(ready);
-                log.push(line);
-                is_ready
-            });
-        assert!(started, "{} did not start:\n{}", self.engine.name(), log.join("\n"));
-        // The server goes on writing its log, and would be stopped by a full pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        self.running = Some((keeper, input));
+        let (running, _) = kept(&command, &self.folder, signal, ready);
+        self.running = Some(running);
     }
+}
+
+/// Starts a server that writes its log to its error output, and waits until the log holds all of `ready`; the log until
+/// then. The server ends by `signal`, and its folder with it, when the input that is answered ends or hears a line; after
+/// the line `keep` the folder stays.
+pub(crate) fn kept(
+    command: &Command,
+    folder: &Path,
+    signal: &str,
+    ready: &[&str],
+) -> ((Child, ChildStdin), Vec<String>) {
+    let mut keeper = Command::new("sh")
+        .args(["-c", KEEPER, "keeper"])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .current_dir(folder)
+        .env("SIGNAL", signal)
+        .env("FOLDER", folder)
+        .env("LC_ALL", "C")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("sh starts");
+    let input = keeper.stdin.take().expect("an input");
+    let mut lines = BufReader::new(keeper.stderr.take().expect("an error output")).lines().map_while(Result::ok);
+    let (mut log, mut awaited) = (Vec::new(), ready.to_vec());
+    let started = awaited.is_empty()
+        || lines.by_ref().any(|line| {
+            awaited.retain(|words| !line.contains(words));
+            log.push(line);
+            awaited.is_empty()
+        });
+    assert!(started, "{} did not start:\n{}", command.get_program().to_string_lossy(), log.join("\n"));
+    // The server goes on writing its log, and would be stopped by a full pipe.
+    std::thread::spawn(move || lines.for_each(drop));
+    ((keeper, input), log)
 }
 
 impl Drop for Server {

@@ -17,7 +17,7 @@ use serde_json::{Value as Json, json};
 use crate::service::{ADMIN, Services};
 
 /// Longest wait for what must come.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A receiver of actions.
 struct Hears {
@@ -67,7 +67,7 @@ fn hears(mut statuses: Vec<u16>) -> Hears {
 }
 
 /// An alarm that fires on every event of the operators' project, and calls these.
-fn waiting(services: &Services, actions: &[&str]) -> String {
+pub(crate) fn waiting(services: &Services, actions: &[&str]) -> String {
     let alarm =
         json!({"name": "e", "type": "event", "event_rule": {}, "alarm_actions": actions, "repeat_actions": true});
     let answer = services.post(ADMIN, "/alarming/v2/alarms", &alarm);
@@ -75,12 +75,12 @@ fn waiting(services: &Services, actions: &[&str]) -> String {
     answer.json["alarm_id"].as_str().unwrap().to_owned()
 }
 
-fn happen(services: &Services) {
+pub(crate) fn happen(services: &Services) {
     let event = json!({"message_id": "m", "event_type": "x", "traits": [["project_id", 1, "operators"]]});
     Store::new(services.database.clone()).event_arrived(&event, true).unwrap();
 }
 
-fn start(services: &Services, lines: &str) -> alarms::Alarms {
+pub(crate) fn start(services: &Services, lines: &str) -> alarms::Alarms {
     let text = format!("[hearth_alarms]\npoll_interval = 0.02\naction_retry_interval = 0.02\n{lines}");
     alarms::start(&Arc::new(Config::from_text(&text).unwrap()), &services.database).unwrap()
 }

@@ -26,15 +26,15 @@ on_every_engine! {
 }
 
 /// Services, and a clock that begins a moment after now.
-struct World {
-    services: Services,
+pub(crate) struct World {
+    pub(crate) services: Services,
     store: Arc<Store>,
     config: Arc<Config>,
     time: Arc<AtomicI64>,
 }
 
 impl World {
-    fn new(engine: Engine, lines: &str) -> Self {
+    pub(crate) fn new(engine: Engine, lines: &str) -> Self {
         let services = Services::on(engine, lines);
         let store = Arc::new(Store::new(services.database.clone()));
         let config = Arc::new(Config::from_text(&format!("[DEFAULT]\n{lines}")).unwrap());
@@ -46,7 +46,7 @@ impl World {
         Timestamp(self.time.load(Ordering::Relaxed))
     }
 
-    fn turn(&self, seconds: i64) {
+    pub(crate) fn turn(&self, seconds: i64) {
         self.time.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
     }
 
@@ -58,7 +58,7 @@ impl World {
     }
 
     /// Evaluates everything that is due.
-    fn evaluate(&self) -> usize {
+    pub(crate) fn evaluate(&self) -> usize {
         let evaluator = self.evaluator();
         let mut all = 0;
         loop {
@@ -80,34 +80,34 @@ impl World {
         assert_eq!(answer.status, 201, "{}", answer.text);
     }
 
-    fn make(&self, alarm: &Json) -> String {
+    pub(crate) fn make(&self, alarm: &Json) -> String {
         let answer = self.services.post(MEMBER, "/alarming/v2/alarms", alarm);
         assert_eq!(answer.status, 201, "{}", answer.text);
         answer.json["alarm_id"].as_str().unwrap().to_owned()
     }
 
-    fn show(&self, id: &str) -> Json {
+    pub(crate) fn show(&self, id: &str) -> Json {
         self.services.get(MEMBER, &format!("/alarming/v2/alarms/{id}")).json
     }
 
-    fn state(&self, id: &str) -> String {
+    pub(crate) fn state(&self, id: &str) -> String {
         self.show(id)["state"].as_str().unwrap().to_owned()
     }
 
-    fn set(&self, id: &str, state: &str) {
+    pub(crate) fn set(&self, id: &str, state: &str) {
         let url = format!("/alarming/v2/alarms/{id}/state");
         let body = json!(state).to_string();
         let json = [("Content-Type", "application/json")];
         assert_eq!(self.services.send("PUT", &url, MEMBER, &json, Some(body.as_bytes())).status, 200);
     }
 
-    fn history(&self, id: &str) -> Vec<Json> {
+    pub(crate) fn history(&self, id: &str) -> Vec<Json> {
         let answer = self.services.get(MEMBER, &format!("/alarming/v2/alarms/{id}/history"));
         answer.json.as_array().unwrap().clone()
     }
 
     /// Takes the actions that wait: each with what it tells.
-    fn actions(&self) -> Vec<(String, Json)> {
+    pub(crate) fn actions(&self) -> Vec<(String, Json)> {
         let mut all = Vec::new();
         let far = self.now().plus_seconds(1_000_000);
         while let Some(action) = self.store.claim_action("test", self.now(), far, &[]).unwrap() {

@@ -9,8 +9,10 @@ mod events;
 mod expire;
 mod live_answers;
 mod notifications;
+mod prometheus;
 mod reference;
 mod scratch;
+mod secure_receivers;
 #[path = "../support/servers.rs"]
 mod servers;
 mod service;

@@ -21,6 +21,8 @@ use crate::{Error, Result};
 
 /// Most bytes of an answer.
 const LONGEST_ANSWER: u64 = 8 << 20;
+/// Most characters of what Prometheus says of a query that are told.
+const LONGEST_REFUSAL: usize = 300;
 /// Most statistics of a rule: two windows of the most periods, in several units.
 const MOST_STATISTICS: usize = 20_000;
 
@@ -145,7 +147,7 @@ impl Sources {
             let label = self.config.text(&options::PROMETHEUS_PROJECT_LABEL_NAME);
             match promql::scoped(&query, label, project) {
                 Some(held) => query = held,
-                None => return Verdict::unknown("the query does not end".to_owned(), 0, Vec::new()),
+                None => return Verdict::unknown("the query can not be held to its project".to_owned(), 0, Vec::new()),
             }
         }
         match self.ask_prometheus(&query) {
@@ -162,6 +164,11 @@ impl Sources {
         let answer = self.agent.get(&url).query("query", query).call();
         let (status, body) = read(&url, answer)?;
         let json: Json = serde_json::from_slice(&body).map_err(|error| unavailable(format!("{url}: {error}")))?;
+        // Whoever wrote the query can mend it, and is told what is wrong with it.
+        if matches!(status, 400 | 422) {
+            let said: String = text(&json, "error").chars().take(LONGEST_REFUSAL).collect();
+            return Err(Error::invalid(format!("Prometheus refuses the query: {said}")));
+        }
         if status != 200 || text(&json, "status") != "success" {
             return Err(unavailable(format!("{url} answers {status} {}", text(&json, "error"))));
         }
@@ -228,13 +235,9 @@ impl Sources {
                     .flatten()
                     .filter_map(Json::as_str)
                     .collect();
-                let operations: Vec<Json> = ["aggregate".into(), method.into()]
-                    .into_iter()
-                    .chain(metrics.iter().map(|name| metric(name)))
-                    .collect();
                 query.push(("needed_overlap", "0"));
                 let absent = format!("At least of metrics in {metrics:?} does not exist");
-                (format!("{base}/v1/aggregates"), Some(json!({"operations": operations})), absent)
+                (format!("{base}/v1/aggregates"), Some(of_metrics(method, plain, &metrics)), absent)
             }
             RuleType::GnocchiByResources => {
                 let name = text(rule, "metric");
@@ -301,6 +304,13 @@ impl Sources {
     }
 }
 
+/// What Gnocchi is asked of several metrics: one operand with a pair for each, since an aggregation takes no second one.
+fn of_metrics(method: &str, plain: &str, metrics: &[&str]) -> Json {
+    let pairs = metrics.iter().map(|name| json!([name, plain]));
+    let operand: Vec<Json> = std::iter::once(json!("metric")).chain(pairs).collect();
+    json!({"operations": ["aggregate", method, operand]})
+}
+
 /// What the newest statistics say, of which there must be `periods`.
 fn newest(rule: &Json, mut values: Vec<f64>, periods: i64) -> Verdict {
     let periods = usize::try_from(periods).unwrap_or(usize::MAX);
@@ -341,4 +351,15 @@ fn read(url: &str, answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>
     let mut response = answer.map_err(|error| unavailable(format!("{url}: {error}")))?;
     let body = response.body_mut().with_config().limit(LONGEST_ANSWER).read_to_vec();
     Ok((response.status().as_u16(), body.map_err(|error| unavailable(format!("{url}: {error}")))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{json, of_metrics};
+
+    #[test]
+    fn several_metrics_are_one_operand_as_gnocchi_reads_it() {
+        let asked = json!({"operations": ["aggregate", "rate:mean", ["metric", ["a", "mean"], ["b", "mean"]]]});
+        assert_eq!(of_metrics("rate:mean", "mean", &["a", "b"]), asked);
+    }
 }
