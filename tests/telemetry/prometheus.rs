@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SAMPLES: &str = "volume_load{project=\"p1\",volume=\"a\"} 20\nvolume_load{project=\"p2\",volume=\"b\"} 5\nvolume_load 3\n\
                        secret{project=\"p2\",volume=\"a\"} 1\n";
 
-/// Measures, for a Prometheus that looks at them ten times a second.
+/// Measures, for a Prometheus that looks at them each second.
 struct Measures {
     address: String,
     text: Arc<Mutex<String>>,
@@ -77,7 +77,7 @@ fn prometheus(scraped: &str) -> ((Child, ChildStdin), String) {
     let folder = servers::scratch_folder("prometheus");
     let file = folder.join("prometheus.yml");
     let lines = format!(
-        "global: {{scrape_interval: 100ms, scrape_timeout: 100ms}}\nscrape_configs:\n- job_name: test\n  static_configs:\n  \
+        "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n- job_name: test\n  static_configs:\n  \
          - targets: ['{scraped}']\n"
     );
     std::fs::write(&file, lines).unwrap();
