@@ -25,6 +25,7 @@ import sys
 
 import cinderclient.shell
 import openstackclient.shell
+from osc_lib.clientmanager import ClientCache
 
 from stack import wait_until
 
@@ -71,6 +72,11 @@ class OpenStack:
         self.shell.interact = lambda: 0
         self.shell.run(["--os-auth-type", "none", "--os-endpoint", url, "--os-volume-api-version", "3.71"])
         assert self.shell.client_manager
+        # Clients of a service are kept with the class: those of the cloud before this one would be asked.
+        for holder in type(self.shell.client_manager).__mro__:
+            for kept in vars(holder).values():
+                if isinstance(kept, ClientCache):
+                    kept._handle = None
 
     def commands(self):
         from importlib.metadata import entry_points

@@ -16,7 +16,9 @@ from sequence import ROLES, Side  # noqa: E402
 from stack import HEARTH, PATH, SOURCES, Stack, free_port, wait_until  # noqa: E402
 
 KEYS = "[key_manager]\nbackend = cinder.keymgr.conf_key_mgr.ConfKeyManager\nfixed_key = 00112233445566778899aabbccddeeff\n"
-SECOND = "[second]\nvolume_backend_name = second\nhearth_file_path = {folder}\n"
+# Less may be placed there, so that both sides prefer the backend `file` whatever else the machine's disk takes.
+LESS = "reserved_percentage = 50\n"
+SECOND = "[second]\nvolume_backend_name = second\nhearth_file_path = {folder}\n" + LESS
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +36,7 @@ def cinder():
         f"resource_query_filters_file = {venv}/etc/cinder/resource_filters.json\n"
         + "".join(f"[{name}]\nvolume_driver = real_cinder.SparseFileDriver\nvolume_backend_name = {name}\n"
                   f"volumes_folder = {folder}/{name}\n" for name in ("file", "second"))
-        + f"[database]\nconnection = sqlite:///{folder}/cinder.sqlite\n[oslo_concurrency]\nlock_path = {folder}/lock\n"
+        + LESS + f"[database]\nconnection = sqlite:///{folder}/cinder.sqlite\n[oslo_concurrency]\nlock_path = {folder}/lock\n"
         f"[coordination]\nbackend_url = file://{folder}/coordination\n"
         f"[oslo_messaging_notifications]\ndriver = messagingv2\n{KEYS}")
     notifications = folder / "notifications"

@@ -154,7 +154,8 @@ class SparseFileDriver(driver.VolumeDriver):
     def _update_volume_stats(self):
         self._stats = {
             "volume_backend_name": self.configuration.volume_backend_name, "vendor_name": "Hearth", "driver_version": self.VERSION,
-            "storage_protocol": "file", "total_capacity_gb": 1000.0, "free_capacity_gb": 900.0, "reserved_percentage": 0,
+            "storage_protocol": "file", "total_capacity_gb": 1000.0, "free_capacity_gb": 900.0,
+            "reserved_percentage": self.configuration.reserved_percentage,
             "provisioned_capacity_gb": 0.0, "max_over_subscription_ratio": "20.0", "thin_provisioning_support": True,
             "thick_provisioning_support": False, "multiattach": True, "QoS_support": False, "consistent_group_snapshot_enabled": False}
 

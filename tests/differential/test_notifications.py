@@ -69,7 +69,7 @@ def sending(rabbit, more=""):
 @pytest.fixture(scope="session")
 def cloud(rabbit, tmp_path_factory):
     """Hearth, and what is heard of it."""
-    second = f"[second]\nvolume_backend_name = second\nhearth_file_path = {tmp_path_factory.mktemp('second')}\n"
+    second = f"[second]\nvolume_backend_name = second\nhearth_file_path = {tmp_path_factory.mktemp('second')}\nreserved_percentage = 50\n"
     with Stack("nginx", config="host = peer\nenabled_backends = file,second", sections=sending(rabbit, second)) as stack:
         with Listener(rabbit.url, stack.folder / "heard") as listener:
             stack.heard = listener.path
@@ -140,6 +140,14 @@ def pairs(left, right):
             yield (event, fields), rest.pop(place)
 
 
+@pytest.fixture(scope="module")
+def enabled(cinder):
+    """Every service of the real Cinder, which has no request that enables again what a sequence before this has disabled."""
+    with contextlib.closing(sqlite3.connect(cinder.folder / "cinder.sqlite", timeout=30)) as database, database:
+        database.execute("UPDATE services SET disabled = 0, disabled_reason = NULL")
+
+
+@pytest.mark.usefixtures("enabled")
 @pytest.mark.parametrize("story", operations.STORIES, ids=lambda story: story.__name__)
 def test_listeners_hear_of_hearth_what_they_hear_of_cinder(cinder, cloud, story):
     sides = []

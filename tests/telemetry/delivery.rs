@@ -14,6 +14,7 @@ use hearth::telemetry::alarms;
 use hearth::telemetry::store::Store;
 use serde_json::{Value as Json, json};
 
+use crate::crash_stories;
 use crate::service::{ADMIN, Services};
 
 /// Longest wait for what must come.
@@ -192,7 +193,58 @@ fn a_transition_happens_once_and_its_action_is_called_through_a_kill_at_any_poin
         let kinds: Vec<&Json> = history.as_array().unwrap().iter().map(|row| &row["type"]).collect();
         assert_eq!(kinds, ["state transition", "creation"], "{fault}");
         std::fs::remove_dir_all(&folder).unwrap();
+        crash_stories::tell("killed", fault);
     }
+}
+
+/// Publishes an event as Ceilometer's agents do, with a CGI program of its own. Answers what it wrote.
+fn publish(config: &std::path::Path, fault: &str) -> String {
+    let event = json!([{"message_id": "5e0c0ffe-1111-4222-8333-944444444444", "event_type": "x",
+        "generated": "2026-01-31T12:00:00", "traits": [["project_id", 1, "operators"]], "raw": {}}]);
+    let body = event.to_string();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_hearth"))
+        .env("HEARTH_CONFIG", config)
+        .env(hearth::service::fault::VARIABLE, fault)
+        .env("GATEWAY_INTERFACE", "CGI/1.1")
+        .env("REQUEST_METHOD", "POST")
+        .env("REQUEST_URI", "/metering/v2/events")
+        .env("CONTENT_TYPE", "application/json")
+        .env("CONTENT_LENGTH", body.len().to_string())
+        .env("HTTP_X_AUTH_TOKEN", "admin:operators")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(body.as_bytes()).unwrap();
+    String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
+}
+
+#[test]
+fn an_event_whose_publisher_got_no_answer_fires_its_alarm_when_it_is_published_again() {
+    let fault = "alarm.event.before_commit";
+    let folder = std::env::temp_dir().join(format!("hearth-alarms-{}-event", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let url = format!("sqlite:///{}", folder.join("telemetry.sqlite").display());
+    let database = Database::open(&url, Options { create: true, ..Options::default() }).unwrap();
+    let services = Services::over(database, "");
+    let alarm = json!({"name": "e", "type": "event", "event_rule": {"event_type": "x"}});
+    let made = services.post(ADMIN, "/alarming/v2/alarms", &alarm);
+    let state = format!("/alarming/v2/alarms/{}/state", made.json["alarm_id"].as_str().unwrap());
+    let config = folder.join("hearth.conf");
+    let lines = format!(
+        "[DEFAULT]\nauth_strategy = noauth\nstate_path = {0}\n[database]\nconnection = sqlite:///{0}/cinder.sqlite\n\
+         [hearth_telemetry]\nconnection = {url}\n",
+        folder.display()
+    );
+    std::fs::write(&config, lines).unwrap();
+    assert_eq!(publish(&config, fault), "");
+    assert_eq!(services.get(ADMIN, &state).json, json!("insufficient data"));
+    let answer = publish(&config, "none");
+    assert!(answer.starts_with("Status: 201"), "{answer}");
+    assert_eq!(services.get(ADMIN, &state).json, json!("alarm"));
+    std::fs::remove_dir_all(&folder).unwrap();
+    crash_stories::tell("killed", fault);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 mod alarm_answers;
 mod alarms;
 mod api;
+#[path = "../support/crash.rs"]
+mod crash_stories;
 mod delivery;
 mod evaluation;
 mod events;

@@ -217,7 +217,7 @@ group-type-update $kind --name kin --description e ~ kin
 group-type-show kin ~ e
 group-type-list --filters name=kin ~ kin
 ! group-type-default ~ .
-group = group-create kin gold --name g --description d ~ creating
+group = group-create kin gold --name g --description d ~ creating|available
 await groups/$group available
 member = create 1 --group-id $group --volume-type gold
 await volumes/$member available
@@ -227,7 +227,7 @@ group-update $group --add-volumes $member
 await groups/$group available
 group-show --list-volume True $group ~ $member
 group-list --filters name=h ~ h
-group_snapshot = group-snapshot-create $group --name gs ~ creating
+group_snapshot = group-snapshot-create $group --name gs ~ creating|available
 await group_snapshots/$group_snapshot available
 group-snapshot-list --group-id $group ~ gs
 group-snapshot-show gs ~ $group
