@@ -385,8 +385,10 @@ fn groups_that_wait_for_nobody_are_taken_care_of_when_the_service_starts() {
             lose("volumes", &scene.volume);
         }
         let _service = world.start();
+        // Who finds it has no order for it yet.
+        let is_over = || (find(&world, &scene.group).map(|group| group.status) == to).then_some(());
+        world.wait(&format!("a group that was {from}"), is_over);
         world.settle();
-        assert_eq!(find(&world, &scene.group).map(|group| group.status), to, "from {from}");
         assert_eq!(world.volume(&scene.volume).is_none(), to.is_none(), "from {from}");
         assert_whole(&world);
     }
@@ -422,8 +424,9 @@ fn group_snapshots_that_wait_for_nobody_are_taken_care_of_when_the_service_start
             lose("snapshots");
         }
         let _service = world.start();
+        let is_over = || (find_snapshot(&world, &id).map(|found| found.status) == to).then_some(());
+        world.wait(&format!("a group snapshot that was {from}"), is_over);
         world.settle();
-        assert_eq!(find_snapshot(&world, &id).map(|found| found.status), to, "from {from}");
         assert_whole(&world);
     }
 }
