@@ -8,7 +8,7 @@ use hearth::block_storage::model::volume::Status;
 use hearth::block_storage::store::volumes;
 
 use super::crash_stories::{Fate, everywhere};
-use super::daemon::{Daemon, free_port, nbd_servers};
+use super::daemon::{Daemon, free_port, kill_nbd_servers, nbd_servers};
 use super::moving::{assert_content, assert_whole, file_of, fill, migrate, retype, type_on, usage_of};
 use super::world::{Of, Service, World};
 
@@ -96,10 +96,7 @@ impl Pair {
 
 impl Drop for Pair {
     fn drop(&mut self) {
-        for pid in nbd_servers(&self.world.folder) {
-            let pid = rustix::process::Pid::from_raw(pid).unwrap();
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-        }
+        kill_nbd_servers(&self.world.folder);
     }
 }
 

@@ -121,6 +121,17 @@ pub(super) fn nbd_servers(folder: &Path) -> Vec<i32> {
     pids.filter(serves).collect()
 }
 
+/// Kills what [`nbd_servers`] finds, and waits for its end: a service that starts meanwhile would take it for alive.
+pub(super) fn kill_nbd_servers(folder: &Path) {
+    for pid in nbd_servers(folder) {
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        let Ok(watched) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else { continue };
+        let _ = rustix::process::pidfd_send_signal(&watched, rustix::process::Signal::KILL);
+        let mut ended = [rustix::event::PollFd::new(&watched, rustix::event::PollFlags::IN)];
+        rustix::event::poll(&mut ended, None).unwrap();
+    }
+}
+
 /// The URL under which QEMU opens what a host was told.
 pub(super) fn url(told: &Json) -> String {
     let text = |key: &str| told[key].as_str().unwrap();

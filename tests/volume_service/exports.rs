@@ -11,7 +11,7 @@ use hearth::block_storage::store::{attachments, volumes};
 use serde_json::Value as Json;
 
 use super::crash_stories::everywhere;
-use super::daemon::{Daemon, free_port, initiate, nbd_servers, url};
+use super::daemon::{Daemon, free_port, initiate, kill_nbd_servers, nbd_servers, url};
 use super::moving::{ENABLED, migrate};
 use super::world::{Of, World, requester};
 
@@ -84,10 +84,7 @@ impl Exporting {
 
 impl Drop for Exporting {
     fn drop(&mut self) {
-        for pid in nbd_servers(&self.world.folder) {
-            let pid = rustix::process::Pid::from_raw(pid).unwrap();
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-        }
+        kill_nbd_servers(&self.world.folder);
     }
 }
 
@@ -241,11 +238,7 @@ fn the_doctor_tells_of_exports_that_are_missing_or_that_nobody_uses() {
     let findings = found();
     assert!(findings.len() == 1 && findings[0].what.contains("is exported, but nobody uses it"), "{findings:?}");
     change((&location).into());
-    for pid in nbd_servers(&world.folder) {
-        let pid = rustix::process::Pid::from_raw(pid).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-    }
-    world.wait("the end of the server", || (exporting.exports() == 0).then_some(()));
+    kill_nbd_servers(&world.folder);
     let findings = found();
     assert!(findings.len() == 1 && findings[0].what.contains("but it is not exported"), "{findings:?}");
     let _service = world.start();
@@ -261,10 +254,7 @@ fn a_server_of_nbd_outlives_the_service_and_is_replaced_when_it_dies() {
     initiate(&url(&told), &["write -P 70 0 4096"]).unwrap();
     service.kill();
     initiate(&url(&told), &["read -P 70 0 4096"]).unwrap();
-    for pid in nbd_servers(&exporting.world.folder) {
-        let pid = rustix::process::Pid::from_raw(pid).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-    }
+    kill_nbd_servers(&exporting.world.folder);
     let _service = exporting.world.start();
     initiate(&url(&told), &["read -P 70 0 4096"]).unwrap();
     assert_eq!(exporting.exports(), 1);
