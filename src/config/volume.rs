@@ -35,6 +35,11 @@ pub const ORDER_POLL_INTERVAL: Opt = Opt::seconds("hearth_volume", "order_poll_i
     "Time between two looks for orders. The API processes of the same host ring for each order, so that only orders from \
      other hosts wait for a look.",
 );
+/// Age at which deleted rows are purged.
+pub const PURGE_AGE_IN_DAYS: Opt = Opt::integer("hearth_volume", "purge_age_in_days", "0").range(0, 36_500).help(
+    "Days after which the rows of what was deleted are removed for good, every hour and in small steps, as 'hearth db purge' \
+     does when it is called. 0: never.",
+);
 /// Longest wait at the end.
 pub const STOP_TIMEOUT: Opt = Opt::seconds("hearth_volume", "stop_timeout", "60").help(
     "Longest time that a volume service that is told to stop waits for the orders at which it works. What it leaves is \
@@ -50,5 +55,6 @@ pub const ROWS: &[Opt] = &[
     MAX_COPIES,
     ORDER_LEASE,
     ORDER_POLL_INTERVAL,
+    PURGE_AGE_IN_DAYS,
     STOP_TIMEOUT,
 ];

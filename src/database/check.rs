@@ -9,7 +9,7 @@ use crate::Result;
 const EXAMPLES: usize = 5;
 
 /// References that no key of the database holds, but Cinder's code.
-const KEPT_BY_CODE: [(&Table, ForeignKey); 2] = [
+pub(super) const KEPT_BY_CODE: [(&Table, ForeignKey); 2] = [
     (&VOLUMES, foreign("volume_type_id", "volume_types", "id")),
     (&SNAPSHOTS, foreign("volume_type_id", "volume_types", "id")),
 ];

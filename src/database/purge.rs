@@ -1,16 +1,36 @@
 //! Removes for good what was marked as deleted long ago, in small steps, so that nobody waits long for a lock.
 
-use super::connection::{Connection, Transaction};
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use super::check::KEPT_BY_CODE;
+use super::connection::Connection;
 use super::pool::Database;
 use super::schema::TABLES;
-use super::table::{Table, Type};
+use super::table::{ForeignKey, Table, Type};
 use super::value::Value;
 use crate::time::Timestamp;
 use crate::{Kind, Result};
 
+/// Rows that one transaction removes at most.
+pub const STEP: u32 = 200;
+
+/// One transaction of a purge.
+#[derive(Debug, Clone, Copy)]
+pub struct Step {
+    /// The table that was purged.
+    pub table: &'static str,
+    /// How many of its rows went.
+    pub rows: u64,
+    /// How long that took, during which others may have waited.
+    pub took: Duration,
+}
+
 /// Removes the rows of Cinder's tables that were marked as deleted before `before`, at most `step` rows a transaction, and
 /// those first to which others refer. A row to which a row refers that stays, stays too. Calls `progress` after each
-/// transaction with the table and the rows that went; how many rows went of each table, in the order of the work.
+/// transaction, which may pause there, or end the purge; how many rows went of each table, in the order of the schema.
+///
+/// Several purges at once do no harm: rows are looked for outside the transactions, and each goes only if it is still to go.
 ///
 /// # Errors
 /// As all statements; what was removed before stays removed.
@@ -18,100 +38,108 @@ pub fn purge(
     database: &Database,
     before: Timestamp,
     step: u32,
-    mut progress: impl FnMut(&'static str, u64),
+    mut progress: impl FnMut(Step) -> ControlFlow<()>,
 ) -> Result<Vec<(&'static str, u64)>> {
-    let mut all = Vec::new();
-    for table in TABLES.iter().rev() {
-        let Some(condition) = marked(table) else { continue };
-        let mut gone = 0;
-        // A row that refers to its own table goes in a round before the row that it refers to.
-        loop {
-            let round = round(database, table, &condition, before, step.max(1), &mut progress)?;
-            gone += round;
-            if round == 0 || !table.foreign.iter().any(|foreign| foreign.table == table.name) {
-                break;
+    let mut all = [0; TABLES.len()];
+    // A row may be referred to by one of a table that comes later in this order: such rows go in the next round.
+    loop {
+        let mut round = 0;
+        for (table, gone) in TABLES.iter().zip(&mut all).rev() {
+            let Some(doomed) = Doomed::of(table, before) else { continue };
+            let (rows, flow) = doomed.remove_all(database, step.max(1), &mut progress)?;
+            *gone += rows;
+            round += rows;
+            if flow.is_break() {
+                return Ok(told(&all));
             }
         }
-        if gone > 0 {
-            all.push((table.name, gone));
+        if round == 0 {
+            return Ok(told(&all));
         }
     }
-    Ok(all)
 }
 
-/// Goes through a table once, in the order of its key.
-fn round(
-    database: &Database,
+/// The tables of which rows went.
+fn told(all: &[u64]) -> Vec<(&'static str, u64)> {
+    TABLES.iter().zip(all).filter(|(_, gone)| **gone > 0).map(|(table, gone)| (table.name, *gone)).collect()
+}
+
+/// The rows of a table that may go.
+struct Doomed {
     table: &'static Table,
-    condition: &str,
+    /// That a row is marked, and long enough; with `before` as its only parameter.
+    marked: String,
+    /// That nobody refers to it.
+    alone: String,
     before: Timestamp,
-    step: u32,
-    progress: &mut impl FnMut(&'static str, u64),
-) -> Result<u64> {
-    let mut gone = 0;
-    let mut last: Option<Value<'static>> = None;
-    loop {
-        let (keys, removed) = database.write(|tx| {
-            let keys = doomed(tx, table, condition, before, last.as_ref(), step)?;
-            if keys.is_empty() {
-                return Ok((keys, 0));
-            }
-            let removed = match tx.attempt(|tx| remove(tx, table, &keys)) {
+}
+
+impl Doomed {
+    /// `None` where rows of the table are never marked.
+    fn of(table: &'static Table, before: Timestamp) -> Option<Self> {
+        table.column("deleted_at")?;
+        let mark = match table.column("deleted")?.kind {
+            Type::Boolean => "deleted = true",
+            _ => "deleted <> 0",
+        };
+        let keys = TABLES.iter().flat_map(|child| child.foreign.iter().map(|foreign| (*child, *foreign)));
+        let alone = keys
+            .chain(KEPT_BY_CODE)
+            .filter(|(_, foreign)| foreign.table == table.name)
+            .map(|(child, ForeignKey { column, references, .. })| {
+                let child = child.name;
+                format!(" AND NOT EXISTS (SELECT 1 FROM \"{child}\" c WHERE c.\"{column}\" = t.\"{references}\")")
+            })
+            .collect();
+        Some(Self { table, marked: format!("{mark} AND deleted_at < ?"), alone, before })
+    }
+
+    /// Removes them in the order of their keys, `step` at a time; how many went.
+    fn remove_all(
+        &self,
+        database: &Database,
+        step: u32,
+        progress: &mut impl FnMut(Step) -> ControlFlow<()>,
+    ) -> Result<(u64, ControlFlow<()>)> {
+        let mut gone = 0;
+        let mut last: Option<Value<'static>> = None;
+        loop {
+            // Outside the transaction: where few rows of many are to go, looking takes longest.
+            let keys = database.read(|c| self.find(c, last.as_ref(), step))?;
+            let Some(highest) = keys.last() else { return Ok((gone, ControlFlow::Continue(()))) };
+            last = Some(highest.clone());
+            let begun = Instant::now();
+            let rows = match database.write(|tx| self.remove(tx, &keys)) {
                 // Somebody has just begun to refer to one of them; the next purge will look again.
                 Err(error) if error.kind() == Kind::Conflict => 0,
                 outcome => outcome?,
             };
-            Ok((keys, removed))
-        })?;
-        let Some(highest) = keys.last() else { return Ok(gone) };
-        last = Some(highest.clone());
-        gone += removed;
-        if removed > 0 {
-            progress(table.name, removed);
+            gone += rows;
+            let flow = progress(Step { table: self.table.name, rows, took: begun.elapsed() });
+            if flow.is_break() {
+                return Ok((gone, flow));
+            }
         }
     }
-}
 
-/// The condition under which a row of the table may go; `None` where its rows are never marked.
-fn marked(table: &Table) -> Option<String> {
-    table.column("deleted_at")?;
-    let mark = match table.column("deleted")?.kind {
-        Type::Boolean => "t.deleted = true",
-        _ => "t.deleted <> 0",
-    };
-    let mut sql = format!("{mark} AND t.deleted_at < ?");
-    for child in TABLES {
-        for foreign in child.foreign.iter().filter(|foreign| foreign.table == table.name) {
-            sql.push_str(&format!(
-                " AND NOT EXISTS (SELECT 1 FROM \"{}\" c WHERE c.\"{}\" = t.\"{}\")",
-                child.name, foreign.column, foreign.references
-            ));
-        }
+    /// The keys of the first of them after `last`.
+    fn find(&self, c: &mut Connection, last: Option<&Value<'static>>, step: u32) -> Result<Vec<Value<'static>>> {
+        let (Table { name, key, .. }, Self { marked, alone, .. }) = (self.table, self);
+        let after = if last.is_some() { format!(" AND \"{key}\" > ?") } else { String::new() };
+        let sql = format!("SELECT \"{key}\" FROM \"{name}\" t WHERE {marked}{alone}{after} ORDER BY \"{key}\" LIMIT ?");
+        let mut params: Vec<Value<'_>> = vec![self.before.into()];
+        params.extend(last.map(Value::from));
+        params.push(step.into());
+        let counted = self.table.column(key).is_some_and(|column| matches!(column.kind, Type::Serial | Type::Counter));
+        c.rows(&sql, &params, |row| Ok(if counted { Value::Int(row.int(0)?) } else { Value::from(row.string(0)?) }))
     }
-    Some(sql)
-}
 
-fn doomed(
-    connection: &mut Connection,
-    table: &Table,
-    condition: &str,
-    before: Timestamp,
-    last: Option<&Value<'static>>,
-    step: u32,
-) -> Result<Vec<Value<'static>>> {
-    let key = table.key;
-    let after = if last.is_some() { format!(" AND t.\"{key}\" > ?") } else { String::new() };
-    let sql =
-        format!("SELECT t.\"{key}\" FROM \"{}\" t WHERE {condition}{after} ORDER BY t.\"{key}\" LIMIT ?", table.name);
-    let mut params: Vec<Value<'_>> = vec![before.into()];
-    params.extend(last.map(Value::from));
-    params.push(step.into());
-    let counted = table.column(key).is_some_and(|column| matches!(column.kind, Type::Serial | Type::Counter));
-    connection
-        .rows(&sql, &params, |row| Ok(if counted { Value::Int(row.int(0)?) } else { Value::from(row.string(0)?) }))
-}
-
-fn remove(tx: &mut Transaction<'_>, table: &Table, keys: &[Value<'static>]) -> Result<u64> {
-    let marks = vec!["?"; keys.len()].join(", ");
-    tx.execute(&format!("DELETE FROM \"{}\" WHERE \"{}\" IN ({marks})", table.name, table.key), keys)
+    /// Removes those of `keys` that are still to go.
+    fn remove(&self, c: &mut Connection, keys: &[Value<'static>]) -> Result<u64> {
+        let (Table { name, key, .. }, marked) = (self.table, &self.marked);
+        let marks = vec!["?"; keys.len()].join(", ");
+        let mut params: Vec<Value<'_>> = vec![self.before.into()];
+        params.extend(keys.iter().map(Value::from));
+        c.execute(&format!("DELETE FROM \"{name}\" WHERE {marked} AND \"{key}\" IN ({marks})"), &params)
+    }
 }

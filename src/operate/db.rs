@@ -1,6 +1,7 @@
 //! `hearth db sync|purge|check|version`: what an operator asks of the database.
 
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 
 use crate::config::{Config, quota};
 use crate::database::check;
@@ -10,9 +11,6 @@ use crate::database::seeds::LIMITS;
 use crate::database::{Database, purge};
 use crate::time::Timestamp;
 use crate::{Error, Result};
-
-/// Rows that a purge removes in one transaction.
-const PURGE_STEP: u32 = 200;
 
 /// Seconds of a day.
 const DAY: i64 = 86_400;
@@ -58,7 +56,7 @@ pub fn sync(config: &Config, database: &Database, wanted: &Wanted<'_>, out: &mut
 pub fn purge(database: &Database, days: u32, out: &mut dyn Write) -> Result<()> {
     let before = Timestamp::now().plus_seconds(-DAY * i64::from(days));
     let mut total = 0;
-    for (table, rows) in purge::purge(database, before, PURGE_STEP, |_, _| {})? {
+    for (table, rows) in purge::purge(database, before, purge::STEP, |_| ControlFlow::Continue(()))? {
         say(out, format_args!("{table}: {rows} rows"))?;
         total += rows;
     }

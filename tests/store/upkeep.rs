@@ -1,9 +1,14 @@
 //! Purge and check, and what they say to the operator.
 
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
 use hearth::config::Config;
 use hearth::database::check::check;
 use hearth::database::purge::purge;
-use hearth::database::{Connection, Database, Engine};
+use hearth::database::schema::{QUALITY_OF_SERVICE_SPECS, TABLES};
+use hearth::database::table::{Table, Type};
+use hearth::database::{Connection, Database, Engine, Value};
 use hearth::operate::db;
 use hearth::time::Timestamp;
 
@@ -12,6 +17,8 @@ use super::fixture::{self, Maker, WANTED, on_every_engine, unique};
 on_every_engine! {
     purge_removes_what_was_deleted_long_ago_and_nothing_else,
     purge_leaves_what_living_rows_name,
+    purge_removes_the_deleted_rows_of_every_noun_and_leaves_no_reference_to_them,
+    purges_at_once_remove_every_row_once_and_one_ends_when_it_is_told_to,
     check_finds_nothing_in_a_new_database_and_every_break_in_a_broken_one,
     the_commands_say_what_they_did,
 }
@@ -73,7 +80,10 @@ fn purge_removes_what_was_deleted_long_ago_and_nothing_else(engine: Engine) {
     volume(&database, Some(now.plus_seconds(-DAY)));
     volume(&database, None);
     let mut largest = 0;
-    let gone = purge(&database, now.plus_seconds(-30 * DAY), 10, |_, rows| largest = largest.max(rows));
+    let gone = purge(&database, now.plus_seconds(-30 * DAY), 10, |step| {
+        largest = largest.max(step.rows);
+        ControlFlow::Continue(())
+    });
     let mut gone = gone.expect("a purge");
     gone.sort_unstable();
     assert_eq!(gone, [("snapshot_metadata", 23), ("snapshots", 23), ("volume_metadata", 23), ("volumes", 23)]);
@@ -102,10 +112,119 @@ fn purge_leaves_what_living_rows_name(engine: Engine) {
             Ok(())
         })
         .expect("rows");
-    let gone = purge(&database, Timestamp::now(), 2, |_, _| {}).expect("a purge");
-    assert_eq!(gone, [("volume_metadata", 1), ("quality_of_service_specs", 3), ("snapshot_metadata", 1)]);
+    let gone = purge(&database, Timestamp::now(), 2, |_| ControlFlow::Continue(())).expect("a purge");
+    assert_eq!(gone, [("snapshot_metadata", 1), ("quality_of_service_specs", 3), ("volume_metadata", 1)]);
     let left = "SELECT count(*) FROM volumes WHERE id = ?";
     assert_eq!(database.read(|c| c.row(left, &[(&id).into()], |row| row.int(0))).expect("a count"), Some(1));
+}
+
+/// One row of every table, each with all references to those of the others; deleted at `deleted`.
+fn row_of_every_table(database: &Database, number: i64, deleted: Option<Timestamp>) {
+    let ids: BTreeMap<&str, String> = TABLES.iter().map(|table| (table.name, unique())).collect();
+    let row = |table: &Table, key: Value<'static>, parent: Option<Value<'static>>| -> (String, Vec<Value<'static>>) {
+        let mut values: Vec<(&str, Value<'static>)> = Vec::new();
+        for column in table.runs.iter().copied().flatten() {
+            let foreign = table.foreign.iter().find(|foreign| foreign.column == column.name);
+            let value = match (column.name, foreign) {
+                (name, _) if name == table.key => key.clone(),
+                (_, Some(foreign)) if foreign.table == table.name => match &parent {
+                    Some(parent) => parent.clone(),
+                    None => continue,
+                },
+                // Numbers are referred to by their numbers; services have both.
+                (_, Some(foreign)) if column.kind == Type::Int => number_of(foreign.table, number).into(),
+                (_, Some(foreign)) => ids[foreign.table].clone().into(),
+                ("uuid", None) => ids[table.name].clone().into(),
+                ("volume_type_id", None) => ids["volume_types"].clone().into(),
+                ("created_at", None) => Timestamp::now().into(),
+                ("deleted_at", None) => deleted.into(),
+                ("deleted", None) if column.kind == Type::Boolean => deleted.is_some().into(),
+                ("deleted", None) => i64::from(deleted.is_some()).into(),
+                (_, None) if column.nullable && !column.nullable_in_files => continue,
+                _ => match column.kind {
+                    Type::Text(_) | Type::LongText => unique().into(),
+                    Type::Boolean => false.into(),
+                    Type::Time | Type::TimeMicros => Timestamp::now().into(),
+                    _ => number.into(),
+                },
+            };
+            values.push((column.name, value));
+        }
+        let names: Vec<String> = values.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        let marks = vec!["?"; values.len()].join(", ");
+        let sql = format!("INSERT INTO \"{}\" ({}) VALUES ({marks})", table.name, names.join(", "));
+        (sql, values.into_iter().map(|(_, value)| value).collect())
+    };
+    let done = database.write(|tx| {
+        for table in TABLES.iter().filter(|table| table.column("deleted_at").is_some()) {
+            let counted = table.column(table.key).is_some_and(|column| column.kind == Type::Serial);
+            let key: Value<'static> =
+                if counted { number_of(table.name, number).into() } else { ids[table.name].clone().into() };
+            let (sql, values) = row(table, key.clone(), None);
+            tx.execute(&sql, &values)?;
+            if table.foreign.iter().any(|foreign| foreign.table == table.name) {
+                let (sql, values) = row(table, unique().into(), Some(key));
+                tx.execute(&sql, &values)?;
+            }
+        }
+        Ok(())
+    });
+    done.expect("a row of every table");
+}
+
+/// The key of a row among those that count.
+fn number_of(table: &str, number: i64) -> i64 {
+    let at = TABLES.iter().position(|other| other.name == table).expect("a table");
+    1000 * number + i64::try_from(at).expect("few tables")
+}
+
+fn purge_removes_the_deleted_rows_of_every_noun_and_leaves_no_reference_to_them(engine: Engine) {
+    let database = fixture::made_by(engine, Maker::Hearth);
+    let now = Timestamp::now();
+    row_of_every_table(&database, 1, Some(now.plus_seconds(-40 * DAY)));
+    row_of_every_table(&database, 2, Some(now.plus_seconds(-DAY)));
+    row_of_every_table(&database, 3, None);
+    let marked: Vec<&Table> = TABLES.into_iter().filter(|table| table.column("deleted_at").is_some()).collect();
+    let each = |count: u64| -> Vec<(&str, u64)> {
+        let rows = |table: &Table| if table.name == QUALITY_OF_SERVICE_SPECS.name { 2 * count } else { count };
+        marked.iter().map(|table| (table.name, rows(table))).collect()
+    };
+    assert!(marked.len() > 30, "all but four of Cinder's tables have marks");
+    for (before, left) in [(now.plus_seconds(-30 * DAY), 1), (now, 0)] {
+        let gone = purge(&database, before, 10, |_| ControlFlow::Continue(())).expect("a purge");
+        assert_eq!(gone, each(1));
+        let of = |table: &str| {
+            let flag = if table == "volume_type_projects" { "deleted <> 0" } else { "deleted = true" };
+            format!("SELECT count(*) FROM \"{table}\" WHERE {flag}")
+        };
+        let found = database.read(|c| {
+            let count = |table: &&Table| Ok((table.name, c.row(&of(table.name), &[], |row| row.int(0))?.unwrap_or(0)));
+            marked.iter().map(count).collect::<hearth::Result<Vec<_>>>()
+        });
+        let found: Vec<(&str, u64)> =
+            found.expect("counts").into_iter().map(|(name, rows)| (name, rows.try_into().expect("a count"))).collect();
+        assert_eq!(found, each(left));
+        assert_eq!(database.read(check).expect("a check"), []);
+    }
+}
+
+fn purges_at_once_remove_every_row_once_and_one_ends_when_it_is_told_to(engine: Engine) {
+    let database = fixture::made_by(engine, Maker::Hearth);
+    let long_ago = Timestamp::now().plus_seconds(-40 * DAY);
+    (0..30).for_each(|_| drop(volume(&database, Some(long_ago))));
+    let purged = |pause: fn() -> ControlFlow<()>| -> u64 {
+        let gone = purge(&database, Timestamp::now(), 7, |_| pause()).expect("a purge");
+        gone.into_iter().map(|(_, rows)| rows).sum()
+    };
+    assert_eq!(purged(|| ControlFlow::Break(())), 7, "it ends after its first step");
+    let both: u64 = std::thread::scope(|scope| {
+        let all = [(); 2].map(|()| scope.spawn(|| purged(|| ControlFlow::Continue(()))));
+        // Writers go on meanwhile.
+        (0..10).for_each(|_| drop(volume(&database, None)));
+        all.into_iter().map(|one| one.join().expect("a purge")).sum()
+    });
+    assert_eq!(both, 30 * 4 - 7);
+    assert_eq!(database.read(|c| Ok(count(c, "snapshots"))).expect("a count"), 10);
 }
 
 fn check_finds_nothing_in_a_new_database_and_every_break_in_a_broken_one(engine: Engine) {

@@ -55,6 +55,30 @@ fn a_service_tells_the_levels_of_its_log_and_changes_them() {
 }
 
 #[test]
+fn what_was_deleted_long_ago_is_purged_by_services_where_the_operator_wants_that() {
+    let world = World::with("", "[hearth_volume]\npurge_age_in_days = 30");
+    let service = world.start();
+    let [old, new, living] = [(); 3].map(|()| world.create(1, Of::Nothing));
+    world.settle();
+    [&old, &new].into_iter().for_each(|id| world.delete(id, false));
+    world.settle();
+    drop(service);
+    for (table, id) in [("volumes", "id"), ("volume_admin_metadata", "volume_id")] {
+        let aged = format!("UPDATE {table} SET deleted_at = '2020-01-01 00:00:00' WHERE {id} = ? AND deleted = true");
+        assert_eq!(world.database.write(|tx| tx.execute(&aged, &[(&old).into()])).unwrap(), 1);
+    }
+    // Of two that begin at once, and one of which is killed in between, no matter where.
+    let (first, second) = (world.spawn(None), world.spawn_on("node2"));
+    first.kill();
+    let left = || world.read(|c| c.rows("SELECT id FROM volumes ORDER BY id", &[], |row| row.string(0)));
+    let mut expected = [new, living];
+    expected.sort();
+    world.wait("the end of the old row", || (left() == expected).then_some(()));
+    second.stop();
+    world.assert_whole();
+}
+
+#[test]
 fn what_is_in_nobodys_hands_is_taken_up_when_an_operator_says_so() {
     let world = World::new();
     let _service = world.start();

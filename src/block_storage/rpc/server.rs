@@ -1,5 +1,5 @@
 //! A service that carries out orders, as it runs in this process: one thread takes orders, others carry them out, one
-//! reports, and an ear hears the doorbell. Not here: what the orders are and what is done with them.
+//! reports, one tidies up, and an ear hears the doorbell. Not here: what the orders are and what is done with them.
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::service::calls::Calls;
 
-/// What the threads of a service do. Each method but the last two is the life of a thread, until the service stops.
+/// What the threads of a service do. Each method before [`Duties::calls`] is the life of a thread, until the service stops.
 pub trait Duties: Send + Sync + 'static {
     /// Takes orders.
     fn take(&self);
@@ -18,6 +18,8 @@ pub trait Duties: Send + Sync + 'static {
     fn work(&self);
     /// Says now and then that the service is up.
     fn report(&self);
+    /// Removes now and then what nobody needs any more.
+    fn tidy(&self) {}
     /// How the threads wake each other.
     fn calls(&self) -> &Calls;
     /// Begins nothing any more of what was taken.
@@ -57,6 +59,7 @@ impl RunningRole {
         }
         threads.push(spawn("dispatch", |duties| duties.take())?);
         threads.push(spawn("report", |duties| duties.report())?);
+        threads.push(spawn("tidy", |duties| duties.tidy())?);
         let ears = match Doorbell::new(config).listen() {
             Ok(ears) => Some(Arc::new(ears)),
             Err(error) => {

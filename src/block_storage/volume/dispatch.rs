@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Shared, placement, report, work};
+use super::{Shared, placement, report, tidy, work};
 use crate::block_storage::model::work::Order;
 use crate::block_storage::rpc::server::Duties;
 use crate::block_storage::store::orders::{self, Held, Waiting};
@@ -160,6 +160,10 @@ impl Duties for Dispatcher {
 
     fn report(&self) {
         report::run(&self.shared);
+    }
+
+    fn tidy(&self) {
+        tidy::run(&self.shared);
     }
 
     fn calls(&self) -> &Calls {

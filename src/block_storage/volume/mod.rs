@@ -1,6 +1,6 @@
 //! The volume service: takes orders from the database and carries them out on its backends. Few threads with one task
 //! each: `dispatch` takes orders and keeps them, the workers carry them out, `report` says that the service is up and
-//! what there is room for, and an ear hears the doorbell.
+//! what there is room for, `tidy` removes what was deleted long ago, and an ear hears the doorbell.
 //!
 //! Every order is carried out in the same three steps: it is taken for a while; the driver does one repeatable thing; one
 //! transaction writes the result and removes the order. A crash at any point leaves an order that is taken again.
@@ -21,6 +21,7 @@ mod recovery;
 mod report;
 mod settings;
 mod targets;
+mod tidy;
 mod work;
 
 use std::sync::Arc;

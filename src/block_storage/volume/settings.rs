@@ -7,6 +7,9 @@ use crate::block_storage::scheduler::Rules;
 use crate::config::{Config, default, quota, volume};
 use crate::messaging::Outbox;
 
+/// Seconds of a day.
+const DAY_SECONDS: i64 = 86_400;
+
 /// What the configuration says.
 pub(super) struct Settings {
     pub(super) workers: usize,
@@ -20,6 +23,8 @@ pub(super) struct Settings {
     pub(super) stats_interval: Duration,
     pub(super) message_reap_interval: Duration,
     pub(super) message_ttl_seconds: i64,
+    /// Age in seconds after which rows that are marked as deleted go; `None`: never.
+    pub(super) purge_age_seconds: Option<i64>,
     pub(super) down_time_seconds: i64,
     pub(super) enable_new_services: bool,
     /// How many pools are tried for one volume.
@@ -89,6 +94,10 @@ impl Settings {
             stats_interval: config.seconds(&volume::BACKEND_STATS_POLLING_INTERVAL),
             message_reap_interval: config.seconds(&default::MESSAGE_REAP_INTERVAL),
             message_ttl_seconds: whole(config.seconds(&default::MESSAGE_TTL)),
+            purge_age_seconds: match config.integer(&volume::PURGE_AGE_IN_DAYS) {
+                0 => None,
+                days => Some(days.saturating_mul(DAY_SECONDS)),
+            },
             down_time_seconds: whole(config.seconds(&default::SERVICE_DOWN_TIME)),
             enable_new_services: config.boolean(&default::ENABLE_NEW_SERVICES),
             max_attempts: usize::try_from(config.integer(&default::SCHEDULER_MAX_ATTEMPTS)).unwrap_or(1),
