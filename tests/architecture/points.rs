@@ -41,12 +41,6 @@ const ABSENT: &[(&[&str], &[&str], &str)] = &[
     ),
 ];
 
-/// The work that no story does yet, and when it is done.
-const WITHOUT_STORY: &[(&str, &str)] = &[(
-    "end_export",
-    "another service has read a volume by an export that was made for it, and could not take the volume over",
-)];
-
 /// The names of all points.
 fn catalogue() -> BTreeSet<String> {
     let mut points = BTreeSet::new();
@@ -65,9 +59,7 @@ fn catalogue() -> BTreeSet<String> {
         let (_, files) = WORK.iter().find(|(folder, _)| source.name.starts_with(folder)).expect("its kinds of work");
         for kind in files.iter().flat_map(|file| kinds(file)) {
             let has = |step: &str| !ABSENT.iter().any(|(of, kinds, _)| of.contains(&step) && kinds.contains(&&*kind));
-            if WITHOUT_STORY.iter().all(|(without, _)| *without != kind) {
-                points.extend(steps.iter().filter(|step| has(step)).map(|step| format!("{kind}.{step}")));
-            }
+            points.extend(steps.iter().filter(|step| has(step)).map(|step| format!("{kind}.{step}")));
         }
     }
     points

@@ -278,6 +278,38 @@ fn a_service_that_is_killed_anywhere_while_it_takes_a_volume_over_does_no_harm()
 }
 
 #[test]
+fn a_service_that_is_killed_anywhere_while_it_ends_an_export_that_nobody_took_over_does_no_harm() {
+    everywhere("end_export of a volume that stays", |fate| {
+        let pair = Pair::by_nbd("", "");
+        let world = &pair.world;
+        let [source, destination] = pair.both();
+        let (id, content) = pair.filled();
+        destination.stop();
+        migrate(world, &id, DESTINATION, false);
+        pair.wait_for_order_at(DESTINATION);
+        source.stop();
+        assert_eq!(pair.exports(), 1);
+        // An operator wants it to stay; the other service finds that when it starts, and orders the end of the export.
+        world.database.write(|tx| volumes::change(tx, &id, &[("migration_status", None::<String>.into())])).unwrap();
+        let first = world.spawn_backend_as("node1", "file", fate);
+        fate.begin();
+        let destination = pair.destination(None);
+        if fate.is_watched() {
+            world.settle();
+            first.stop();
+        } else {
+            first.wait_for_death();
+        }
+        let next = pair.source(None);
+        world.settle();
+        [destination, next].into_iter().for_each(Service::stop);
+        pair.assert_at(&id, "node1@file#file", None);
+        assert_content(world, &id, &content);
+        world.assert_whole();
+    });
+}
+
+#[test]
 fn a_take_over_that_kills_its_service_again_and_again_is_given_up_and_leaves_nothing_behind() {
     let pair = Pair::by_nbd("", "");
     let world = &pair.world;
