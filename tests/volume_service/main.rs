@@ -11,6 +11,7 @@ mod compute;
 
 mod between_services;
 mod broken;
+mod copies;
 mod crash;
 mod crash_asking;
 mod crash_moving;
