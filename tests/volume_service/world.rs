@@ -28,7 +28,7 @@ use super::servers::scratch_folder;
 pub(super) const PROJECT: &str = "0a1d7e94c3b84f6f9d52e8a6b7c4f310";
 
 /// How long anything may take before a test gives up.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(300);
 
 pub(super) struct World {
     pub(super) folder: PathBuf,
