@@ -74,7 +74,9 @@ class Cloud(Stack):
                             f"image_conversion_dir = {self.conversion}\nreport_interval = 1\nquota_volumes = -1\n"
                             f"use_default_quota_class = false\nquota_gigabytes = -1\n{config}",
             sections=f"[second]\nvolume_backend_name = second\nnfs_qcow2_volumes = true\nhearth_file_path = {self.second}\n"
-                     f"[backend_defaults]\nmax_over_subscription_ratio = 1000000\n{sections}", **options)
+                     f"[backend_defaults]\nmax_over_subscription_ratio = 1000000\n{sections}"
+                     f"[key_manager]\nbackend = local\n[hearth_keys]\nmaster_key_file = {folder}/master.key\n", **options)
+        self.hearth("key", "master", folder / "master.key")
         self.types, self.volume_command = {}, [HEARTH, "volume"]
 
     def ask(self, method, path, body=None, version="3.71"):
@@ -89,9 +91,35 @@ class Cloud(Stack):
             self.types[backend] = backend
         return self.types[backend]
 
+    def encrypted_type(self, backend="file", provider="luks"):
+        """The name of a type whose volumes lie on this backend and are encrypted."""
+        name = f"{backend}-{provider}"
+        if name not in self.types:
+            self.types[name] = name
+            answer = self.ask("POST", "/types", {"volume_type": {
+                "name": name, "extra_specs": {"volume_backend_name": backend}}})
+            answer = self.ask("POST", f"/types/{answer.json()['volume_type']['id']}/encryption", {"encryption": {
+                "provider": provider, "cipher": "aes-xts-plain64", "key_size": 256, "control_location": "front-end"}})
+            assert answer.status == 200, answer.body
+        return name
+
+    def key_id(self, id):
+        return self.ask("GET", f"/volumes/{id}/encryption").json()["encryption_key_id"]
+
+    def holds(self, path, key_id, original):
+        """Fails unless what is encrypted in a raw file is a disk that begins with `original`."""
+        length = os.stat(original).st_size
+        secret = self.folder / "secret"
+        secret.write_text(self.hearth("key", "show", key_id).strip())
+        sealed = (f"driver=raw,offset=0,size={length},file.driver=luks,file.key-secret=key,"
+                  f"file.file.driver=file,file.file.filename={path}")
+        run("qemu-img", "compare", "--object", f"secret,id=key,file={secret}", "--image-opts",
+            f"driver=raw,file.driver=file,file.filename={original}", sealed)
+
     def create(self, backend="file", size=1, **attributes):
         """Orders a volume; its id."""
-        answer = self.ask("POST", "/volumes", {"volume": {"size": size, "volume_type": self.type_of(backend), **attributes}})
+        kind = attributes.pop("volume_type", None) or self.type_of(backend)
+        answer = self.ask("POST", "/volumes", {"volume": {"size": size, "volume_type": kind, **attributes}})
         assert answer.status == 202, answer.body
         return answer.json()["volume"]["id"]
 

@@ -8,7 +8,8 @@ use super::refusals::invalid_volume;
 use super::{Authorized, Caller, keys};
 use crate::block_storage::glance::{Glance, NewImage};
 use crate::block_storage::key_store::NewKey;
-use crate::block_storage::model::image::{Access, Image, ImageRef, Upload};
+use crate::block_storage::model::encryption::TypeEncryption;
+use crate::block_storage::model::image::{Access, Image, ImageRef, KEY_ID, Upload};
 use crate::block_storage::model::snapshot::Snapshot;
 use crate::block_storage::model::status::Status as _;
 use crate::block_storage::model::volume::{
@@ -24,8 +25,6 @@ use crate::error::{Error, Kind, Result};
 
 /// The properties that say that an image is one of Nova's, of a machine's volumes.
 const MAPPING: &str = "block_device_mapping";
-/// The property that names the key of an image that is encrypted as a volume is.
-pub(super) const KEY_ID: &str = "cinder_encryption_key_id";
 /// The extra spec that says which of Glance's stores takes the images of a type's volumes.
 const STORE_SPEC: &str = "image_service:store_id";
 /// Beginnings of names that images made of volumes never get.
@@ -113,12 +112,13 @@ pub(super) fn check_fit(image: &Image, size_gib: i64) -> Result<()> {
     image.misfit(size_gib).map_or(Ok(()), |why| Err(Error::invalid(why)))
 }
 
-/// Refuses an image for a volume of an encrypted type where it would have to be encrypted first.
-pub(super) fn check_encryption(image: &Image) -> Result<()> {
-    if image.property(KEY_ID).is_some() {
+/// Refuses an image for a volume that is encrypted like this where it has to be encrypted, which only a host could do.
+pub(super) fn check_encryption(image: &Image, encryption: &TypeEncryption) -> Result<()> {
+    if encryption.is_written_here() {
         return Ok(());
     }
-    let text = format!("Image {} can not be used for a volume of an encrypted type.", image.id);
+    let (id, provider) = (&image.id, &encryption.provider);
+    let text = format!("Image {id} can not be encrypted for a volume whose provider of encryption is {provider}.");
     Err(Error::new(Kind::NotImplemented, text))
 }
 
@@ -298,8 +298,10 @@ pub fn reimage(caller: &Caller<'_>, volume: &Authorized<Volume>, image_id: &str,
         let text = format!("Image {image_id} stands for a snapshot, which can not be written over a volume.");
         return Err(Error::new(Kind::NotImplemented, text));
     }
-    if volume.encryption_key_id.is_some() {
-        check_encryption(&image)?;
+    if volume.encryption_key_id.is_some()
+        && let Some(encryption) = caller.database.read(|c| store::encryption::find(c, &volume.volume_type_id))?
+    {
+        check_encryption(&image, &encryption)?;
     }
     let reference = ImageRef { id: image.id, access: glance.access() };
     caller.database.write(|tx| {

@@ -9,6 +9,7 @@ use crate::block_storage::key_store::NewKey;
 use crate::block_storage::model::backup::{Backup, RESTORE};
 use crate::block_storage::model::encryption::TypeEncryption;
 use crate::block_storage::model::group::Group;
+use crate::block_storage::model::image::KEY_ID;
 use crate::block_storage::model::service;
 use crate::block_storage::model::snapshot::{CREATE_VOLUME, Snapshot};
 use crate::block_storage::model::volume::{AttachStatus, CLONE, Status, Volume, VolumeDetails};
@@ -103,7 +104,7 @@ impl Content {
     fn key_id(&self) -> Option<&str> {
         match self {
             Self::Empty => None,
-            Self::Image(source) => source.image.property(images::KEY_ID),
+            Self::Image(source) => source.image.property(KEY_ID),
             Self::Snapshot(both) => both.0.encryption_key_id.as_deref().or(both.1.encryption_key_id.as_deref()),
             Self::Volume(volume) => volume.encryption_key_id.as_deref(),
             Self::Backup(backup) => backup.encryption_key_id.as_deref(),
@@ -151,8 +152,8 @@ pub fn create(caller: &Caller<'_>, new: &NewVolume) -> Result<VolumeDetails> {
     let wanted = group.as_ref().and_then(|group| group.availability_zone.as_deref());
     let zone = zone(caller, wanted.or(new.availability_zone.as_deref()), &content, &volume_type)?;
     let encryption = caller.database.read(|c| store::encryption::find(c, &volume_type.id))?;
-    if let (Some(_), Content::Image(source)) = (&encryption, &content) {
-        images::check_encryption(&source.image)?;
+    if let (Some(encryption), Content::Image(source), None) = (&encryption, &content, content.key_id()) {
+        images::check_encryption(&source.image, encryption)?;
     }
     if volume_type.is_multiattach() {
         if encryption.is_some() {

@@ -1,11 +1,15 @@
-//! How the volumes of a type are encrypted (Block Storage API v3, "Volume type encryption"). Block Storage only keeps it,
-//! and the id of each volume's key: who attaches a volume encrypts and decrypts.
+//! How the volumes of a type are encrypted (Block Storage API v3, "Volume type encryption"). Block Storage keeps it, and the
+//! id of each volume's key: who attaches a volume encrypts and decrypts. It encrypts by itself only what it writes whole:
+//! images, and what gets another type.
 
 use crate::time::Timestamp;
 
 /// The id of the one key of a key manager whose key stands in the configuration. It is no secret and names no key of its
 /// own, so nobody is shown it.
 pub const FIXED_KEY_ID: &str = "00000000-0000-0000-0000-000000000000";
+
+/// The names of providers that make LUKS of version 1, the only form that QEMU's program knows.
+const WRITTEN_HERE: [&str; 2] = ["luks", "LuksEncryptor"];
 
 /// The encryption of one volume type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +36,12 @@ impl TypeEncryption {
     /// What a key is made for: the cipher without its mode.
     pub fn algorithm(&self) -> Option<&str> {
         self.cipher.as_deref()?.split('-').next().filter(|name| !name.is_empty())
+    }
+
+    /// Whether content can be encrypted and decrypted without a host.
+    pub fn is_written_here(&self) -> bool {
+        let known = self.provider.rsplit('.').next().is_some_and(|name| WRITTEN_HERE.contains(&name));
+        known && self.control_location == "front-end"
     }
 
     /// What two types must have in common so that the content of a volume of one can be read as one of the other.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+/// The property that names the key of an image that is encrypted as a volume is.
+pub const KEY_ID: &str = "cinder_encryption_key_id";
 /// Bytes in one GiB.
 const GIB: i64 = 1 << 30;
 

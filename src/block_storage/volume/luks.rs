@@ -23,8 +23,6 @@ const CONTENT_AT: usize = 104;
 const SECTOR: u64 = 512;
 /// Milliseconds that whoever opens the volume works on the passphrase. It is a key of its own, which nobody guesses.
 const ITERATIONS_MS: &str = "100";
-/// The names of providers that make LUKS of version 1.
-const PROVIDERS: [&str; 2] = ["luks", "LuksEncryptor"];
 /// What cryptsetup takes where a type names no cipher or no size.
 const DEFAULT: (&str, i64) = ("aes-xts-plain64", 256);
 
@@ -45,12 +43,62 @@ impl Cover {
     /// Refuses what only a host could do.
     fn check(&self) -> Result<()> {
         let TypeEncryption { provider, control_location, .. } = &self.encryption;
-        let known = provider.rsplit('.').next().is_some_and(|name| PROVIDERS.contains(&name));
-        if known && control_location == "front-end" {
+        if self.encryption.is_written_here() {
             return Ok(());
         }
         Err(refused(format!("no content is encrypted or decrypted here for provider {provider}, {control_location}")))
     }
+}
+
+/// A disk that is to be encrypted: a file that was looked at, and holds nothing that leads to other files.
+pub(super) struct Disk<'a> {
+    pub(super) file: &'a File,
+    /// QEMU's name of its format.
+    pub(super) format: &'a str,
+    /// The size of the disk in it.
+    pub(super) bytes: u64,
+    /// With what it is encrypted itself.
+    pub(super) cover: Option<&'a Cover>,
+}
+
+/// Encrypts a disk into `raw`, which has the length of a volume of this size and holds zeros. What is beyond the disk stays as it is:
+/// nobody has ever written there.
+///
+/// # Errors
+/// `Invalid` where the disk does not fit beside the header, `Unavailable` where the storage or the program fails.
+pub(super) fn encrypt(
+    disk: &Disk<'_>,
+    cover: &Cover,
+    (raw, size_gib): (&File, i64),
+    timeout: Duration,
+) -> Result<()> {
+    cover.check()?;
+    let (secret, total) = (cover.passphrase()?, bytes(size_gib)?);
+    let object = format!("secret,id=new,file={}", path_of(&secret).display());
+    let room = total.saturating_sub(make(raw, total, cover, &object)?);
+    let below = layer("file.", disk.file)?;
+    let to = format!("driver=luks,key-secret=new,{}", layer("file.", raw)?);
+    let program = convert(timeout).args(["-U", "--object", &object]);
+    let Some(old) = disk.cover else {
+        check_room(disk.bytes, room)?;
+        let from = format!("driver={},{below}", disk.format);
+        return ended(program.args(["--image-opts", &from, "--target-image-opts", &to]));
+    };
+    old.check()?;
+    let before = header(disk.file)?.ok_or_else(|| refused("it holds no header of LUKS, although it has a key"))?;
+    check_room(disk.bytes.saturating_sub(before), room)?;
+    let secret = old.passphrase()?;
+    let program = program.args(["--object", &format!("secret,id=old,file={}", path_of(&secret).display())]);
+    let from = format!("driver=luks,key-secret=old,{below}");
+    ended(program.args(["--image-opts", &from, "--target-image-opts", &to]))
+}
+
+/// Refuses a disk that would have to be cut off.
+fn check_room(bytes: u64, room: u64) -> Result<()> {
+    if bytes <= room {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("A disk of {bytes} bytes does not fit beside the header of LUKS, which leaves {room}.")))
 }
 
 /// Makes the volume `name` with the content of another one that is encrypted otherwise; `None`: not at all.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::convert::{NO_SPACE, disk_bytes, into_raw, qemu_name, scratch};
 use super::{Settings, inspect};
+use crate::block_storage::volume::luks::{self, Cover, Disk};
 use crate::block_storage::glance::Glance;
 use crate::block_storage::model::image::Image;
 use crate::block_storage::store::messages::Event;
@@ -27,12 +28,22 @@ const LOOK: Duration = Duration::from_secs(1);
 const SIGNATURE: [&str; 4] =
     ["img_signature", "img_signature_hash_method", "img_signature_certificate_uuid", "img_signature_key_type"];
 
+/// How an image becomes the content of an encrypted volume.
+pub(in super::super) struct Covers {
+    /// The volume's key.
+    pub(in super::super) volume: Cover,
+    /// The key of an image that is encrypted otherwise.
+    pub(in super::super) image: Option<Cover>,
+}
+
 /// One image for one volume.
 pub(in super::super) struct Fetch<'a> {
     pub(in super::super) settings: &'a Settings,
     pub(in super::super) glance: &'a Glance,
     pub(in super::super) image: &'a Image,
     pub(in super::super) size_gib: i64,
+    /// `None`: what is in the image is written as it is.
+    pub(in super::super) covers: Option<Covers>,
     /// Fails where the volume no longer waits for the image.
     pub(in super::super) go_on: &'a dyn Fn() -> Result<()>,
     trouble: Cell<Trouble>,
@@ -43,10 +54,10 @@ impl<'a> Fetch<'a> {
         settings: &'a Settings,
         glance: &'a Glance,
         image: &'a Image,
-        size_gib: i64,
+        (size_gib, covers): (i64, Option<Covers>),
         go_on: &'a dyn Fn() -> Result<()>,
     ) -> Self {
-        Self { settings, glance, image, size_gib, go_on, trouble: Cell::new(Trouble::Other) }
+        Self { settings, glance, image, size_gib, covers, go_on, trouble: Cell::new(Trouble::Other) }
     }
 
     /// What the user is told after a failure, in terms of what was being done.
@@ -93,19 +104,27 @@ impl<'a> Fetch<'a> {
         let claimed = qemu_name(self.image.disk_format.as_deref().unwrap_or_default());
         // An image of Amazon's is a raw disk or not, nobody says.
         let claimed = if claimed.eq_ignore_ascii_case("ami") { None } else { Some(claimed) };
-        if claimed == Some("raw") {
+        if claimed == Some("raw") && self.covers.is_none() {
             self.download(raw)?;
             return self.accept(raw, claimed).map(|_| ());
         }
         let image = scratch(&self.settings.folder).map_err(|error| self.storage(error))?;
         self.download(&image)?;
-        let format = self.accept(&image, claimed)?;
+        let (format, bytes) = self.accept(&image, claimed)?;
         (self.go_on)()?;
-        into_raw(self.settings, &image, format, raw).map_err(|error| self.storage(error))
+        let Some(covers) = &self.covers else {
+            return into_raw(self.settings, &image, format, raw).map_err(|error| self.storage(error));
+        };
+        let disk = Disk { file: &image, format, bytes, cover: covers.image.as_ref() };
+        let encrypted = luks::encrypt(&disk, &covers.volume, (raw, self.size_gib), self.settings.timeout);
+        encrypted.map_err(|error| match error.kind() {
+            Kind::Invalid => self.failed(Trouble::TooLarge, error),
+            _ => self.storage(error),
+        })
     }
 
-    /// Looks at an image that has arrived; its format.
-    fn accept(&self, file: &File, claimed: Option<&str>) -> Result<&'static str> {
+    /// Looks at an image that has arrived; its format, and the size of the disk in it.
+    fn accept(&self, file: &File, claimed: Option<&str>) -> Result<(&'static str, u64)> {
         fault::point("image.after_download");
         let format = inspect::format(file, &self.settings.vmdk_types).map_err(|why| self.unacceptable(&why))?;
         if let Some(claimed) = claimed.filter(|claimed| *claimed != format) {
@@ -114,12 +133,13 @@ impl<'a> Fetch<'a> {
             )));
         }
         if format == "raw" {
-            return Ok(format);
+            let found = file.metadata().map_err(|error| self.storage(failed(&error)))?;
+            return Ok((format, found.len()));
         }
         let bytes = disk_bytes(file, format)?.map_err(|why| self.unacceptable(&why))?;
         match self.image.does_not_fit(bytes, self.size_gib) {
             Some(why) => Err(self.failed(Trouble::TooLarge, Error::invalid(why))),
-            None => Ok(format),
+            None => Ok((format, u64::try_from(bytes).unwrap_or(0))),
         }
     }
 

@@ -7,5 +7,5 @@ mod inspect;
 mod settings;
 
 pub(super) use convert::{copy_data, export};
-pub(super) use fetch::Fetch;
+pub(super) use fetch::{Covers, Fetch};
 pub(super) use settings::Settings;

@@ -1,18 +1,18 @@
 //! Making a volume of an image, and writing an image over a volume.
 
 use super::create::{self, elsewhere};
-use super::{FORMAT, Job, format_of, is_attached, stored};
+use super::{FORMAT, Job, format_of, is_attached, recode, stored};
 use crate::block_storage::glance::Glance;
-use crate::block_storage::model::image::{Image, ImageRef};
+use crate::block_storage::model::image::{Image, ImageRef, KEY_ID};
 use crate::block_storage::model::volume::{
     CREATE, DOWNLOAD, FAIL_DOWNLOAD, Move, REIMAGE, REIMAGE_ERROR, REIMAGE_RESERVED, Status, Volume,
 };
 use crate::block_storage::store::messages::Event;
 use crate::block_storage::store::metadata::{self, Table};
-use crate::block_storage::store::{Outcome, volumes, workers};
+use crate::block_storage::store::{Outcome, encryption, volumes, workers};
 use crate::block_storage::volume::drivers::{Driver, Format, Stored};
 use crate::block_storage::volume::events;
-use crate::block_storage::volume::images::Fetch;
+use crate::block_storage::volume::images::{Covers, Fetch};
 use crate::database::{Transaction, Value};
 use crate::error::{Error, Result};
 use crate::service::fault;
@@ -93,7 +93,11 @@ fn write(
     let other = || events::image(action, events::Trouble::Other);
     let request_id = &job.order.requester.request_id;
     let glance = Glance::of_order(&job.shared.config, &reference.access, request_id).map_err(|_| other())?;
-    let fetch = Fetch::new(&job.shared.images, &glance, image, volume.size_gib, go_on);
+    let covers = covers(job, reference, image, volume, action).map_err(|error| {
+        job.failed(&error.to_string());
+        other()
+    })?;
+    let fetch = Fetch::new(&job.shared.images, &glance, image, (volume.size_gib, covers), go_on);
     let name = job.volume_name(volume);
     let bytes = u64::try_from(volume.size_gib).unwrap_or(0).saturating_mul(GIB);
     let target = Stored { attached: false, ..stored(&name, volume, format) };
@@ -102,6 +106,25 @@ fn write(
         driver.write_content(target, bytes, &|raw| fetch.fill(raw))
     });
     written.map(|()| fetch.says_unsigned()).map_err(|_| fetch.event(action))
+}
+
+/// With which keys an image is written into a volume; `None` where it is written as it is: of a volume that is not encrypted,
+/// and of one that is made of an encrypted image, since it has a copy of that image's key.
+fn covers(
+    job: &Job<'_>,
+    reference: &ImageRef,
+    image: &Image,
+    volume: &Volume,
+    action: &'static str,
+) -> Result<Option<Covers>> {
+    let (Some(id), key_of_image) = (&volume.encryption_key_id, image.property(KEY_ID)) else { return Ok(None) };
+    if key_of_image.is_some() && action == events::COPY_IMAGE {
+        return Ok(None);
+    }
+    let encryption = job.read(|c| encryption::find(c, &volume.volume_type_id))?;
+    let encryption = encryption.ok_or_else(|| Error::internal("a volume of a type without encryption has a key"))?;
+    let cover = |id: &str| recode::cover(job, &encryption, id, reference.access.token.as_ref());
+    Ok(Some(Covers { volume: cover(id)?, image: key_of_image.map(cover).transpose()? }))
 }
 
 /// What the volume keeps of its image.

@@ -5,6 +5,7 @@ use super::super::luks::{self, Cover};
 use super::{Job, move_disk, stored};
 use crate::block_storage::key_store::{Holder, KeyStore};
 use crate::block_storage::model::encryption::TypeEncryption;
+use crate::block_storage::model::image::Token;
 use crate::block_storage::model::volume::Volume;
 use crate::block_storage::model::work::{Destination, Recoding};
 use crate::block_storage::store::{encryption, keys};
@@ -40,10 +41,11 @@ impl Change {
         job.step(|driver| {
             let to = move_disk::writable(job, destination)?;
             let old = self.old.as_ref().zip(volume.encryption_key_id.as_deref());
-            let old = old.map(|(encryption, id)| cover(job, encryption, id, recoding)).transpose()?;
+            let token = recoding.token.as_ref();
+            let old = old.map(|(encryption, id)| cover(job, encryption, id, token)).transpose()?;
             let new = self.new.as_ref().map(|encryption| {
                 let key = recoding.key.as_ref().ok_or_else(|| Error::internal("no key was made for the new type"))?;
-                cover(job, encryption, &key.id, recoding)
+                cover(job, encryption, &key.id, token)
             });
             let new = new.transpose()?;
             let from = job.volume_name(volume);
@@ -56,9 +58,9 @@ impl Change {
 }
 
 /// A key with how it is used. Whoever asked may read it; once that token has ended, perhaps this service may.
-fn cover(job: &Job<'_>, encryption: &TypeEncryption, id: &str, recoding: &Recoding) -> Result<Cover> {
+pub(super) fn cover(job: &Job<'_>, encryption: &TypeEncryption, id: &str, token: Option<&Token>) -> Result<Cover> {
     let store = KeyStore::open(&job.shared.config, &job.shared.database)?;
-    let key = match &recoding.token {
+    let key = match token {
         Some(token) => store.read(id, Holder::Bearer(token)).or_else(|_| store.read(id, Holder::Service)),
         None => store.read(id, Holder::Service),
     };
