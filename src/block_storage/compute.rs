@@ -1,5 +1,5 @@
 //! What the Compute service (Nova) is asked and told: with the caller's own token, which attachment of a volume a server uses;
-//! with the service's, that a volume has grown. Its address is in the catalogue that Keystone tells of the token. Not here: what
+//! with the service's, that a volume has grown or has another content. Its address is in the catalogue that Keystone tells of the token. Not here: what
 //! follows from the answer (`control/detachment.rs`, `volume/work/servers.rs`).
 
 use std::time::Duration;
@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use super::catalog;
+use super::model::work::ServerEvent;
 use crate::config::{Config, keystone_authtoken, nova};
 use crate::error::{Error, Result};
 use crate::identity::{Context, Secret, keystone, tls};
@@ -37,18 +38,24 @@ pub fn attachment_of(config: &Config, context: &Context, server_id: &str, volume
     id.map(|id| Some(id.to_owned())).ok_or_else(|| unavailable(format!("{url} tells no attachment_id")))
 }
 
-/// Tells Nova that a volume has grown which these servers use, so that they make it larger for themselves.
+/// Tells Nova what has become of a volume that these servers use: it lets them see a volume that has grown, or go on with one that
+/// has another content.
 ///
 /// # Errors
 /// [`crate::Kind::Invalid`] where `[keystone_authtoken]` lacks an option, [`crate::Kind::Unavailable`] where Keystone or Nova
 /// does not answer, or Nova does not take it.
-pub fn tell_extended(config: &Config, server_ids: &[String], volume_id: &str) -> Result<()> {
+pub fn tell(config: &Config, event: ServerEvent, server_ids: &[String], volume_id: &str) -> Result<()> {
     let token = keystone::own_token(config)?;
     let asking = Asking { agent: agent(config)?, token: token.reveal() };
     let url = format!("{}/os-server-external-events", endpoint(config, &asking)?.trim_end_matches('/'));
-    let event = |id: &String| json!({"name": "volume-extended", "server_uuid": id, "tag": volume_id});
-    let events: Vec<Json> = server_ids.iter().map(event).collect();
-    let answer = asking.post(&url, "2.51", &json!({ "events": events }))?;
+    let of_server = |id: &String| json!({"name": event.name(), "server_uuid": id, "tag": volume_id});
+    let events: Vec<Json> = server_ids.iter().map(of_server).collect();
+    // The first version of Nova's interface that knows it.
+    let version = match event {
+        ServerEvent::Extended => "2.51",
+        ServerEvent::Reimaged => "2.93",
+    };
+    let answer = asking.post(&url, version, &json!({ "events": events }))?;
     let taken = answer.get("events").and_then(Json::as_array).ok_or_else(|| unavailable(format!("{url}: {answer}")))?;
     for event in taken {
         match event.get("code").and_then(Json::as_i64) {
@@ -64,7 +71,7 @@ pub fn tell_extended(config: &Config, server_ids: &[String], volume_id: &str) ->
 /// it answers, and says by itself when it is done.
 ///
 /// # Errors
-/// As [`tell_extended`].
+/// As [`tell`].
 pub fn swap(config: &Config, server_id: &str, volume_id: &str, new_volume_id: &str) -> Result<()> {
     let token = keystone::own_token(config)?;
     let asking = Asking { agent: agent(config)?, token: token.reveal() };

@@ -1,4 +1,4 @@
-//! The least of an Image service that who-may-what and statuses need: every image is there, and has nothing in it. How real images move is
+//! The least of an Image service that who-may-what and statuses need: every image is there, and has nine bytes in it. How real images move is
 //! tested with a real Glance (tests/images).
 
 #![allow(unreachable_pub, reason = "the modules of one test")]
@@ -73,6 +73,7 @@ fn said(request: &str) -> (&'static str, String) {
         (Some("DELETE"), _) => ("204 No Content", String::new()),
         (Some("GET"), Some("/v2/info/stores")) => ("200 OK", r#"{"stores": [{"id": "first"}]}"#.to_owned()),
         (Some("GET"), Some(path)) if path.starts_with("/v2/images?") => ("200 OK", r#"{"images": []}"#.to_owned()),
+        (Some("GET"), Some(path)) if path.ends_with("/file") => ("200 OK", "nine byte".to_owned()),
         (Some("GET"), Some(path)) if path.starts_with("/v2/images/") => {
             ("200 OK", image(path.rsplit('/').next().unwrap_or_default(), "active"))
         }

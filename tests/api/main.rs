@@ -32,6 +32,7 @@ mod people;
 mod pools;
 mod qos_specs;
 mod quotas;
+mod reimaging;
 mod replication;
 mod retyping;
 mod rivals;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hearth::block_storage::model::service_work::ServiceWork;
 use hearth::block_storage::model::volume::Status;
-use hearth::block_storage::model::work::{Order, Work};
+use hearth::block_storage::model::work::{Order, ServerEvent, Work};
 use hearth::block_storage::rpc::{self, Ticket};
 use hearth::block_storage::store::{orders, volumes};
 use serde_json::Value;
@@ -92,7 +92,10 @@ fn an_owner_learns_once_that_no_server_could_be_told() {
             volume_id: id.clone(),
             snapshot_id: None,
             source_volume_id: None,
-            work: Work::TellServers { server_ids: vec!["aaaaaaaa-0000-4000-8000-000000000001".to_owned()] },
+            work: Work::TellServers {
+                server_ids: vec!["aaaaaaaa-0000-4000-8000-000000000001".to_owned()],
+                event: ServerEvent::Extended,
+            },
             requester: requester(),
             attempts: 0,
         };

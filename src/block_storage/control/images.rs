@@ -294,10 +294,6 @@ pub fn reimage(caller: &Caller<'_>, volume: &Authorized<Volume>, image_id: &str,
         return Err(busy(volume.status));
     }
     check_fit(&image, volume.size_gib)?;
-    if snapshot.is_some() {
-        let text = format!("Image {image_id} stands for a snapshot, which can not be written over a volume.");
-        return Err(Error::new(Kind::NotImplemented, text));
-    }
     if volume.encryption_key_id.is_some()
         && let Some(encryption) = caller.database.read(|c| store::encryption::find(c, &volume.volume_type_id))?
     {
@@ -311,7 +307,12 @@ pub fn reimage(caller: &Caller<'_>, volume: &Authorized<Volume>, image_id: &str,
             return Err(several());
         }
         let volume = Volume { status: Status::Downloading, previous_status: Some(now.status), ..now };
-        rpc::reimage_volume(tx, &caller.requester(), &volume, reference.clone())
+        let source = match &snapshot {
+            Some((snapshot, _)) => store::volumes::by_id(tx, &snapshot.volume_id)?.map(|of| (snapshot.id.as_str(), of)),
+            None => None,
+        };
+        let source = source.as_ref().map(|(id, of)| (*id, of));
+        rpc::reimage_volume(tx, &caller.requester(), &volume, reference.clone(), source)
     })?;
     caller.doorbell.ring();
     Ok(())

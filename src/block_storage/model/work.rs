@@ -36,6 +36,30 @@ pub struct Recoding {
     pub token: Option<Token>,
 }
 
+/// What servers are told of a volume that they use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerEvent {
+    /// It has grown.
+    Extended,
+    /// It has the content of another image.
+    Reimaged,
+}
+
+impl ServerEvent {
+    /// Nova's name of it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Extended => "volume-extended",
+            Self::Reimaged => "volume-reimaged",
+        }
+    }
+
+    /// The event of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Extended, Self::Reimaged].into_iter().find(|event| event.name() == name)
+    }
+}
+
 /// One kind of work with all that the rows of volume and snapshot do not tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Work {
@@ -52,7 +76,12 @@ pub enum Work {
     /// Makes the content of a volume that of a new image.
     UploadVolume(Box<Upload>),
     /// Gives a volume the content of an image.
-    ReimageVolume(Box<ImageRef>),
+    ReimageVolume {
+        /// The image.
+        image: Box<ImageRef>,
+        /// The snapshot for which an image of Nova's stands, and which has the content.
+        snapshot_id: Option<String>,
+    },
     /// Removes a volume.
     DeleteVolume {
         /// Together with its snapshots.
@@ -93,10 +122,12 @@ pub enum Work {
     },
     /// Ends the export of a volume that another service has read, unless somebody else uses it.
     EndExport,
-    /// Tells the Compute service that a volume has grown.
+    /// Tells the Compute service what has become of a volume.
     TellServers {
         /// The servers that use it.
         server_ids: Vec<String>,
+        /// What has become of it.
+        event: ServerEvent,
     },
     /// Makes a volume reachable for a host. Somebody waits for the answer.
     Connect {
@@ -177,7 +208,7 @@ impl Work {
             Self::Service(work) => work.kind(),
             Self::CreateVolume { .. } => "create_volume",
             Self::UploadVolume(_) => "upload_volume",
-            Self::ReimageVolume(_) => "reimage_volume",
+            Self::ReimageVolume { .. } => "reimage_volume",
             Self::DeleteVolume { .. } => "delete_volume",
             Self::ExtendVolume { .. } => "extend_volume",
             Self::RetypeVolume { .. } => "retype_volume",
@@ -313,7 +344,7 @@ impl Order {
             Work::CreateVolume { image, .. } => image.is_some() || self.source_volume_id.is_some(),
             Work::RetypeVolume { may_move, .. } => *may_move,
             Work::UploadVolume(_)
-            | Work::ReimageVolume(_)
+            | Work::ReimageVolume { .. }
             | Work::MigrateVolume { .. }
             | Work::CreateSnapshot
             | Work::RevertToSnapshot => true,
@@ -363,7 +394,10 @@ mod tests {
         assert!(order("a", None).waits_for(&order("b", Some("a"))), "a source is not removed while it is read");
         assert!(order("b", Some("a")).waits_for(&order("a", None)), "a source is read after it was changed");
         assert!(!order("b", Some("a")).waits_for(&order("c", Some("a"))));
-        let told = Order { work: Work::TellServers { server_ids: Vec::new() }, ..order("a", None) };
+        let told = Order {
+            work: Work::TellServers { server_ids: Vec::new(), event: ServerEvent::Extended },
+            ..order("a", None)
+        };
         assert!(!told.waits_for(&order("a", None)) && !order("a", None).waits_for(&told));
     }
 

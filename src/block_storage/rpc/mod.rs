@@ -56,9 +56,18 @@ pub fn upload_volume(tx: &mut Transaction<'_>, requester: &Requester, volume: &V
     local::place(tx, requester, volume, None, None, Work::UploadVolume(Box::new(upload))).map(|_| ())
 }
 
-/// Orders that a volume whose row is in status `downloading` gets the content of an image.
-pub fn reimage_volume(tx: &mut Transaction<'_>, requester: &Requester, volume: &Volume, image: ImageRef) -> Result<()> {
-    local::place(tx, requester, volume, None, None, Work::ReimageVolume(Box::new(image))).map(|_| ())
+/// Orders that a volume whose row is in status `downloading` gets the content of an image, or of the snapshot for which that stands,
+/// with the volume of which it is.
+pub fn reimage_volume(
+    tx: &mut Transaction<'_>,
+    requester: &Requester,
+    volume: &Volume,
+    image: ImageRef,
+    snapshot: Option<(&str, &Volume)>,
+) -> Result<()> {
+    let snapshot_id = snapshot.map(|(id, _)| id.to_owned());
+    let work = Work::ReimageVolume { image: Box::new(image), snapshot_id };
+    local::place(tx, requester, volume, None, snapshot.map(|(_, source)| source), work).map(|_| ())
 }
 
 /// Orders the end of a volume whose row is in status `deleting`, or `error_managing_deleting`; with `cascade` that of its

@@ -13,6 +13,15 @@ pub(super) fn image(image: &ImageRef) -> Json {
     json!({"image_id": image.id, "servers": access.servers, "auth_token": access.token.as_ref().map(Token::reveal)})
 }
 
+/// An image that is written over a volume, and the snapshot for which it stands.
+pub(super) fn reimage(reference: &ImageRef, snapshot_id: Option<&str>) -> Json {
+    let mut json = image(reference);
+    if let Some(map) = json.as_object_mut() {
+        map.insert("snapshot_id".to_owned(), snapshot_id.into());
+    }
+    json
+}
+
 /// A new image.
 pub(super) fn upload(upload: &Upload) -> Json {
     json!({

@@ -6,7 +6,7 @@ use std::ops::Deref;
 use serde_json::{Map, Value as Json, json};
 
 use super::{image_orders, service_orders};
-use crate::block_storage::model::work::{Charged, Hints, Order, Requester, Work};
+use crate::block_storage::model::work::{Charged, Hints, Order, Requester, ServerEvent, Work};
 use crate::database::orders::{self, Standing, Taken};
 use crate::database::{Connection, Transaction, Value};
 use crate::error::{Error, Result};
@@ -322,7 +322,7 @@ fn payload(order: &Order) -> Json {
             "image": image.as_deref().map(image_orders::image),
         }),
         Work::UploadVolume(upload) => image_orders::upload(upload),
-        Work::ReimageVolume(image) => image_orders::image(image),
+        Work::ReimageVolume { image, snapshot_id } => image_orders::reimage(image, snapshot_id.as_deref()),
         Work::Service(work) => service_orders::payload(work),
         Work::DeleteVolume { cascade } => json!({ "cascade": cascade }),
         Work::ExtendVolume { old_size_gib, new_size_gib } => json!({"from": old_size_gib, "to": new_size_gib}),
@@ -334,7 +334,7 @@ fn payload(order: &Order) -> Json {
         Work::MigrateVolume { destination } => json!({ "destination": destination }),
         Work::DiscardDisk { disk_id } => json!({ "disk_id": disk_id }),
         Work::SwapServers { new_volume_id } => json!({ "new_volume_id": new_volume_id }),
-        Work::TellServers { server_ids } => json!({ "server_ids": server_ids }),
+        Work::TellServers { server_ids, event } => json!({"server_ids": server_ids, "event": event.name()}),
         Work::CreateGroupFromSource { volumes }
         | Work::DeleteGroup { volumes }
         | Work::CreateGroupSnapshot { volumes }
@@ -418,7 +418,9 @@ fn work(kind: &str, json: &Json) -> Option<Work> {
             },
         },
         "upload_volume" => Work::UploadVolume(Box::new(image_orders::read_upload(json)?)),
-        "reimage_volume" => Work::ReimageVolume(Box::new(image_orders::read_image(json)?)),
+        "reimage_volume" => {
+            Work::ReimageVolume { image: Box::new(image_orders::read_image(json)?), snapshot_id: text("snapshot_id") }
+        }
         "delete_volume" => Work::DeleteVolume { cascade: json.get("cascade")?.as_bool()? },
         "extend_volume" => Work::ExtendVolume { old_size_gib: number("from")?, new_size_gib: number("to")? },
         "retype_volume" => Work::RetypeVolume {
@@ -431,7 +433,10 @@ fn work(kind: &str, json: &Json) -> Option<Work> {
         "discard_disk" => Work::DiscardDisk { disk_id: text("disk_id")? },
         "end_export" => Work::EndExport,
         "swap_servers" => Work::SwapServers { new_volume_id: text("new_volume_id")? },
-        "tell_servers" => Work::TellServers { server_ids: list("server_ids")? },
+        "tell_servers" => Work::TellServers {
+            server_ids: list("server_ids")?,
+            event: text("event").map_or(Some(ServerEvent::Extended), |name| ServerEvent::parse(&name))?,
+        },
         "connect" => Work::Connect {
             attachment_id: text("attachment_id"),
             connector: text("connector")?,
@@ -500,7 +505,7 @@ mod tests {
                 Work::CreateVolume { hints: Hints::default(), tried: Vec::new(), image: Some(image.clone()) },
                 Some("h@b"),
             ),
-            (Work::ReimageVolume(image.clone()), Some("h@b")),
+            (Work::ReimageVolume { image: image.clone(), snapshot_id: Some("s".to_owned()) }, Some("h@b")),
             (Work::UploadVolume(Box::new(upload)), Some("h@b")),
             (Work::DeleteVolume { cascade: true }, Some("h@b")),
             (Work::ExtendVolume { old_size_gib: 1, new_size_gib: 2 }, Some("h@b")),
@@ -527,7 +532,7 @@ mod tests {
             (Work::DiscardDisk { disk_id: "d".to_owned() }, Some("h@b")),
             (Work::EndExport, Some("h@b")),
             (Work::SwapServers { new_volume_id: "n".to_owned() }, Some("h@b")),
-            (Work::TellServers { server_ids: vec!["s".to_owned()] }, Some("h@b")),
+            (Work::TellServers { server_ids: vec!["s".to_owned()], event: ServerEvent::Reimaged }, Some("h@b")),
         ] {
             let order = Order {
                 id: 7,

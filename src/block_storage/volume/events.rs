@@ -59,6 +59,8 @@ pub(super) const NO_ROOM_TO_EXTEND: Event = Event { resource_type: VOLUME, actio
 pub(super) const EXTEND_FAILED: Event = Event { resource_type: VOLUME, action: "007", detail: "010" };
 /// "extend volume: Compute service failed to extend volume."
 pub(super) const SERVERS_NOT_TOLD: Event = Event { resource_type: VOLUME, action: "007", detail: "009" };
+/// "reimage volume: Compute service failed to reimage volume."
+pub(super) const SERVERS_NOT_TOLD_OF_IMAGE: Event = Event { resource_type: VOLUME, action: REIMAGE, detail: "028" };
 /// "create snapshot: Snapshot failed to create."
 pub(super) const SNAPSHOT_FAILED: Event = Event { resource_type: SNAPSHOT, action: "009", detail: "013" };
 /// "delete snapshot: Snapshot failed to delete."

@@ -66,12 +66,7 @@ pub(super) struct Disk<'a> {
 ///
 /// # Errors
 /// `Invalid` where the disk does not fit beside the header, `Unavailable` where the storage or the program fails.
-pub(super) fn encrypt(
-    disk: &Disk<'_>,
-    cover: &Cover,
-    (raw, size_gib): (&File, i64),
-    timeout: Duration,
-) -> Result<()> {
+pub(super) fn encrypt(disk: &Disk<'_>, cover: &Cover, (raw, size_gib): (&File, i64), timeout: Duration) -> Result<()> {
     cover.check()?;
     let (secret, total) = (cover.passphrase()?, bytes(size_gib)?);
     let object = format!("secret,id=new,file={}", path_of(&secret).display());
@@ -112,12 +107,27 @@ pub(super) fn recode(
     (old, new): (Option<&Cover>, Option<&Cover>),
     timeout: Duration,
 ) -> Result<Format> {
-    let Some(source) = Source::of(content, old)? else {
+    if Source::of(content, old)?.is_none() {
         // No host has ever written to it: the first one that attaches it makes the header.
         return driver.create_volume(name, size_gib);
-    };
+    }
+    fill(driver, name, size_gib, &|raw| pour((raw, size_gib), content, (old, new), timeout))
+}
+
+/// Writes content that is encrypted otherwise, or as it is where neither side is, into a raw file that has the length of a volume of
+/// this size and holds zeros.
+///
+/// # Errors
+/// As [`recode`].
+pub(super) fn pour(
+    (raw, size_gib): (&File, i64),
+    content: &Content,
+    (old, new): (Option<&Cover>, Option<&Cover>),
+    timeout: Duration,
+) -> Result<()> {
+    let Some(source) = Source::of(content, old)? else { return Ok(()) };
     let total = bytes(size_gib)?;
-    fill(driver, name, size_gib, &|raw| match new {
+    match new {
         None => {
             let from = source.options(0, source.length);
             let program = convert(timeout).args(["--target-is-zero", "-O", "raw"]).args(source.object());
@@ -134,7 +144,7 @@ pub(super) fn recode(
             let program = convert(timeout).args(["--object", &object]).args(source.object());
             ended(program.args(["--image-opts", &source.options(0, length), "--target-image-opts", &to]))
         }
-    })
+    }
 }
 
 /// Writes the header of an encrypted disk into a file; the bytes before its content.

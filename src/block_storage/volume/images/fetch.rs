@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use super::convert::{NO_SPACE, disk_bytes, into_raw, qemu_name, scratch};
 use super::{Settings, inspect};
-use crate::block_storage::volume::luks::{self, Cover, Disk};
 use crate::block_storage::glance::Glance;
 use crate::block_storage::model::image::Image;
 use crate::block_storage::store::messages::Event;
 use crate::block_storage::volume::drivers::Format;
 use crate::block_storage::volume::events::{self, Trouble};
+use crate::block_storage::volume::luks::{self, Cover, Disk};
 use crate::error::{Error, Kind, Result};
 use crate::service::fault;
 

@@ -4,6 +4,7 @@ use super::super::{exports, placement};
 use super::{Job, events, format_of, is_attached, servers, stored};
 use crate::block_storage::model::status::Status as _;
 use crate::block_storage::model::volume::{EXTEND, EXTEND_ATTACHED, Move, Status, Volume};
+use crate::block_storage::model::work::ServerEvent;
 use crate::block_storage::notices::Unplaced;
 use crate::block_storage::store::quotas::Charge;
 use crate::block_storage::store::{Outcome, attachments, pools, volumes};
@@ -67,7 +68,7 @@ pub(super) fn run(job: &Job<'_>, old_size_gib: i64, new_size_gib: i64) -> Result
             // Its attachments may have changed meanwhile.
             attachments::settle(tx, &volume.id)?;
             job.notices().volume(tx, &volume.id, "resize.end")?;
-            servers::order_to_tell(tx, job, &volume.id)?;
+            servers::order_to_tell(tx, job, &volume.id, ServerEvent::Extended)?;
             pools::promise(tx, volume.host.as_deref().unwrap_or_default(), more, true)
         }),
         Err(_) => job.end(|tx| {

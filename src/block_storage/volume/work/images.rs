@@ -1,12 +1,10 @@
-//! Making a volume of an image, and writing an image over a volume.
+//! Making a volume of an image, and what is common to all that gets the content of one.
 
 use super::create::{self, elsewhere};
-use super::{FORMAT, Job, format_of, is_attached, recode, stored};
+use super::{FORMAT, Job, recode, stored};
 use crate::block_storage::glance::Glance;
 use crate::block_storage::model::image::{Image, ImageRef, KEY_ID};
-use crate::block_storage::model::volume::{
-    CREATE, DOWNLOAD, FAIL_DOWNLOAD, Move, REIMAGE, REIMAGE_ERROR, REIMAGE_RESERVED, Status, Volume,
-};
+use crate::block_storage::model::volume::{CREATE, DOWNLOAD, FAIL_DOWNLOAD, Status, Volume};
 use crate::block_storage::store::messages::Event;
 use crate::block_storage::store::metadata::{self, Table};
 use crate::block_storage::store::{Outcome, encryption, volumes, workers};
@@ -18,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::service::fault;
 
 /// Bytes in one GiB.
-const GIB: u64 = 1 << 30;
+pub(super) const GIB: u64 = 1 << 30;
 
 /// The volume of the order, if it still waits for its image. Somebody may have reserved it meanwhile; that somebody works on
 /// it tells that from a volume that an operator has set free.
@@ -69,19 +67,19 @@ pub(super) fn create(job: &Job<'_>, tried: &[String], reference: &ImageRef) -> R
 }
 
 /// The image, and Glance for whoever ordered.
-fn image_of(job: &Job<'_>, reference: &ImageRef) -> Result<(Glance, Image)> {
+pub(super) fn image_of(job: &Job<'_>, reference: &ImageRef) -> Result<(Glance, Image)> {
     let request_id = &job.order.requester.request_id;
     let glance = Glance::of_order(&job.shared.config, &reference.access, request_id)?;
     let image = glance.image(&reference.id)?;
     Ok((glance, image))
 }
 
-fn changed() -> Error {
+pub(super) fn changed() -> Error {
     Error::invalid_state("The volume's status was changed while an image was written into it.")
 }
 
 /// Gives a volume the content of an image; whether the image had to have no signature, or what the user is told.
-fn write(
+pub(super) fn write(
     job: &Job<'_>,
     reference: &ImageRef,
     image: &Image,
@@ -128,7 +126,7 @@ fn covers(
 }
 
 /// What the volume keeps of its image.
-fn kept(image: &Image, unsigned: bool) -> Vec<(String, String)> {
+pub(super) fn kept(image: &Image, unsigned: bool) -> Vec<(String, String)> {
     let own = unsigned.then(|| ("signature_verified".to_owned(), "False".to_owned()));
     own.into_iter().chain(image.volume_metadata()).collect()
 }
@@ -167,7 +165,7 @@ fn fail_create(job: &Job<'_>, volume: &Volume, event: Event) -> Result<()> {
 }
 
 /// Removes what an attempt left; where that fails, the volume's own removal tries again.
-fn clear(job: &Job<'_>, volume: &Volume, remove: impl FnOnce(&dyn Driver, &str) -> Result<()>) {
+pub(super) fn clear(job: &Job<'_>, volume: &Volume, remove: impl FnOnce(&dyn Driver, &str) -> Result<()>) {
     let name = job.volume_name(volume);
     if let Err(error) = remove(&*job.backend.driver, &name) {
         job.failed(&format!("what was written is left: {error}"));
@@ -175,70 +173,9 @@ fn clear(job: &Job<'_>, volume: &Volume, remove: impl FnOnce(&dyn Driver, &str) 
 }
 
 /// Removes what an attempt left before `end` ends an order whose volume nobody waits for.
-fn forget(job: &Job<'_>, end: impl FnOnce() -> Result<()>) -> Result<()> {
+pub(super) fn forget(job: &Job<'_>, end: impl FnOnce() -> Result<()>) -> Result<()> {
     if let Some(volume) = job.read(|c| volumes::by_id(c, &job.order.volume_id))?.filter(|volume| job.is_here(volume)) {
         clear(job, &volume, |driver, name| driver.forget_content(name));
     }
     end()
-}
-
-/// Writes an image over a volume.
-pub(super) fn reimage(job: &Job<'_>, reference: &ImageRef) -> Result<()> {
-    let downloading = |volume: &Volume| volume.status == Status::Downloading;
-    let found = job.read(|c| {
-        let volume = volumes::by_id(c, &job.order.volume_id)?;
-        match volume.filter(|volume| downloading(volume) && job.is_here(volume)) {
-            Some(volume) => Ok(Some((format_of(c, &volume)?, volume))),
-            None => Ok(None),
-        }
-    });
-    let Some((format, volume)) = found? else { return forget(job, || job.obsolete()) };
-    let rule = rule(&volume);
-    let looked = job.step(|_| {
-        if is_attached(&volume) && volume.previous_status != Some(Status::Reserved) {
-            return Err(Error::invalid_state("The volume is attached."));
-        }
-        image_of(job, reference)
-    });
-    let go_on = || {
-        let found = job.read(|c| volumes::by_id(c, &volume.id))?;
-        found.filter(downloading).map(|_| ()).ok_or_else(changed)
-    };
-    let written = match looked {
-        Ok((_, image)) => {
-            write(job, reference, &image, &volume, format, &go_on, events::REIMAGE).map(|unsigned| (image, unsigned))
-        }
-        Err(_) => Err(events::image(events::REIMAGE, events::Trouble::Unreadable)),
-    };
-    match written {
-        Ok((image, unsigned)) => {
-            log::info!("volume {} has the content of image {}", volume.id, image.id);
-            job.end(|tx| {
-                let columns = [("bootable", true.into())];
-                if !volumes::finish(tx, &volume.id, rule, Outcome::Done, &columns)? {
-                    volumes::change(tx, &volume.id, &columns)?;
-                }
-                metadata::replace(tx, Table::VolumeImage, &volume.id, &kept(&image, unsigned))
-            })
-        }
-        Err(event) => {
-            clear(job, &volume, |driver, name| driver.forget_content(name));
-            job.end(|tx| {
-                let columns = [("previous_status", "downloading".into())];
-                if volumes::finish(tx, &volume.id, rule, Outcome::Failed, &columns)? {
-                    job.tell(tx, &volume.id, event)?;
-                }
-                Ok(())
-            })
-        }
-    }
-}
-
-/// The move that ends where the volume was before.
-fn rule(volume: &Volume) -> &'static Move {
-    match volume.previous_status {
-        Some(Status::Reserved) => &REIMAGE_RESERVED,
-        Some(Status::Error) => &REIMAGE_ERROR,
-        _ => &REIMAGE,
-    }
 }

@@ -12,6 +12,7 @@ mod manage;
 mod migrate;
 mod move_disk;
 mod recode;
+mod reimage;
 mod retype;
 mod servers;
 mod service;
@@ -62,7 +63,7 @@ pub(super) fn run(shared: &Shared, order: &Held) -> Result<()> {
         Work::CreateVolume { tried, image: Some(image), .. } => images::create(&job, tried, image),
         Work::CreateVolume { tried, .. } => create::run(&job, tried),
         Work::UploadVolume(wanted) => upload::run(&job, wanted),
-        Work::ReimageVolume(image) => images::reimage(&job, image),
+        Work::ReimageVolume { image, snapshot_id } => reimage::run(&job, image, snapshot_id.as_deref()),
         Work::DeleteVolume { cascade } => delete::run(&job, *cascade),
         Work::ExtendVolume { old_size_gib, new_size_gib } => extend::run(&job, *old_size_gib, *new_size_gib),
         Work::Connect { attachment_id, connector, alone } => {
@@ -78,7 +79,7 @@ pub(super) fn run(shared: &Shared, order: &Held) -> Result<()> {
         Work::DiscardDisk { disk_id } => move_disk::discard(&job, disk_id),
         Work::SwapServers { new_volume_id } => swap::tell(&job, new_volume_id),
         Work::EndExport => move_disk::end_export(&job),
-        Work::TellServers { server_ids } => servers::tell(&job, server_ids),
+        Work::TellServers { server_ids, event } => servers::tell(&job, server_ids, *event),
         Work::CreateSnapshot => snapshots::create(&job),
         Work::DeleteSnapshot => snapshots::delete(&job),
         Work::RevertToSnapshot => snapshots::revert(&job),
