@@ -7,7 +7,6 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use super::catalog;
-use super::model::work::ServerEvent;
 use crate::config::{Config, keystone_authtoken, nova};
 use crate::error::{Error, Result};
 use crate::identity::{Context, Secret, keystone, tls};
@@ -39,22 +38,17 @@ pub fn attachment_of(config: &Config, context: &Context, server_id: &str, volume
 }
 
 /// Tells Nova what has become of a volume that these servers use: it lets them see a volume that has grown, or go on with one that
-/// has another content.
+/// has another content. The event goes by Nova's name of it, with the first version of its interface that knows it.
 ///
 /// # Errors
 /// [`crate::Kind::Invalid`] where `[keystone_authtoken]` lacks an option, [`crate::Kind::Unavailable`] where Keystone or Nova
 /// does not answer, or Nova does not take it.
-pub fn tell(config: &Config, event: ServerEvent, server_ids: &[String], volume_id: &str) -> Result<()> {
+pub fn tell(config: &Config, (event, version): (&str, &str), server_ids: &[String], volume_id: &str) -> Result<()> {
     let token = keystone::own_token(config)?;
     let asking = Asking { agent: agent(config)?, token: token.reveal() };
     let url = format!("{}/os-server-external-events", endpoint(config, &asking)?.trim_end_matches('/'));
-    let of_server = |id: &String| json!({"name": event.name(), "server_uuid": id, "tag": volume_id});
+    let of_server = |id: &String| json!({"name": event, "server_uuid": id, "tag": volume_id});
     let events: Vec<Json> = server_ids.iter().map(of_server).collect();
-    // The first version of Nova's interface that knows it.
-    let version = match event {
-        ServerEvent::Extended => "2.51",
-        ServerEvent::Reimaged => "2.93",
-    };
     let answer = asking.post(&url, version, &json!({ "events": events }))?;
     let taken = answer.get("events").and_then(Json::as_array).ok_or_else(|| unavailable(format!("{url}: {answer}")))?;
     for event in taken {

@@ -94,6 +94,20 @@ pub const VOLUME_GROUP: Opt = Opt::text(SECTION, "volume_group", "cinder-volumes
 pub const LVM_TYPE: Opt = Opt::choice(SECTION, "lvm_type", &["default", "thin", "auto"], "auto")
     .help("Kind of volumes of the driver lvm: thin and auto mean thin ones; default, thick ones, is refused.");
 
+/// Whether images are kept.
+pub const IMAGE_VOLUME_CACHE_ENABLED: Opt = Opt::boolean(SECTION, "image_volume_cache_enabled", "false").help(
+    "Whether a volume is kept of each image, of which the next volumes of that image are copies. It belongs to \
+     cinder_internal_tenant_project_id.",
+);
+/// GiB of images that are kept.
+pub const IMAGE_VOLUME_CACHE_MAX_SIZE_GB: Opt = Opt::integer(SECTION, "image_volume_cache_max_size_gb", "0")
+    .range(0, i64::MAX)
+    .help("GiB of volumes that are kept of images; 0: any number. What was not used for longest goes first.");
+/// How many images are kept.
+pub const IMAGE_VOLUME_CACHE_MAX_COUNT: Opt = Opt::integer(SECTION, "image_volume_cache_max_count", "0")
+    .range(0, i64::MAX)
+    .help("How many volumes are kept of images; 0: any number. What was not used for longest goes first.");
+
 /// All rows of this file.
 pub const ROWS: &[Opt] = &[
     ENABLED_BACKENDS,
@@ -121,4 +135,7 @@ pub const ROWS: &[Opt] = &[
     HEARTH_NBD_PORTS,
     VOLUME_GROUP,
     LVM_TYPE,
+    IMAGE_VOLUME_CACHE_ENABLED,
+    IMAGE_VOLUME_CACHE_MAX_SIZE_GB,
+    IMAGE_VOLUME_CACHE_MAX_COUNT,
 ];

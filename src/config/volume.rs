@@ -46,8 +46,17 @@ pub const STOP_TIMEOUT: Opt = Opt::seconds("hearth_volume", "stop_timeout", "60"
      carried out after the next start.",
 );
 
+/// The project of volumes that the service makes for itself.
+pub const INTERNAL_TENANT_PROJECT_ID: Opt = Opt::text("DEFAULT", "cinder_internal_tenant_project_id", "")
+    .help("ID of the project to which volumes belong that are kept of images.");
+/// The user of such volumes.
+pub const INTERNAL_TENANT_USER_ID: Opt = Opt::text("DEFAULT", "cinder_internal_tenant_user_id", "")
+    .help("ID of the user to whom volumes belong that are kept of images.");
+
 /// All rows of this file.
 pub const ROWS: &[Opt] = &[
+    INTERNAL_TENANT_PROJECT_ID,
+    INTERNAL_TENANT_USER_ID,
     BACKEND_STATS_POLLING_INTERVAL,
     CAPACITY_WEIGHT_MULTIPLIER,
     MIGRATION_CREATE_VOLUME_TIMEOUT,

@@ -4,12 +4,16 @@ the image and the files must be what they would have been without that. A sample
 import pytest
 
 from crash import everywhere
-from images import converted, data, disk, raw
+from images import KEEPER, converted, data, disk, raw
 from stack import wait_until
 
 
 @pytest.fixture
 def doomed(cloud):
+    yield from doom(cloud)
+
+
+def doom(cloud):
     """Starts a volume service with this environment, and then, by calling what is given, another one in its place when it has
     died of it."""
     def start(environment):
@@ -90,3 +94,34 @@ def test_a_volume_is_reimaged_after_a_crash(cloud, glance, doomed, tmp_path):
         cloud.delete(id)
         assert cloud.leftovers() == []
     everywhere("reimage_volume", ["image.after_download", "file.after_fill"], tmp_path / "trace", play)
+
+
+@pytest.fixture
+def doomed_keeping(keeping):
+    yield from doom(keeping)
+
+
+def test_what_is_kept_of_an_image_is_whole_after_a_crash(keeping, glance, doomed_keeping, tmp_path):
+    original = disk(tmp_path / "disk", seed=10)
+    converted(original, "qcow2")
+
+    def usage():
+        told = keeping.ask("GET", f"/os-quota-sets/{KEEPER}?usage=true").json()["quota_set"]
+        return told["volumes"]["in_use"], told["gigabytes"]["in_use"]
+
+    def play(environment):
+        image = glance.make(tmp_path / "disk.qcow2", "qcow2")
+        again = doomed_keeping(environment)
+        id = keeping.create(imageRef=image)
+        again()
+        keeping.available(id)
+        kept = keeping.kept()[image]
+        assert keeping.content(id) == keeping.content(kept) == data(original)
+        assert usage() == (1, 1)
+        doomed_keeping({})
+        for each in (id, kept):
+            keeping.delete(each)
+        wait_until(keeping.at_rest, "the end of all orders")
+        assert (keeping.leftovers(), usage()) == ([], (0, 0))
+    everywhere("create_volume that keeps its image", ["image_cache.before_order", "image_cache.ordered", "create_volume.after_commit"],
+               tmp_path / "trace", play)

@@ -1,12 +1,16 @@
 """Hearth beside a Glance, and what is compared: disks, byte by byte."""
 
+import contextlib
 import os
 import pathlib
+import sqlite3
 import subprocess
 
 from stack import HEARTH, Stack, wait_until
 
 PROJECT = "0a1d7e94c3b84f6f9d52e8a6b7c4f310"
+# To whom volumes belong that are kept of images.
+KEEPER = "c4c4e1d0a0d14b1f8a57e7f6b7a2d001"
 MIB, GIB = 1 << 20, 1 << 30
 
 
@@ -165,6 +169,16 @@ class Cloud(Stack):
     def delete(self, id):
         assert self.action(id, "os-force_delete").status == 202
         wait_until(lambda: self.ask("GET", f"/volumes/{id}").status == 404, f"the end of volume {id}")
+
+    def kept(self):
+        """The volumes that are kept of images, by the image."""
+        rows = self.ask("GET", f"/volumes/detail?all_tenants=1&project_id={KEEPER}").json()["volumes"]
+        return {row["name"].removeprefix("image-"): row["id"] for row in rows if row["status"] != "deleting"}
+
+    def at_rest(self):
+        """Whether nobody has an order."""
+        with contextlib.closing(sqlite3.connect(self.folder / "cinder.sqlite", timeout=30)) as database:
+            return database.execute("SELECT count(*) FROM hearth_orders").fetchone() == (0,)
 
     def leftovers(self):
         """Names of files that belong to no volume and no snapshot."""

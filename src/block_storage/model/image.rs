@@ -71,6 +71,13 @@ impl Image {
         self.virtual_size.and_then(|bytes| self.does_not_fit(bytes, size_gib))
     }
 
+    /// The least size in GiB of a volume made of it; `None` where Glance does not know the size of its disk.
+    pub fn least_gib(&self) -> Option<i64> {
+        let raw = self.disk_format.as_deref() == Some("raw");
+        let bytes = self.virtual_size.or(self.size.filter(|_| raw)).filter(|bytes| *bytes > 0)?;
+        Some(gib(bytes).max(self.min_disk_gib).max(1))
+    }
+
     /// Why a disk of so many bytes does not fit into a volume of this size.
     pub fn does_not_fit(&self, bytes: i64, size_gib: i64) -> Option<String> {
         let disk_gib = gib(bytes);

@@ -54,6 +54,14 @@ impl ServerEvent {
         }
     }
 
+    /// The first version of Nova's interface that knows it.
+    pub fn since(self) -> &'static str {
+        match self {
+            Self::Extended => "2.51",
+            Self::Reimaged => "2.93",
+        }
+    }
+
     /// The event of this name.
     pub fn parse(name: &str) -> Option<Self> {
         [Self::Extended, Self::Reimaged].into_iter().find(|event| event.name() == name)

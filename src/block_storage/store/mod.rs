@@ -14,6 +14,7 @@ pub mod group_snapshots;
 pub mod group_types;
 pub mod groups;
 pub mod hosts;
+pub mod image_cache;
 mod image_orders;
 pub mod keys;
 mod lists;

@@ -1,9 +1,10 @@
 //! The backends of this process: what the configuration says of each, and whether it can be worked with now.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::drivers::{self, Driver, Traits};
 use super::targets::{self, Target};
+use super::work::image_cache::Limits;
 use crate::block_storage::model::pool::{Capability, Space};
 use crate::block_storage::store::pools::Report;
 use crate::config::{Config, backend, default};
@@ -25,6 +26,9 @@ pub(super) struct Backend {
     pub(super) driver: Arc<dyn Driver>,
     /// What serves its volumes to hosts; `None` where hosts reach them in the driver's own way.
     pub(super) target: Option<Arc<dyn Target>>,
+    /// What is kept of images; `None` where nothing is.
+    pub(super) image_cache: Option<Limits>,
+    image_cache_changes: Mutex<()>,
     exports: RwLock<()>,
     backend_name: String,
     reserved_percentage: i64,
@@ -73,6 +77,11 @@ impl Backend {
     /// To be held while an order makes or ends an export, until its result is written.
     pub(super) fn change_exports(&self) -> RwLockReadGuard<'_, ()> {
         self.exports.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To be held while it is decided of which image a volume is kept.
+    pub(super) fn change_image_cache(&self) -> MutexGuard<'_, ()> {
+        self.image_cache_changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// To be held while all exports are compared with the rows: no order changes one meanwhile.
@@ -165,6 +174,11 @@ fn open_one(config: &Config, section: &str) -> Result<Backend> {
         zone,
         target: targets::open(config, section, driver.target_protocol())?,
         driver,
+        image_cache: config.boolean_in(section, &backend::IMAGE_VOLUME_CACHE_ENABLED).then(|| Limits {
+            gib: config.integer_in(section, &backend::IMAGE_VOLUME_CACHE_MAX_SIZE_GB),
+            count: config.integer_in(section, &backend::IMAGE_VOLUME_CACHE_MAX_COUNT),
+        }),
+        image_cache_changes: Mutex::default(),
         exports: RwLock::default(),
         backend_name,
         reserved_percentage: config.integer_in(section, &backend::RESERVED_PERCENTAGE),

@@ -7,6 +7,8 @@ use crate::block_storage::scheduler::Rules;
 use crate::config::{Config, default, quota, volume};
 use crate::messaging::Outbox;
 
+use super::work::image_cache::Tenant;
+
 /// Seconds of a day.
 const DAY_SECONDS: i64 = 86_400;
 
@@ -35,6 +37,8 @@ pub(super) struct Settings {
     pub(super) outbox: Outbox,
     /// The host of this process, without a backend.
     pub(super) host: String,
+    /// To whom volumes belong that are kept of images.
+    pub(super) internal_tenant: Option<Tenant>,
 }
 
 /// How volumes and snapshots are called on their backends.
@@ -109,8 +113,15 @@ impl Settings {
             names: Names::read(config),
             outbox: Outbox::of(config),
             host: config.text(&default::HOST).to_owned(),
+            internal_tenant: internal_tenant(config),
         }
     }
+}
+
+fn internal_tenant(config: &Config) -> Option<Tenant> {
+    let own = |opt| config.opt_text(opt).filter(|text| !text.is_empty()).map(str::to_owned);
+    let (project_id, user_id) = (own(&volume::INTERNAL_TENANT_PROJECT_ID)?, own(&volume::INTERNAL_TENANT_USER_ID)?);
+    Some(Tenant { project_id, user_id })
 }
 
 /// What the stores have to know to charge for what is taken over, and to give back usage.

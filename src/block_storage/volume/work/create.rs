@@ -137,7 +137,9 @@ pub(super) fn elsewhere(job: &Job<'_>, volume: &Volume, tried: &[String]) -> Res
     let Work::CreateVolume { hints, image, .. } = &job.order.work else { return job.obsolete() };
     let tried: Vec<String> = tried.iter().cloned().chain(volume.host.clone()).collect();
     let work = Work::CreateVolume { hints: hints.clone(), tried: tried.clone(), image: image.clone() };
-    let order = Order { work: work.clone(), ..Order::clone(job.order) };
+    // Only a copy of what is kept of an image has both: it goes anywhere.
+    let source_volume_id = job.order.source_volume_id.clone().filter(|_| image.is_none());
+    let order = Order { work: work.clone(), source_volume_id, ..Order::clone(job.order) };
     job.shared.database.write(|tx| match placement::place_again(tx, job.shared, &order, volume)? {
         Some(pool) => orders::pass_on(tx, job.order, service_host(&pool.name), &work),
         None => {

@@ -1,7 +1,7 @@
 //! Removing a volume, with its snapshots where that was asked for.
 
 use super::super::exports;
-use super::Job;
+use super::{Job, image_cache};
 use crate::block_storage::model::snapshot::{self, Snapshot};
 use crate::block_storage::model::volume::{AttachStatus, DELETE, Status, Volume};
 use crate::block_storage::store::quotas::Charge;
@@ -89,6 +89,7 @@ fn finish(tx: &mut Transaction<'_>, job: &Job<'_>, volume: &Volume, own: &[Snaps
     if volume.use_quota {
         notices.volume_gone(tx, &volume.id, "delete.end")?;
     }
+    image_cache::evict(tx, job, &volume.id)?;
     if !volumes::finish(tx, &volume.id, &DELETE, Outcome::Done, &[])? {
         // Somebody has reset its status meanwhile; but its disk is gone.
         volumes::remove(tx, &volume.id)?;

@@ -1,6 +1,7 @@
 //! Making a volume of an image, and what is common to all that gets the content of one.
 
 use super::create::{self, elsewhere};
+use super::image_cache::{self, Looked};
 use super::{FORMAT, Job, recode, stored};
 use crate::block_storage::glance::Glance;
 use crate::block_storage::model::image::{Image, ImageRef, KEY_ID};
@@ -39,16 +40,32 @@ pub(super) fn create(job: &Job<'_>, tried: &[String], reference: &ImageRef) -> R
     let name = job.volume_name(&volume);
     let go_on = || waiting(job)?.map(|_| ()).ok_or_else(changed);
     let looked = job.step(|_| image_of(job, reference));
-    let image = match looked {
-        Ok((_, image)) => image,
+    let (glance, image) = match looked {
+        Ok(found) => found,
         Err(_) => return fail_create(job, &volume, events::image(events::COPY_IMAGE, events::Trouble::Unreadable)),
     };
+    let looked = match volume.status {
+        Status::Creating => image_cache::look(job, &volume, &image, reference)?,
+        _ => Looked::Nothing,
+    };
+    if matches!(looked, Looked::Waits) {
+        return Ok(());
+    }
     if volume.use_quota {
         job.begin(|tx, _| create::teller(tx, job, &volume)?.volume(tx, &volume.id, "create.start"))?;
     }
+    if let Looked::Found(kept, format) = &looked
+        && let Some(unsigned) = copy(job, (kept, *format), &glance, &image, &volume)
+    {
+        log::info!("volume {} is made of what is kept of image {} on {}", volume.id, image.id, job.backend.host);
+        return job.end(|tx| finish_create(tx, job, &volume, &image, *format, unsigned));
+    }
+    let may_leave = !image_cache::is_kept(job, &volume.id)?;
     let format = match job.step(|driver| driver.create_volume(&name, volume.size_gib)) {
         Ok(format) => format,
-        Err(_) if tried.len() + 1 < job.shared.settings.max_attempts && volume.status == Status::Creating => {
+        Err(_)
+            if may_leave && tried.len() + 1 < job.shared.settings.max_attempts && volume.status == Status::Creating =>
+        {
             return elsewhere(job, &volume, tried);
         }
         Err(_) => return fail_create(job, &volume, events::CREATE_FAILED),
@@ -64,6 +81,24 @@ pub(super) fn create(job: &Job<'_>, tried: &[String], reference: &ImageRef) -> R
         }
         Err(event) => fail_create(job, &volume, event),
     }
+}
+
+/// Makes a volume as a copy of one that holds the content of its image; whether that had to have no signature, or `None` where it
+/// could not be made.
+fn copy(
+    job: &Job<'_>,
+    (kept, format): (&Volume, Format),
+    glance: &Glance,
+    image: &Image,
+    volume: &Volume,
+) -> Option<bool> {
+    let (from, name) = (job.volume_name(kept), job.volume_name(volume));
+    let fetch = Fetch::new(&job.shared.images, glance, image, (volume.size_gib, None), &|| Ok(()));
+    let copied = job.step(|driver| {
+        fetch.check(format)?;
+        driver.copy_volume(&name, volume.size_gib, stored(&from, kept, format))
+    });
+    copied.ok().map(|_| fetch.says_unsigned())
 }
 
 /// The image, and Glance for whoever ordered.
@@ -141,7 +176,9 @@ fn finish_create(
 ) -> Result<()> {
     let columns = create::columns(job);
     let columns: Vec<(&str, Value<'_>)> = columns.into_iter().chain([("bootable", true.into())]).collect();
-    if !volumes::finish(tx, &volume.id, &DOWNLOAD, Outcome::Done, &columns)? {
+    if !volumes::finish(tx, &volume.id, &DOWNLOAD, Outcome::Done, &columns)?
+        && !volumes::finish(tx, &volume.id, &CREATE, Outcome::Done, &columns)?
+    {
         // Somebody has reserved or reset it meanwhile; but its content is there.
         volumes::change(tx, &volume.id, &columns)?;
     }
@@ -160,6 +197,10 @@ fn fail_create(job: &Job<'_>, volume: &Volume, event: Event) -> Result<()> {
         let ended = volumes::finish(tx, &volume.id, &DOWNLOAD, Outcome::Failed, &[])?
             || volumes::finish(tx, &volume.id, &CREATE, Outcome::Failed, &[])?
             || volumes::begin(tx, &volume.id, &FAIL_DOWNLOAD, &[])?;
+        if image_cache::give_up(tx, job, &volume.id)? {
+            // Whoever waits for it tries the image itself, and is told then.
+            return Ok(());
+        }
         if ended { job.tell(tx, &volume.id, event) } else { Ok(()) }
     })
 }

@@ -7,6 +7,7 @@ mod delete;
 mod extend;
 mod group_snapshots;
 mod groups;
+pub(super) mod image_cache;
 mod images;
 mod manage;
 mod migrate;

@@ -35,7 +35,7 @@ pub(super) fn order_to_tell(
 /// Tells servers what has become of a volume. Once more does no harm.
 pub(super) fn tell(job: &Job<'_>, server_ids: &[String], event: ServerEvent) -> Result<()> {
     let volume_id = &job.order.volume_id;
-    let told = job.step(|_| compute::tell(&job.shared.config, event, server_ids, volume_id));
+    let told = job.step(|_| compute::tell(&job.shared.config, (event.name(), event.since()), server_ids, volume_id));
     job.end(|tx| match told {
         Ok(()) => Ok(()),
         Err(_) => {
