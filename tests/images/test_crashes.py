@@ -104,6 +104,8 @@ def doomed_keeping(keeping):
 def test_what_is_kept_of_an_image_is_whole_after_a_crash(keeping, glance, doomed_keeping, tmp_path):
     original = disk(tmp_path / "disk", seed=10)
     converted(original, "qcow2")
+    for other in keeping.kept().values():
+        keeping.delete(other)
 
     def usage():
         told = keeping.ask("GET", f"/os-quota-sets/{KEEPER}?usage=true").json()["quota_set"]
