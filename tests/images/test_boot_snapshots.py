@@ -2,14 +2,14 @@
 
 import json
 
-from images import MIB, data, disk
+from images import MIB, PATIENCE, data, disk
 from stack import wait_until
 
 
 def snapshot_of(cloud, id):
     answer = cloud.ask("POST", "/snapshots", {"snapshot": {"volume_id": id}})
     snapshot = answer.json()["snapshot"]["id"]
-    wait_until(lambda: cloud.ask("GET", f"/snapshots/{snapshot}").json()["snapshot"]["status"] == "available", "the snapshot")
+    wait_until(lambda: cloud.ask("GET", f"/snapshots/{snapshot}").json()["snapshot"]["status"] == "available", "the snapshot", PATIENCE)
     return snapshot
 
 
@@ -51,7 +51,7 @@ def test_what_is_made_of_such_an_image_or_written_over_by_it_has_the_content_of_
     for each in (copy, other, sealed):
         cloud.delete(each)
     assert cloud.ask("DELETE", f"/snapshots/{snapshot}").status == 202
-    wait_until(lambda: cloud.ask("GET", f"/snapshots/{snapshot}").status == 404, "the end of the snapshot")
+    wait_until(lambda: cloud.ask("GET", f"/snapshots/{snapshot}").status == 404, "the end of the snapshot", PATIENCE)
     answer = cloud.action(id, "os-reimage", image_id=image)
     assert (answer.status, answer.json()["itemNotFound"]["message"]) == (
         404, f"Nova specific image is found, but boot volume snapshot id:{snapshot} not found.")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from images import KEEPER, converted, data, disk
+from images import KEEPER, PATIENCE, converted, data, disk
 from stack import wait_until
 
 
@@ -21,7 +21,7 @@ def changed(glance, image):
         body = json.dumps([{"op": "replace", "path": "/name", "value": "changed"}])
         glance.ask("PATCH", f"/v2/images/{image}", body, {"Content-Type": "application/openstack-images-v2.1-json-patch"})
         return glance.image(image)["updated_at"] != before
-    wait_until(change, "another time of the image")
+    wait_until(change, "another time of the image", PATIENCE)
 
 
 def made(cloud, image, **attributes):
@@ -31,7 +31,7 @@ def made(cloud, image, **attributes):
 
 def assert_exact(cloud):
     """Usage is what is there, and nothing is left."""
-    wait_until(cloud.at_rest, "the end of all orders")
+    wait_until(cloud.at_rest, "the end of all orders", PATIENCE)
     kept = [cloud.show(id) for id in cloud.kept().values()]
     usage = cloud.ask("GET", f"/os-quota-sets/{KEEPER}?usage=true").json()["quota_set"]
     assert (usage["volumes"]["in_use"], usage["gigabytes"]["in_use"]) == (len(kept), sum(volume["size"] for volume in kept))
@@ -66,11 +66,11 @@ def test_the_next_volume_of_an_image_is_a_copy_of_what_is_kept_of_it(cloud, glan
 def test_what_was_used_least_recently_goes_and_so_does_what_is_outdated(cloud, glance, tmp_path):
     one, two, three = (glance.make(disk(tmp_path / "disk", seed=seed)) for seed in (42, 43, 44))
     volumes = [made(cloud, image) for image in (one, two, one, three)]
-    wait_until(lambda: set(cloud.kept()) == {one, three}, "two that are kept")
+    wait_until(lambda: set(cloud.kept()) == {one, three}, "two that are kept", PATIENCE)
     old = cloud.kept()[one]
     changed(glance, one)
     volumes.append(made(cloud, one))
-    wait_until(lambda: cloud.ask("GET", f"/volumes/{old}").status == 404, "the end of what is outdated")
+    wait_until(lambda: cloud.ask("GET", f"/volumes/{old}").status == 404, "the end of what is outdated", PATIENCE)
     assert cloud.kept()[one] != old
     assert cloud.content(volumes[-1]["id"]) == cloud.content(volumes[0]["id"])
     # Where the project is full, a volume comes without.
@@ -89,6 +89,6 @@ def test_an_image_that_can_not_be_written_is_not_kept(cloud, glance, tmp_path):
     id = cloud.create(imageRef=lie)
     assert cloud.failed(id) == [
         "copy image to volume:The image's data are not what its disk format says, or refer to other files."]
-    wait_until(lambda: lie not in cloud.kept(), "the end of what was to be kept")
+    wait_until(lambda: lie not in cloud.kept(), "the end of what was to be kept", PATIENCE)
     cloud.delete(id)
     assert_exact(cloud)

@@ -4,7 +4,7 @@ the image and the files must be what they would have been without that. A sample
 import pytest
 
 from crash import everywhere
-from images import KEEPER, converted, data, disk, raw
+from images import KEEPER, PATIENCE, converted, data, disk, raw
 from stack import wait_until
 
 
@@ -24,7 +24,7 @@ def doom(cloud):
 
         def again():
             if fault := environment.get("HEARTH_FAULT"):
-                wait_until(lambda: process.poll() is not None, f"death at {fault}", 60)
+                wait_until(lambda: process.poll() is not None, f"death at {fault}", PATIENCE)
                 assert process.returncode == -9, f"it ended otherwise than by the fault: {process.returncode}"
                 revive()
         return again
@@ -123,7 +123,7 @@ def test_what_is_kept_of_an_image_is_whole_after_a_crash(keeping, glance, doomed
         doomed_keeping({})
         for each in (id, kept):
             keeping.delete(each)
-        wait_until(keeping.at_rest, "the end of all orders")
+        wait_until(keeping.at_rest, "the end of all orders", PATIENCE)
         assert (keeping.leftovers(), usage()) == ([], (0, 0))
     everywhere("create_volume that keeps its image", ["image_cache.before_order", "image_cache.ordered", "create_volume.after_commit"],
                tmp_path / "trace", play)

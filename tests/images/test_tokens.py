@@ -67,10 +67,10 @@ def test_a_token_that_ends_while_an_order_waits_is_no_matter_where_the_service_s
             return answer.status == 202 and (token, answer.json()["volume"]["id"])
         token, id = wait_until(ordered, "an order with a token that is about to end", 300)
         wait_until(lambda: glance.ask("GET", f"/v2/images/{image}", None, {"X-Auth-Token": token}).status == 401,
-                   "the end of the token", 60)
+                   "the end of the token", 300)
         stack.spawn("volume", [HEARTH, "volume"])
         ended = ("available", "error")
         volume = wait_until(lambda: (found := ask("GET", f"/volumes/{id}").json()["volume"])["status"] in ended and found,
-                            "the volume", 60)
+                            "the volume", 300)
         assert volume["status"] == "available", json.dumps(volume)
         assert data(stack.folder / "volumes" / f"volume-{id}") == data(original)

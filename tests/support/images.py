@@ -11,11 +11,13 @@ from stack import HEARTH, Stack, wait_until
 PROJECT = "0a1d7e94c3b84f6f9d52e8a6b7c4f310"
 # To whom volumes belong that are kept of images.
 KEEPER = "c4c4e1d0a0d14b1f8a57e7f6b7a2d001"
+# Seconds that a GiB may take on its way on a machine that is busy with other work.
+PATIENCE = 300
 MIB, GIB = 1 << 20, 1 << 30
 
 
 def run(*command):
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, f"{command}: {done.stderr}"
     return done.stdout
 
@@ -133,7 +135,7 @@ class Cloud(Stack):
     def settled(self, id):
         """The volume when nobody works on it any more."""
         busy = ("creating", "downloading", "uploading", "deleting")
-        return wait_until(lambda: (volume := self.show(id)) and volume["status"] not in busy and volume, f"volume {id}", 60)
+        return wait_until(lambda: (volume := self.show(id)) and volume["status"] not in busy and volume, f"volume {id}", PATIENCE)
 
     def available(self, id):
         volume = self.settled(id)
@@ -168,7 +170,7 @@ class Cloud(Stack):
 
     def delete(self, id):
         assert self.action(id, "os-force_delete").status == 202
-        wait_until(lambda: self.ask("GET", f"/volumes/{id}").status == 404, f"the end of volume {id}")
+        wait_until(lambda: self.ask("GET", f"/volumes/{id}").status == 404, f"the end of volume {id}", PATIENCE)
 
     def kept(self):
         """The volumes that are kept of images, by the image."""
