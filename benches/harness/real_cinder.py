@@ -23,8 +23,8 @@ def section(bench, wanted):
     names = [name for name in NAMES if wanted(name)]
     if not names:
         return []
-    venv = _installed()
-    mariadb, folder = _mariadb(bench)
+    venv = installed()
+    mariadb, folder = mariadb(bench)
     database = functools.partial(processes.tree, mariadb.pid)
     url = f"mysql+pymysql://root@localhost/cinder?charset=utf8&unix_socket={folder}/mariadb.sock"
     configuration = _configured(bench, venv, url)
@@ -70,7 +70,7 @@ def _process(name):
     return f"bare-{name.replace(' ', '-')}"
 
 
-def _installed():
+def installed():
     """The environment with the real Cinder, made where it is missing."""
     machine.run([machine.ROOT / "scripts" / "install", "databases"])
     cache = os.environ.get("CACHE", str(machine.TARGET / "test-cache"))
@@ -78,7 +78,7 @@ def _installed():
     return pathlib.Path(cache) / "cinder"
 
 
-def _mariadb(bench):
+def mariadb(bench):
     """A MariaDB on a socket of its own whose commits wait for the disk. Answers the process and the folder of that socket."""
     folder = bench.folder / "mariadb"
     folder.mkdir()
@@ -88,9 +88,14 @@ def _mariadb(bench):
     process = bench.start("mariadb", ["mariadbd", "--no-defaults", "--skip-networking", "--innodb-buffer-pool-size=256M", *root,
                                       f"--datadir={folder}/data", f"--socket={folder}/mariadb.sock", f"--pid-file={folder}/pid"])  # fmt: skip
     processes.wait_for("mariadb", lambda: processes.accepts(folder / "mariadb.sock"), 60, alive=process)
-    machine.run(["mariadb", "--no-defaults", f"--socket={folder}/mariadb.sock", "-uroot", "-e",
-                 "CREATE DATABASE cinder CHARACTER SET utf8mb3"])  # fmt: skip
+    mariadb_base(folder, "cinder")
     return process, folder
+
+
+def mariadb_base(folder, name):
+    """An empty database of the MariaDB whose socket is in this folder."""
+    machine.run(["mariadb", "--no-defaults", f"--socket={folder}/mariadb.sock", "-uroot", "-e",
+                 f"CREATE DATABASE {name} CHARACTER SET utf8mb3"])  # fmt: skip
 
 
 def _configured(bench, venv, url):

@@ -3,7 +3,7 @@
 import json
 import time
 
-from . import machine
+from . import machine, volumes
 
 DATABASE = "CPU µs db"
 HEAD = ("requests/s", "p50 ms", "p99 ms", "errors", "CPU µs web", "CPU µs app", DATABASE, "MB", "MB all", "other load")
@@ -76,6 +76,57 @@ def section(title, results, failed):
     return "\n".join(parts) + "\n"
 
 
+def volumes_section(title, found, failed):
+    """What is measured of volumes whose service works, as text."""
+    parts = [f"## {title}"]
+    if sides := found.get("creations"):
+        for key, text in (("to available", "create to `available`"), ("to deleted", "create to `available` to deleted")):
+            head = (f"{text}, four clients", "a second", "p50 ms", "p99 ms", "CPU ms each, database and nginx too")
+            rows = [(side["name"], *(f"{side[key][measure]:,.1f}" for measure in ("per_second", "p50_ms", "p99_ms", "cpu_ms"))) for side in sides]
+            parts.append(table(head, rows) + "\n")
+    if copies := found.get("copies"):
+        shares = lambda row: f"XFS, {'reflinks' if row['reflinks'] else 'no reflinks'}"
+        head = ("clone of 10 GiB with 100 MiB of data", "ms", "MiB taken", "ms for writing the data alone")
+        rows = [(shares(row), f"{row['ms']:.0f}", f"{row['mib']:.1f}", f"{row['data_alone_ms']:.0f}") for row in copies["clones"]]
+        parts.append(table(head, rows) + "\n")
+        sizes = sorted({row["size_gib"] for row in copies["snapshots"]})
+        head = ("snapshot of a qcow2 volume, ms", *(f"{size} GiB" for size in sizes))
+        kinds = sorted({(not row["reflinks"], row["data_gib"]) for row in copies["snapshots"]})
+        took = {(not row["reflinks"], row["data_gib"], row["size_gib"]): row["ms"] for row in copies["snapshots"]}
+        rows = [(f"XFS, {'no reflinks' if apart else 'reflinks'}, {data} GiB of data", *(f"{took[apart, data, size]:.0f}" for size in sizes))
+                for apart, data in kinds]  # fmt: skip
+        parts.append(table(head, rows) + "\n")
+    parts += [f"{name}: {reason}" for name, reason in failed.items()]
+    return "\n".join(parts) + "\n"
+
+
+def _volume_aims(found):
+    """The aims of volumes whose service works."""
+    aims_, sides = [], {side["name"]: side for side in found.get("creations", [])}
+    hearth, cinder = sides.get("hearth, MariaDB"), sides.get("cinder, MariaDB")
+    for name in ("hearth, SQLite", "hearth, MariaDB"):
+        if name in sides:
+            figure, limit = sides[name]["to available"]["per_second"], 20 * volumes.QUOTED
+            aims_.append(_aim(f"create to available a second, four clients, {name}", f"at least {limit:.0f}", f"{figure:.0f}", figure >= limit))
+    if hearth and cinder:
+        for key in ("to available", "to deleted"):
+            ratio = hearth[key]["per_second"] / cinder[key]["per_second"]
+            aims_.append(_aim(f"create {key} against the real Cinder on MariaDB", "at least 20", f"{ratio:.1f}", ratio >= 20))
+    copies = found.get("copies", {})
+    for row in copies.get("clones", []):
+        limit = 1 if row["reflinks"] else 1.1 * volumes.DATA_MIB
+        text = f"MiB that a clone of 10 GiB with {volumes.DATA_MIB} MiB of data takes, {'reflinks' if row['reflinks'] else 'no reflinks'}"
+        aims_.append(_aim(text, f"at most {limit:.0f}", f"{row['mib']:.1f}", row["mib"] <= limit))
+        if not row["reflinks"]:
+            ratio = row["ms"] / row["data_alone_ms"]
+            aims_.append(_aim("time of that clone against writing its data alone", "at most 2", f"{ratio:.2f}", ratio <= 2))
+    took = [row["ms"] for row in copies.get("snapshots", []) if row["reflinks"]]
+    if took:
+        ratio = max(took) / min(took)
+        aims_.append(_aim("slowest against fastest snapshot of a qcow2 volume, by size and data, reflinks", "at most 3", f"{ratio:.1f}", ratio <= 3))
+    return aims_
+
+
 def start_section(title, rows):
     """How long processes take from start to answer, as text."""
     measures = ("median_ms", "p99_ms", "cpu_ms", "beyond_empty_ms")
@@ -91,7 +142,7 @@ def _find(sections, key, name):
     return None
 
 
-def aims(sections, start, inside):
+def aims(sections, start, inside, at_work):
     """Each aim with its figure and whether it was met; those without figures in this run are left out."""
     found = []
     for text, key, name, measure, peer_name, limit, sign in AIMS:
@@ -122,6 +173,7 @@ def aims(sections, start, inside):
         ratio = inside["lists"]["full list against the bare driver"]
         found.append(_aim("full list of 1,000 volumes against the bare driver", f"at most {LIST_LIMIT:g}",
                           f"{ratio:.2f}", ratio <= LIST_LIMIT))  # fmt: skip
+    found += _volume_aims(at_work)
     return found
 
 

@@ -90,6 +90,14 @@ class Nginx:
             f'location / {{ uwsgi_pass unix:{path}; include /etc/nginx/uwsgi_params; uwsgi_param SCRIPT_NAME ""; }}'
         )
 
+    def proxy(self, port):
+        """A port behind which a server speaks HTTP on another one."""
+        self.text += f"  upstream proxied-{port} {{ server 127.0.0.1:{port}; keepalive 32; }}\n"
+        return self._server(
+            f'location / {{ proxy_pass http://proxied-{port}; proxy_http_version 1.1; proxy_set_header Connection "";'
+            f" proxy_set_header Host $http_host; }}"
+        )
+
     def _server(self, content):
         port = processes.free_port()
         self.text += f"  server {{ listen 127.0.0.1:{port} backlog=1024; {content} }}\n"
