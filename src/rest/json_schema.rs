@@ -44,6 +44,7 @@ fn value(check: &Check, version: Microversion) -> Value {
         Check::Pattern(min, max, pattern, _) => {
             json!({"type": "string", "minLength": min, "maxLength": max, "pattern": pattern})
         }
+        Check::Base64 => json!({"type": "string", "minLength": 1, "format": "base64"}),
         Check::Uuid => json!({"type": "string", "format": "uuid"}),
         Check::Choice(choices) => json!({"type": "string", "enum": choices}),
         Check::Boolean => {

@@ -4,6 +4,9 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
 /// How deep lists and dictionaries may stand in each other.
@@ -25,6 +28,32 @@ pub fn dictionary(text: &str) -> Option<Vec<(String, String)>> {
     map.into_iter()
         .map(|(key, value)| if value.is_array() || value.is_object() { None } else { Some((key, str_of(&value))) })
         .collect()
+}
+
+/// Reads base 64 as Python's `b64decode` does: what is not of its alphabet is skipped, and what follows the padding too.
+/// `None` where the last group of letters is not whole.
+pub fn base64(text: &str) -> Option<Vec<u8>> {
+    const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone);
+    let (mut letters, mut pads) = (Vec::with_capacity(text.len()), 0);
+    for letter in text.bytes() {
+        let open = letters.len() % 4;
+        match letter {
+            b'=' if open >= 2 => {
+                pads += 1;
+                if open + pads >= 4 {
+                    return GeneralPurpose::new(&STANDARD, CONFIG).decode(letters).ok();
+                }
+            }
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' => {
+                letters.push(letter);
+                pads = 0;
+            }
+            _ => {}
+        }
+    }
+    if letters.len().is_multiple_of(4) { GeneralPurpose::new(&STANDARD, CONFIG).decode(letters).ok() } else { None }
 }
 
 fn blanks(letters: &mut Peekable<Chars<'_>>) {
@@ -184,7 +213,7 @@ fn quote(text: &str, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use super::{dictionary, literal, repr};
+    use super::{base64, dictionary, literal, repr};
     use serde_json::json;
 
     #[test]
@@ -207,5 +236,17 @@ mod tests {
         assert_eq!(dictionary("{'k': 'v', 'n': 1}"), Some(pairs));
         assert_eq!(dictionary("{'k': ['v']}"), None);
         assert_eq!(dictionary("'k'"), None);
+    }
+
+    #[test]
+    fn reads_base_64_as_python_does() {
+        for (text, bytes) in
+            [("YQ==", "a"), ("YW\nI=", "ab"), ("YW-Jj", "abc"), ("YQ==YQ==", "a"), ("=YWJj", "abc"), ("é", "")]
+        {
+            assert_eq!(base64(text).as_deref(), Some(bytes.as_bytes()), "{text}");
+        }
+        for wrong in ["y", "YQ", "YQ=", "YWJjZ"] {
+            assert_eq!(base64(wrong), None, "{wrong}");
+        }
     }
 }

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::microversion::Microversion;
-use super::python::{repr, str_of};
+use super::python::{self, repr, str_of};
 use crate::error::{Error, Result};
 
 /// An object of a request's body.
@@ -122,6 +122,8 @@ pub enum Check {
     Pattern(usize, usize, &'static str, fn(&str) -> bool),
     /// A text that is a UUID, with or without hyphens.
     Uuid,
+    /// A text in base 64, as far as Python reads it.
+    Base64,
     /// One of these texts.
     Choice(&'static [&'static str]),
     /// A boolean, or one of the texts that OpenStack calls boolean.
@@ -294,6 +296,14 @@ fn one(check: &Check, value: &Value, version: Microversion) -> Result<(), Failur
         Check::Uuid => match value {
             Value::String(text) if uuid::Uuid::try_parse(text).is_ok() => Ok(()),
             Value::String(_) => fail(format!("{} is not a 'uuid'", repr(value))),
+            _ => wrong_type("'string'"),
+        },
+        Check::Base64 => match value {
+            Value::String(text) => {
+                length(value, text.len(), 1, usize::MAX)?;
+                let reads = python::base64(text).is_some();
+                if reads { Ok(()) } else { fail(format!("{} is not a 'base64'", repr(value))) }
+            }
             _ => wrong_type("'string'"),
         },
         Check::Choice(choices) => match value {

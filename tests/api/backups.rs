@@ -345,7 +345,8 @@ fn records_go_out_and_come_in_and_what_is_no_record_is_refused() {
     };
     let fresh = "7a1e9d0c-4a1c-4f0e-8e6c-0d4f5b8f2a11";
     for (url, text) in [
-        ("!".to_owned(), "Invalid input received: Can't decode backup record."),
+        ("!".to_owned(), "Invalid input received: Can't parse backup record."),
+        ("y".to_owned(), "Invalid input for field/attribute backup_url. Value: y. 'y' is not a 'base64'"),
         (STANDARD.encode("no json"), "Invalid input received: Can't parse backup record."),
         (with(json!({"id": "absent"})), "Invalid input received: Provided backup record is missing an id"),
         (with(json!({"size": "absent"})), "Invalid input received: Provided backup record is missing size attribute"),

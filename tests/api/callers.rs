@@ -181,6 +181,19 @@ fn where_names_are_unique_asking_again_makes_no_second_volume() {
 }
 
 #[test]
+fn where_names_are_unique_a_volume_may_still_be_renamed_to_a_taken_one_since_nothing_is_made() {
+    let cloud = Cloud::with("[hearth]\nunique_volume_names = true");
+    let made = |name: &str| cloud.post(Member, "/volumes", json!({"volume": {"name": name, "size": 1}})).expect(202);
+    let id = |made: Value| made["volume"]["id"].as_str().unwrap().to_owned();
+    let (_, other) = (made("one"), id(made("other")));
+    for _ in 0..2 {
+        cloud.put(Member, &format!("/volumes/{other}"), json!({"volume": {"name": "one"}})).expect(200);
+    }
+    cloud.post(Member, "/volumes", json!({"volume": {"name": "one", "size": 1}})).expect(409);
+    assert_eq!(used(&cloud, PROJECT, "volumes"), 2);
+}
+
+#[test]
 fn a_volume_that_no_backend_has_is_never_set_available() {
     let cloud = Cloud::new();
     let id = cloud.post(Member, "/volumes", json!({"volume": {"size": 1}})).expect(202)["volume"]["id"].clone();

@@ -158,6 +158,43 @@ def transfers(cloud):
     until(other.volumes, gift, "gone")
 
 
+def backups(cloud):
+    cinder, until = cloud.cinder, cloud.until
+    disk = cloud.named("disk", cinder.volumes.create(1, name="disk"))
+    until(cinder.volumes, disk, "available")
+    first = cloud.named("first", cinder.backups.create(disk, name="first", description="all of it", metadata={"k": "v"}))
+    until(cinder.backups, first, "available")
+    until(cinder.volumes, disk, "available")
+    more = cloud.named("more", cinder.backups.create(disk, name="more", incremental=True))
+    until(cinder.backups, more, "available")
+    snapshot = cloud.named("snapshot", cinder.volume_snapshots.create(disk))
+    until(cinder.volume_snapshots, snapshot, "available")
+    still = cloud.named("still", cinder.backups.create(disk, snapshot_id=snapshot))
+    until(cinder.backups, still, "available")
+    until(cinder.volume_snapshots, snapshot, "available")
+    cinder.backups.update(first, name="renamed")
+    cinder.restores.restore(more, disk)
+    until(cinder.backups, more, "available")
+    until(cinder.volumes, disk, "available")
+    anew = cloud.named("anew", {"id": cinder.restores.restore(first, name="anew").volume_id})
+    until(cinder.backups, first, "available")
+    until(cinder.volumes, anew, "available")
+    of = cloud.named("of", cinder.volumes.create(1, name="of", backup_id=first))
+    until(cinder.volumes, of, "available")
+    until(cinder.backups, first, "available")
+    cinder.backups.reset_state(still, "error")
+    until(cinder.backups, still, "error")
+    cinder.backups.delete(still)
+    until(cinder.backups, still, "gone")
+    with refused():
+        cinder.backups.delete(first)
+    lost = cloud.named("lost", cinder.backups.create(disk, availability_zone="nowhere"))
+    until(cinder.backups, lost, "error")
+    for backup in (more, first):
+        cinder.backups.delete(backup)
+        until(cinder.backups, backup, "gone")
+
+
 def groups(cloud):
     cinder, until = cloud.cinder, cloud.until
     kind = cloud.named("group_type", cinder.group_types.create("family", is_public=True))
@@ -228,4 +265,4 @@ def types(cloud):
         cinder.volume_types.update(kind, name="x")
 
 
-STORIES = [volumes, nowhere, attachments, transfers, groups, types]
+STORIES = [volumes, nowhere, attachments, transfers, backups, groups, types]

@@ -1,9 +1,10 @@
-"""The real Cinder in one process, to compare with: cinder-api, cinder-scheduler and cinder-volume of the release in
-tests/peers/cinder-requirements.txt, their messages in memory (oslo.messaging's own fake:// transport), volumes as sparse files.
+"""The real Cinder in one process, to compare with: cinder-api, cinder-scheduler, cinder-volume and cinder-backup of the release
+in tests/peers/cinder-requirements.txt, their messages in memory (oslo.messaging's own fake:// transport), volumes as sparse files,
+of which backups read and write a MiB for each GiB: Python takes seconds for a whole one.
 
     CACHE/cinder/bin/python real_cinder.py --config-file cinder.conf
 
-Serves on [DEFAULT] osapi_volume_listen_port of loopback, and prints `serving` on standard output. Where the environment variable
+Serves on [DEFAULT] osapi_volume_listen_port of loopback (without enabled_backends the API alone, beside another such process), and prints `serving` on standard output. Where the environment variable
 NOTIFICATIONS names a file and a driver sends notifications, each is written there as a line of JSON.
 """
 
@@ -31,7 +32,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import notification_listener  # noqa: E402
 
 CONF = cfg.CONF
-GIB = 1 << 30
+GIB, MIB = 1 << 30, 1 << 20
+BACKUP_HOST = "the backup service"
 
 
 class SparseFileDriver(driver.VolumeDriver):
@@ -69,6 +71,11 @@ class SparseFileDriver(driver.VolumeDriver):
 
     def delete_volume(self, volume):
         self.place(volume.name).unlink(missing_ok=True)
+        self.beginning(volume).unlink(missing_ok=True)
+
+    def beginning(self, volume):
+        """What backups know of a volume."""
+        return self.folder.parent / f"{self.folder.name}-beginnings" / volume.name
 
     def extend_volume(self, volume, new_size):
         self.make(volume.name, new_size)
@@ -90,7 +97,13 @@ class SparseFileDriver(driver.VolumeDriver):
     terminate_connection = terminate_connection_snapshot = validate_connector = lambda self, *_, **__: None
 
     def initialize_connection(self, volume, connector):
-        return {"driver_volume_type": "local", "data": {"device_path": str(self.place(volume.name)), "volume_id": volume.id}}
+        place = self.place(volume.name)
+        if connector.get("host") == BACKUP_HOST:
+            place = self.beginning(volume)
+            place.parent.mkdir(exist_ok=True)
+            with open(place, "ab") as file:
+                file.truncate(volume.size * MIB)
+        return {"driver_volume_type": "local", "data": {"device_path": str(place), "volume_id": volume.id}}
 
     def found(self, reference):
         name = reference.get("source-name")
@@ -171,8 +184,24 @@ def believe_roles():
     auth._set_request_context = set_request_context
 
 
+def attach_as_ourselves():
+    """The backup service attaches without asking the machine, as root, who it is to iSCSI and to Fibre Channel."""
+    volume_utils.brick_get_connector_properties = lambda *_, **__: {"host": BACKUP_HOST, "ip": CONF.my_ip}
+
+
+def services():
+    """The scheduler, the volume service of each backend, the backup service."""
+    roles = [service.Service.create(binary=constants.SCHEDULER_BINARY)]
+    for backend in CONF.enabled_backends:
+        host = f"{CONF.host}@{backend}"
+        roles.append(service.Service.create(host=host, service_name=backend, binary=constants.VOLUME_BINARY))
+    roles.append(service.Service.create(binary=constants.BACKUP_BINARY, service_name="backup", process_number=1))
+    return roles
+
+
 def main():
     believe_roles()
+    attach_as_ourselves()
     objects.register_all()
     CONF(sys.argv[1:], project="cinder", version=version.version_string())
     logging.setup(CONF, "cinder")
@@ -181,14 +210,11 @@ def main():
     coordination.COORDINATOR.start()
     if path := os.environ.get("NOTIFICATIONS"):
         notification_listener.listener(CONF, path, "eventlet").start()
-    roles = [service.Service.create(binary=constants.SCHEDULER_BINARY)]
-    for backend in CONF.enabled_backends:
-        host = f"{CONF.host}@{backend}"
-        roles.append(service.Service.create(host=host, service_name=backend, binary=constants.VOLUME_BINARY))
+    roles = services() if CONF.enabled_backends else []
     # Services of one process share the row that they report themselves up with: see service_down_time in conftest.py.
     for role in roles[1:] + roles[:1]:
         role.start()
-    for role in roles[1:]:
+    for role in roles[1:-1]:
         role.manager.publish_service_capabilities(context.get_admin_context())
     listener = eventlet.listen(("127.0.0.1", CONF.osapi_volume_listen_port))
     application = wsgi.Loader(CONF).load_app(name="osapi_volume")

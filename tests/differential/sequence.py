@@ -3,10 +3,11 @@
 A line of a sequence is one of
 
     METHOD PATH [@VERSION] [BODY] [=> NAME]     one request; NAME then stands for the id in the answer, as $NAME,
-                                                and NAME_key for its auth_key
+                                                NAME_key for its auth_key and NAME_url for its backup_url
     version VERSION                             the microversion of the requests that follow; `-` sends no header
     as PROJECT                                  the project that asks from here on (a word; its id is made from it)
     who ROLE                                    the caller's role from here on: a key of ROLES; at first `admin`
+    token NAME                                  the token that is sent from here on, where the test has named some; `-` for none
     file NAME BYTES                             a file of zeroes that nobody manages, on the backend `file` of both sides
     await PATH STATUS                           until the resource has this status, or is gone
     await PATH KEY=VALUE                        until the resource has this value
@@ -17,6 +18,7 @@ PATH starts below the project (`/volumes`), or at the host where it begins with 
 byte for byte, in one line; $NAME and $project are replaced in it. A line that begins with a space continues the one before.
 """
 
+import base64
 import hashlib
 import http.client
 import json
@@ -29,10 +31,18 @@ DATA = pathlib.Path(__file__).resolve().parents[1] / "data/differential"
 UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 TIME = re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)?")
 REQUEST = re.compile(r"(?P<method>[A-Z]+) (?P<path>\S+)(?: @(?P<version>\S+))?(?: (?P<body>(?!=> ).*?))?(?: => (?P<name>\w+))?$")
+# A record of a backup is JSON in base 64.
+RECORD = re.compile(r'("backup_url": ?)"([\w+/=]+)"')
+# Where the objects of a backup lie: the beginnings of its id, and its id.
+CONTAINER = re.compile(r"\b[0-9a-f]{2}/[0-9a-f]{2}/(?=[0-9a-f]{8}-)")
+# The time in the names of its objects.
+STAMP = re.compile(r"(?<=_)\d{14}(?=_backup_)")
 # The headers that clients read. The rest belongs to the web server, or differs from request to request.
 HEADERS = ("content-type", "location", "openstack-api-version", "retry-after", "vary", "www-authenticate", "etag")
 # What a role implies, as a Keystone that is set up for OpenStack has it.
 ROLES = {"admin": "admin,member,reader", "member": "member,reader", "reader": "reader", "nobody": "nobody"}
+# So many objects of a backup make one GiB on both sides: see real_cinder.py.
+OBJECTS = 32
 PRESENT = ("x-openstack-request-id", "x-compute-request-id")
 
 
@@ -55,10 +65,13 @@ class Side:
     def __init__(self, base, **bases):
         """With an address for each role, where one server believes in one; else the server reads X-Roles."""
         self.base, self.bases = base, {role: bases.get(role, base) for role in ROLES}
+        # What a sequence may name from its beginning on.
+        self.given = {}
         self.reset("")
 
     def reset(self, sequence):
-        self.sequence, self.names, self.version, self.extra, self.role = sequence, {}, "3.71", {}, "admin"
+        self.sequence, self.names, self.version, self.extra, self.role = sequence, dict(self.given), "3.71", {}, "admin"
+        self.token = None
         self.project = project_id(sequence)
 
     def filled(self, text):
@@ -69,7 +82,8 @@ class Side:
         parts = urllib.parse.urlsplit(self.bases[self.role])
         path = self.filled(path)
         path = parts.path + (path[1:] if path.startswith("!") else f"/v3/{self.project}{path}")
-        headers = {"X-Auth-Token": f"tester:{self.project}", "Accept": "application/json", **self.extra}
+        token = f"tester:{self.project}" if self.token is None else self.token
+        headers = {"X-Auth-Token": token, "Accept": "application/json", **self.extra}
         if self.role != "admin":
             headers["X-Roles"] = ROLES[self.role]
         self.extra = {}
@@ -91,9 +105,10 @@ class Side:
         try:
             value = json.loads(body)
             value = value if "id" in value else next(iter(value.values()))
+            for key, kind in (("auth_key", "key"), ("backup_url", "url")):
+                if key in value:
+                    self.names[f"{name}_{kind}"] = value[key]
             self.names[name] = str(value["id"])
-            if "auth_key" in value:
-                self.names[f"{name}_key"] = value["auth_key"]
         except (ValueError, KeyError, TypeError, StopIteration):
             self.names[name] = "00000000-0000-0000-0000-000000000000"
 
@@ -101,18 +116,22 @@ class Side:
         """Until the resource has the status, or `gone` is true of it. Says which status it ended with."""
         deadline = time.monotonic() + seconds
         key, _, wanted = wanted.rpartition("=")
+        first = None
         while True:
             status, _, body = self.ask("GET", path, version="3.71")
             found = "gone" if status == 404 else None
             if status == 200:
                 found = next(iter(json.loads(body).values())).get(key or "status")
-            if found == wanted or (found or "").startswith("error") or time.monotonic() > deadline:
+            first = first or found
+            # What has been in error before it was told anything may leave it.
+            if found == wanted or found != first and (found or "").startswith("error") or time.monotonic() > deadline:
                 return f"{key}={found}" if key else found
             time.sleep(0.05)
 
     def plain(self, text):
         """A text without what is of this run and this side only."""
         base = self.bases[self.role]
+        text = STAMP.sub("TIME", CONTAINER.sub("XX/XX/", text))
         text = text.replace(base, "BASE").replace(urllib.parse.quote(base, safe=""), "BASE")
         for name, value in sorted(self.names.items(), key=lambda item: -len(item[1])):
             if len(value) > 8:
@@ -127,7 +146,7 @@ class Side:
                 found[f"header {header}"] = self.plain(", ".join(headers.get_all(header, [])))
         for header in PRESENT:
             found[f"header {header}"] = header in headers
-        text = self.plain(body)
+        text = self.plain(RECORD.sub(lambda found: found[1] + base64.b64decode(found[2]).decode(), body))
         try:
             flatten("body", json.loads(text), found)
         except ValueError:
@@ -169,6 +188,8 @@ def play(name, cinder, hearth):
             cinder.version = hearth.version = rest
         elif word == "as":
             cinder.project = hearth.project = project_id(f"{name} {rest}")
+        elif word == "token":
+            cinder.token = hearth.token = "" if rest == "-" else cinder.names[rest]
         elif word == "who":
             cinder.role = hearth.role = rest
         elif word == "file":

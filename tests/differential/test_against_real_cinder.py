@@ -9,26 +9,32 @@ used = set()
 played = set()
 
 
-@pytest.mark.parametrize("name", sequences())
-def test_hearth_answers_as_cinder_does(name, cinder, hearth):
-    rows = accepted()
-    unexpected = []
-    for line, *difference in play(name, cinder, hearth):
+def unexpected(name, found):
+    """What of the differences of a sequence no row of accepted.tsv takes."""
+    rows, rest = accepted(), []
+    for line, *difference in found:
         for number, sequence, *patterns, _reason in rows:
             if sequence.fullmatch(name) and patterns[0].match(line) and all(map(lambda p, text: p.fullmatch(text), patterns[1:], difference)):
                 used.add(number)
                 break
         else:
-            unexpected.append("{:.160}\n    {}: Cinder has {:.300}\n        and Hearth {:.300}".format(line, *difference))
+            rest.append("{:.160}\n    {}: Cinder has {:.300}\n        and Hearth {:.300}".format(line, *difference))
+    return rest
+
+
+@pytest.mark.parametrize("name", sequences())
+def test_hearth_answers_as_cinder_does(name, cinder, hearth):
+    rest = unexpected(name, play(name, cinder, hearth))
     played.add(name)
-    if unexpected:
-        pytest.fail(f"{len(unexpected)} differences\n" + "\n".join(unexpected), pytrace=False)
+    if rest:
+        pytest.fail(f"{len(rest)} differences\n" + "\n".join(rest), pytrace=False)
 
 
 def test_every_accepted_difference_is_still_one():
     if played != set(sequences()):
         pytest.skip("only part of the sequences was played")
-    assert [number for number, *_ in accepted() if number not in used] == [], "lines of accepted.tsv that no answer needs"
+    own = [number for number, sequence, *_ in accepted() if not sequence.pattern.startswith("keystone/")]
+    assert [number for number in own if number not in used] == [], "lines of accepted.tsv that no answer needs"
 
 
 def test_the_sequences_hold_at_least_four_hundred_requests():

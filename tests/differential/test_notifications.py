@@ -14,7 +14,7 @@ import pytest
 
 import operations
 from rabbit import PASSWORD, USER, VIRTUAL_HOST, Rabbit, Relay
-from sequence import DATA, TIME, UUID, differences, flatten
+from sequence import DATA, OBJECTS, STAMP, TIME, UUID, differences, flatten
 from stack import HEARTH, SOURCES, Stack, wait_until
 
 # Where a payload names what it is about; the most special first.
@@ -70,7 +70,9 @@ def sending(rabbit, more=""):
 def cloud(rabbit, tmp_path_factory):
     """Hearth, and what is heard of it."""
     second = f"[second]\nvolume_backend_name = second\nhearth_file_path = {tmp_path_factory.mktemp('second')}\nreserved_percentage = 50\n"
-    with Stack("nginx", config="host = peer\nenabled_backends = file,second", sections=sending(rabbit, second)) as stack:
+    config = f"host = peer\nenabled_backends = file,second\nbackup_file_size = {(1 << 30) // OBJECTS}"
+    with Stack("nginx", config=config, sections=sending(rabbit, second)) as stack:
+        stack.spawn("backup", [HEARTH, "backup"])
         with Listener(rabbit.url, stack.folder / "heard") as listener:
             stack.heard = listener.path
             yield stack
@@ -83,6 +85,7 @@ def told(cloud, notification):
         text = text.replace(identity, f"${name}")
     # The schedulers may choose either of two backends that are alike.
     text = re.sub(r"peer@(file|second)(#\w+)?", lambda found: "peer@backend" + ("#pool" if found[2] else ""), text)
+    text = STAMP.sub("TIME", text)
     text = TIME.sub("TIME", UUID.sub("UUID", text))
     one = json.loads(text)
     payload = one["payload"]

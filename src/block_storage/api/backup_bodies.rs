@@ -48,7 +48,7 @@ pub static IMPORT: Schema = Schema::strict(&[Input::new(
     "backup-record",
     Check::Object(&Schema::strict(&[
         Input::new("backup_service", Check::Text(0, 255)).required(),
-        Input::new("backup_url", Check::Text(1, usize::MAX)).required(),
+        Input::new("backup_url", Check::Base64).required(),
     ])),
 )
 .required()]);

@@ -111,7 +111,7 @@ impl Listed {
     /// # Errors
     /// As [`Listed::read`].
     pub(super) fn select(&self, call: &Call<'_, BlockStorage>, strict: u16, own: &[&str]) -> Result<Selection> {
-        let everybodys = call.context.is_admin && flag(call, "all_tenants")?;
+        let everybodys = call.context.is_admin && self.of_all(call)?;
         let mut filters = list_filters::read(call, self.resource, strict, self.early, own)?;
         if !call.at_least(STRICT) {
             let too_early = |name: &str| self.late.iter().any(|(late, since)| name == *late && !call.at_least(*since));
@@ -123,6 +123,14 @@ impl Listed {
         }
         let project_id = if everybodys { None } else { Some(call.context.project_id.clone()) };
         Ok(Selection { project_id, conditions, ..Selection::default() })
+    }
+
+    /// Whether the items of all projects are asked for.
+    fn of_all(&self, call: &Call<'_, BlockStorage>) -> Result<bool> {
+        flag(call, "all_tenants").map_err(|error| match (self.resource, call.query.last("all_tenants")) {
+            ("backup", Some(text)) => Error::invalid(format!("all_tenants must be a boolean, got '{text}'.")),
+            _ => error,
+        })
     }
 
     fn column(&self, name: &str) -> Option<&'static Column> {

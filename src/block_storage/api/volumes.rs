@@ -228,7 +228,9 @@ fn new_volume(call: &Call<'_, BlockStorage>) -> Result<NewVolume> {
              volumes.",
         ));
     }
-    let group = text("group_id").filter(|_| call.at_least(13)).or_else(|| text("consistencygroup_id"));
+    // Versions that do not document group and backup yet take them too, as they take whatever they do not know: who asks for
+    // the content of a backup must not get an empty volume.
+    let group = text("group_id").or_else(|| text("consistencygroup_id"));
     Ok(NewVolume {
         size_gib: size(body)?,
         name: renamed(body, "name", "display_name").flatten(),
@@ -240,7 +242,7 @@ fn new_volume(call: &Call<'_, BlockStorage>) -> Result<NewVolume> {
         source_volid: text("source_volid"),
         image: text("image_id").or_else(|| text("imageRef")),
         follows_image: call.at_least(46),
-        backup_id: text("backup_id").filter(|id| call.at_least(47) && !id.is_empty()),
+        backup_id: text("backup_id").filter(|id| !id.is_empty()),
         by_restore: false,
         group_id: group,
         hints: hints(call.input("OS-SCH-HNT:scheduler_hints")),

@@ -113,7 +113,8 @@ fn place(
         project_id: caller.context.project_id.clone(),
         user_id: caller.context.user_id.clone(),
         created_at: Some(now),
-        updated_at: None,
+        // A scheduler that finds no service writes so.
+        updated_at: host.is_none().then_some(now),
         availability_zone: new.availability_zone.clone(),
         name: new.name.clone(),
         description: new.description.clone(),

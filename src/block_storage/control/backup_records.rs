@@ -19,6 +19,7 @@ use crate::block_storage::store::quotas::{Charge, charge};
 use crate::config::default::STORAGE_AVAILABILITY_ZONE;
 use crate::database::Transaction;
 use crate::error::{Error, Kind, Result};
+use crate::rest::python;
 use crate::time::Timestamp;
 
 /// A record on its way out or in.
@@ -90,21 +91,28 @@ pub fn import(caller: &Caller<'_>, record: &Record) -> Result<BackupDetails> {
     let services = caller.database.read(|c| services(caller, c, None))?;
     let service = services.first().ok_or_else(missing)?;
     let (backup, metadata) = decode(caller, &record.url)?;
-    if !is_folder_driver(&record.service) {
-        return Err(missing());
-    }
     let zone = service.availability_zone.clone();
     let zone = zone.or_else(|| Some(caller.config.text(&STORAGE_AVAILABILITY_ZONE).to_owned()));
     let backup = Backup { host: Some(service.host.clone()), availability_zone: zone, ..backup };
-    caller.database.write(|tx| place(tx, caller, &backup, &metadata))?;
+    caller.database.write(|tx| {
+        refuse_known(tx, &backup.id)?;
+        if !is_folder_driver(&record.service) {
+            return Err(missing());
+        }
+        place(tx, caller, &backup, &metadata)
+    })?;
     Ok(BackupDetails { backup, metadata })
 }
 
+fn exists() -> Error {
+    invalid_backup("Backup already exists in database.")
+}
+
+fn refuse_known(tx: &mut Transaction<'_>, id: &str) -> Result<()> {
+    store::backups::lock(tx, id)?.map_or(Ok(()), |_| Err(exists()))
+}
+
 fn place(tx: &mut Transaction<'_>, caller: &Caller<'_>, backup: &Backup, metadata: &[(String, String)]) -> Result<()> {
-    let exists = || invalid_backup("Backup already exists in database.");
-    if store::backups::lock(tx, &backup.id)?.is_some() {
-        return Err(exists());
-    }
     let charged =
         Charge { project_id: &backup.project_id, backups: 1, backup_gigabytes: backup.size_gib, ..Charge::default() };
     charge(tx, &charged, &limits::configured(caller.config))?;
@@ -123,8 +131,7 @@ fn place(tx: &mut Transaction<'_>, caller: &Caller<'_>, backup: &Backup, metadat
 
 /// The backup of a record, with its metadata. Everything in it may be anything.
 fn decode(caller: &Caller<'_>, url: &str) -> Result<(Backup, Vec<(String, String)>)> {
-    let text: String = url.chars().filter(|letter| !letter.is_ascii_whitespace()).collect();
-    let bytes = STANDARD.decode(text).map_err(|_| invalid_input("Can't decode backup record."))?;
+    let bytes = python::base64(url).ok_or_else(|| invalid_input("Can't decode backup record."))?;
     let json: Json = serde_json::from_slice(&bytes).map_err(|_| invalid_input("Can't parse backup record."))?;
     let fields = json.as_object().ok_or_else(|| invalid_input("Can't parse backup record."))?;
     if !fields.contains_key("id") {

@@ -29,8 +29,12 @@ struct Origin {
 }
 
 pub(super) fn run(job: &Job<'_>) -> Result<()> {
-    let Some(backup) = prepare(job)? else { return give_up(job) };
+    if !wanted(job)? {
+        return give_up(job);
+    }
+    // Told before anything is written down, as listeners know it.
     job.begin("create.start")?;
+    let Some(backup) = prepare(job)? else { return give_up(job) };
     let made = job.step(|| {
         let origin = origin(job, backup.clone())?;
         discard(job, &backup)?;
