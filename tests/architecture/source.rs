@@ -78,6 +78,7 @@ const LAYERS: &[Layer] = &[
             "database",
             "messaging",
             "config",
+            "rest::python",
         ],
     },
     Layer {
