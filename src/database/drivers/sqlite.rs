@@ -91,6 +91,9 @@ impl Session {
         )?;
         // The last process to leave would otherwise lock out all others while it empties the log.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        // A statement is planned once. Else SQLite plans it again whenever a bound limit or a value that its statistics
+        // know of is another one: for short statements most of their time.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.set_prepared_statement_cache_capacity(options.statements_kept.into());
         self.allow_waiting();
         let synchronous = match options.synchronous {
@@ -215,5 +218,24 @@ fn failure(error: rusqlite::Error) -> Failure {
         }
         (ErrorCode::TooBig, _) => Failure::unfit(error),
         _ => Failure::internal(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    #[test]
+    fn a_statement_is_planned_once_whatever_its_values() {
+        let mut session = Session::open(Path::new(":memory:"), &Options::default()).unwrap();
+        session.batch("CREATE TABLE t (x INTEGER)").unwrap();
+        let sql = "SELECT x FROM t LIMIT ?";
+        for limit in 1..5 {
+            session.query(sql, &[Value::Int(limit)], &mut |_| Ok(())).unwrap();
+        }
+        let again = session.connection.prepare_cached(sql).unwrap().get_status(StatementStatus::RePrepare);
+        assert_eq!(again, 0);
     }
 }
