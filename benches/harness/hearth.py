@@ -17,12 +17,13 @@ def right_versions(status, body):
         return False
 
 
-def installed(bench, connection=None):
+def installed(bench, connection=None, name="hearth"):
     """Makes configuration and database below the folder of this run. Answers the environment of every Hearth process.
 
-    `connection` is the URL of a database that has its tables already, in place of an SQLite database of its own.
+    `connection` is the URL of a database that has its tables already, in place of an SQLite database of its own; another
+    `name` is another Hearth, with data of its own.
     """
-    folder = bench.folder / "hearth"
+    folder = bench.folder / name
     environment = {"HEARTH_CONFIG": str(folder / "hearth.conf")}
     if folder.exists():
         return environment
@@ -42,7 +43,7 @@ def installed(bench, connection=None):
 
 def start_responder(bench, name="hearth", connection=None):
     """A FastCGI responder on a listening socket that it was handed."""
-    return bench.start_on_socket(name, [machine.hearth()], env=installed(bench, connection))
+    return bench.start_on_socket(name, [machine.hearth()], env=installed(bench, connection, name))
 
 
 def start_http(bench):

@@ -67,9 +67,14 @@ class Target:
 
     def verify(self):
         """One request, whose answer has to be right."""
-        status, body = ask(self.port, self.path, self.headers, self.method, self.body, self.timeout_s * 2)
+        sent = self.body and self.body.replace("{number}", "0")
+        status, body = ask(self.port, self.path, self.headers, self.method, sent, self.timeout_s * 2)
         if not self.check(status, body):
             raise processes.CouldNotRun(f"{self.name}: wrong answer: {status} {body[:200]!r}")
+
+    def load(self, seconds):
+        """Requests for so many seconds, and what wrk says of them."""
+        return wrk(self, seconds)
 
     def measure(self, seconds):
         """One round."""
@@ -77,7 +82,7 @@ class Target:
         database = self.database()
         groups = lambda: (*(processes.cpu_us(group) for group in (web, app, database)), processes.machine_busy_us(), _children_us())
         before = groups()
-        result = wrk(self, seconds)
+        result = self.load(seconds)
         # Processes that the load itself made are new: ask again who belongs to the group.
         web, app = web | self.web(), app | self.app()
         web_us, app_us, database_us, machine_us, load_us = (b - a for a, b in zip(before, groups()))
@@ -144,7 +149,7 @@ def interleave(targets, rounds, seconds, warm_up, say):
             say(f"    {target.name} FAILED: {error}")
 
     for target in targets:
-        attempt(target, lambda t: (t.verify(), wrk(t, warm_up), t.verify()))
+        attempt(target, lambda t: (t.verify(), t.load(warm_up), t.verify()))
     for number in range(rounds):
         say(f"    round {number + 1} of {rounds}")
         for target in targets:

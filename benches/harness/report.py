@@ -31,6 +31,15 @@ AIMS = (
     ),
     ("resident memory after lists of 1,000 against a uWSGI worker's", "cinder", "detail of 1000, hearth", "resident_kib",
      "detail of 1000, cinder", 0.1, -1),
+    *(
+        (f"requests/s of {name} against Gnocchi", "gnocchi", f"{name}, hearth", "requests_per_second", f"{name}, gnocchi", limit, 1)
+        for name, limit in (("batches of 1,000", 10), ("one by one", 10), ("one resource, a day by the hour", 5))
+    ),
+    *(
+        (f"requests/s of 100 {name}, of 10,000 resources against 100", "gnocchi", f"{name} of 10,000, hearth", "requests_per_second",
+         f"{name} of 100, hearth", 0.8, 1)
+        for name in ("resources", "meters", "samples")
+    ),
 )  # fmt: skip
 RESIDENT_LIMIT_KIB = 15 * 1024
 START_LIMIT_MS = 10
