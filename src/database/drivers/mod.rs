@@ -15,7 +15,7 @@ use super::value::Value;
 use crate::{Error, Kind, Result};
 
 /// What a driver's error means for the connection.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     /// The connection serves on.
     Kept,
@@ -24,6 +24,7 @@ pub(super) enum Fate {
 }
 
 /// A failure of a driver, in our terms.
+#[derive(Debug)]
 pub(super) struct Failure {
     pub(super) error: Error,
     pub(super) fate: Fate,
