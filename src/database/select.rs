@@ -63,6 +63,7 @@ pub struct Select<'v> {
     keys: Vec<Key>,
     limit: Option<i64>,
     offset: i64,
+    index: Option<&'static str>,
 }
 
 impl<'v> Select<'v> {
@@ -75,7 +76,17 @@ impl<'v> Select<'v> {
             keys: Vec::new(),
             limit: None,
             offset: 0,
+            index: None,
         }
+    }
+
+    /// The rows are read along this index, which holds what they are found by and their order. MariaDB and MySQL would
+    /// compare it with every other index of the table anew for each statement, which takes them a third of a short page's
+    /// time; the other engines keep what they have planned. It must be there.
+    #[must_use]
+    pub fn along(mut self, index: &'static str) -> Self {
+        self.index = Some(index);
+        self
     }
 
     /// Only rows for which `condition` holds; it has as many marks as there are `params`. It must be made of constants.
@@ -233,7 +244,11 @@ impl<'v> Select<'v> {
 
     /// The statement and its parameters, in the words of `engine`.
     pub fn statement(&self, columns: &str, engine: Engine) -> (String, Vec<Value<'v>>) {
-        let mut sql = format!("SELECT {columns} FROM {}{}", self.from, self.conditions);
+        let along = match (self.index, engine) {
+            (Some(index), Engine::Mysql) => format!(" FORCE INDEX ({index})"),
+            _ => String::new(),
+        };
+        let mut sql = format!("SELECT {columns} FROM {}{along}{}", self.from, self.conditions);
         for (at, key) in self.keys.iter().enumerate() {
             sql.push_str(if at == 0 { " ORDER BY " } else { ", " });
             sql.push_str(&key.column);
@@ -321,6 +336,14 @@ mod tests {
              LIKE ? ESCAPE '!')"
         );
         assert_eq!(params, [5.into(), "x".into(), "y".into(), "%50!%!_!!%".into(), "h".into(), "h#%".into()]);
+    }
+
+    #[test]
+    fn only_the_engine_that_plans_each_statement_anew_is_told_the_index() {
+        let told = |engine| Select::from("t").equal("a", 1).along("t_a").statement("b", engine).0;
+        assert_eq!(told(Engine::Mysql), "SELECT b FROM t FORCE INDEX (t_a) WHERE a = ?");
+        assert_eq!(told(Engine::Sqlite), "SELECT b FROM t WHERE a = ?");
+        assert_eq!(told(Engine::Postgres), "SELECT b FROM t WHERE a = ?");
     }
 
     #[test]

@@ -60,15 +60,32 @@ impl Json {
     /// The key of the value that is written next.
     pub fn key(&mut self, name: &str) -> &mut Self {
         self.separate();
-        quote(&mut self.out, name);
+        quote(&mut self.out, &[name]);
         self.out.push(b':');
+        self
+    }
+
+    /// As [`Json::key`], for a name of ours, in which nothing needs to be escaped.
+    pub fn name(&mut self, name: &'static str) -> &mut Self {
+        debug_assert_eq!(plain_length(name.as_bytes()), name.len(), "{name}");
+        self.separate();
+        self.out.reserve(name.len() + 3);
+        self.out.push(b'"');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
         self
     }
 
     /// A text.
     pub fn text(&mut self, value: &str) {
         self.separate();
-        quote(&mut self.out, value);
+        quote(&mut self.out, &[value]);
+    }
+
+    /// A text that is made of parts.
+    pub fn joined(&mut self, parts: &[&str]) {
+        self.separate();
+        quote(&mut self.out, parts);
     }
 
     /// A text or null.
@@ -148,10 +165,17 @@ impl Json {
     }
 }
 
-/// Appends `text` as a JSON string (RFC 8259 section 7). Runs without special characters are copied whole.
-fn quote(out: &mut Vec<u8>, text: &str) {
+/// Appends `parts`, one behind the other, as one JSON string (RFC 8259 section 7). Runs without special characters are
+/// copied whole.
+fn quote(out: &mut Vec<u8>, parts: &[&str]) {
     out.push(b'"');
-    let mut rest = text.as_bytes();
+    for part in parts {
+        escape(out, part.as_bytes());
+    }
+    out.push(b'"');
+}
+
+fn escape(out: &mut Vec<u8>, mut rest: &[u8]) {
     loop {
         let (plain, special) = rest.split_at(plain_length(rest));
         out.extend_from_slice(plain);
@@ -170,7 +194,6 @@ fn quote(out: &mut Vec<u8>, text: &str) {
             }
         }
     }
-    out.push(b'"');
 }
 
 /// Bytes before the first that must be escaped.
@@ -199,15 +222,16 @@ mod tests {
                 json.bool(true);
             });
             json.key("b\"\u{1}").text("line\n\u{7f}é𝄞\\");
-            json.key("c").object(|_| {});
+            json.name("c").object(|_| {});
             json.key("d").array(|json| {
                 json.object(|json| json.key("x").int(-7));
                 json.object(|json| json.key("y").opt_text(None));
             });
+            json.name("e").joined(&["/a", "", "\"\n", "b"]);
         });
         let read: serde_json::Value = serde_json::from_slice(&json.into_bytes()).unwrap();
         let expected = serde_json::json!({"a": [i64::MIN, 0, 1.5, null, true], "b\"\u{1}": "line\n\u{7f}é𝄞\\", "c": {},
-            "d": [{"x": -7}, {"y": null}]});
+            "d": [{"x": -7}, {"y": null}], "e": "/a\"\nb"});
         assert_eq!(read, expected);
     }
 }

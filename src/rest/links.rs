@@ -14,28 +14,18 @@ pub struct Links {
 }
 
 impl Links {
-    /// The link `self` of an item: `ROOT/v3/PROJECT/volumes/ID`.
-    pub fn own(&self, collection: &str, id: &str) -> String {
-        [&self.root, self.version, &self.project, "/", collection, "/", id].concat()
-    }
-
-    /// The link `bookmark` of an item, which names no version: `ROOT/PROJECT/volumes/ID`.
-    pub fn bookmark(&self, collection: &str, id: &str) -> String {
-        [&self.root, &self.project, "/", collection, "/", id].concat()
-    }
-
     /// The link of a collection with a query: `ROOT/v3/PROJECT/volumes/detail?QUERY`.
     pub fn page(&self, path: &str, query: &str) -> String {
         [&self.root, self.version, &self.project, "/", path, "?", query].concat()
     }
 
-    /// Writes the `links` list of an item: `self` and `bookmark`.
+    /// Writes the `links` list of an item: `self`, `ROOT/v3/PROJECT/volumes/ID`, and `bookmark`, which names no version.
     pub fn write(&self, collection: &str, id: &str, json: &mut super::json::Json) {
         json.array(|json| {
-            for (rel, href) in [("self", self.own(collection, id)), ("bookmark", self.bookmark(collection, id))] {
+            for (rel, version) in [("self", self.version), ("bookmark", "")] {
                 json.object(|json| {
-                    json.key("rel").text(rel);
-                    json.key("href").text(&href);
+                    json.name("rel").text(rel);
+                    json.name("href").joined(&[&self.root, version, &self.project, "/", collection, "/", id]);
                 });
             }
         });
@@ -109,8 +99,10 @@ mod tests {
     #[test]
     fn links_repeat_the_callers_form() {
         let mut links = Links { root: "http://h".into(), version: "/v3", project: "/p".into() };
-        assert_eq!(links.own("volumes", "1"), "http://h/v3/p/volumes/1");
-        assert_eq!(links.bookmark("volumes", "1"), "http://h/p/volumes/1");
+        let mut json = super::super::json::Json::default();
+        links.write("volumes", "1", &mut json);
+        let written = r#"[{"rel":"self","href":"http://h/v3/p/volumes/1"},{"rel":"bookmark","href":"http://h/p/volumes/1"}]"#;
+        assert_eq!(String::from_utf8(json.into_bytes()).unwrap(), written);
         links.project.clear();
         assert_eq!(links.page("volumes/detail", "limit=1"), "http://h/v3/volumes/detail?limit=1");
     }

@@ -127,7 +127,7 @@ impl<T> View<T> {
                 && field.needs & viewer.allowed == field.needs
                 && field.present.is_none_or(|present| present(item));
             if shown {
-                json.key(field.name);
+                json.name(field.name);
                 (field.write)(item, viewer, json);
             }
         }

@@ -137,7 +137,8 @@ fn a_page_is_found_by_an_index_wherever_it_begins(database: &Database) {
         let key = |column: &'static str| Key { column: column.into(), ascending, nullable: false };
         let keys = [key("created_at"), key("id")];
         let seen: Vec<Value<'_>> = keys.iter().map(|key| cell(&rows[500], &key.column)).collect();
-        for select in [select(&project, &keys), select(&project, &keys).after(&seen)] {
+        let told = || select(&project, &keys).along("hearth_volumes_project");
+        for select in [select(&project, &keys), select(&project, &keys).after(&seen), told(), told().after(&seen)] {
             let (sql, params) = select.limit(10).statement("id", database.engine());
             let plan = plan::of(database, "volumes", &sql, &params);
             assert!(plan.contains("hearth_volumes_project"), "{sql}\n{plan}");

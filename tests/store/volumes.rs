@@ -400,7 +400,18 @@ fn details_hold_what_hangs_on_each_volume(database: &Database) {
     assert_eq!((&long[7].metadata, long[60].image_metadata.len()), (&pairs(&[("x", "y")]), 20));
     let counted = |volume: &Volume| database.read(|c| attachments::count(c, &volume.id)).unwrap();
     assert_eq!((counted(&one), counted(&two)), (2, 1));
-    database.write(|tx| attachments::remove_all(tx, &one.id)).unwrap();
+    // What was taken away stays as a row that is marked so, and hangs on nothing any more.
+    database
+        .write(|tx| {
+            metadata::remove(tx, Table::Volume, &two.id, "a")?;
+            metadata::remove(tx, Table::VolumeAdmin, &one.id, "readonly")?;
+            attachments::remove_all(tx, &one.id)
+        })
+        .unwrap();
     assert_eq!(counted(&one), 0);
+    let rest = database.read(|c| volume_details::of_page(c, vec![one.clone(), two.clone()], false)).unwrap();
+    assert_eq!((rest[0].attachments.len(), rest[0].visible_admin_metadata.len()), (0, 0));
+    assert_eq!((rest[0].image_metadata.len(), &rest[1].metadata), (20, &pairs(&[("b", "2")])));
+    assert_eq!((alone(&one).as_ref(), alone(&two).as_ref()), (Some(&rest[0]), Some(&rest[1])));
     assert_eq!(Status::Available.name(), "available");
 }

@@ -147,8 +147,9 @@ fn roll_detaching(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
 
 fn set_image_metadata(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     let new = metadata::read(call.input("os-set_image_metadata").get("metadata").unwrap_or(&Value::Null));
-    let volume = load(call, &[&volume_rules::SET_IMAGE_METADATA, &volume_rules::UPDATE_METADATA])?;
-    let all = volume_metadata::write(&caller(call), &volume, Kind::Image, Write::Merge, &new, &|_| Ok(()))?;
+    let rules: [&Rule; 2] = [&volume_rules::SET_IMAGE_METADATA, &volume_rules::UPDATE_METADATA];
+    let which = (call.path.value("volume_id"), &rules[..]);
+    let all = volume_metadata::write(&caller(call), which, Kind::Image, Write::Merge, &new, &|_| Ok(()))?;
     Ok(call.json(|json| json.object(|json| pairs(&all, json.key("metadata")))))
 }
 

@@ -61,18 +61,18 @@ fn list(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
 }
 
 fn merge(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
-    let volume = volume(call, &rules::CREATE_METADATA)?;
     let new = metadata::read(call.input("metadata"));
-    let all = control::write(&caller(call), &volume, Kind::Owner, Write::Merge, &new, &|_| Ok(()))?;
+    let which = (call.path.value("volume_id"), &[&rules::CREATE_METADATA][..]);
+    let all = control::write(&caller(call), which, Kind::Owner, Write::Merge, &new, &|_| Ok(()))?;
     Ok(call.json(|json| json.object(|json| pairs(&all, json.key("metadata")))))
 }
 
 fn replace(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
-    let volume = volume(call, &rules::UPDATE_METADATA)?;
     let new = metadata::read(call.input("metadata"));
     let tag = if_match(call);
     let unchanged = |present: &[(String, String)]| metadata::check_if_match(tag, present);
-    let all = control::write(&caller(call), &volume, Kind::Owner, Write::Replace, &new, &unchanged)?;
+    let which = (call.path.value("volume_id"), &[&rules::UPDATE_METADATA][..]);
+    let all = control::write(&caller(call), which, Kind::Owner, Write::Replace, &new, &unchanged)?;
     Ok(call.json(|json| json.object(|json| pairs(&all, json.key("metadata")))))
 }
 
@@ -84,11 +84,13 @@ fn show(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
 }
 
 fn set(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
+    // Who may not see the volume learns that first, and only then what is wrong with the body.
     let volume = volume(call, &rules::UPDATE_METADATA)?;
     let new = [metadata::read_one(call.input("meta"), call.path.value("key"))?];
     let tag = if_match(call);
     let unchanged = |present: &[(String, String)]| metadata::check_if_match(tag, present);
-    control::write(&caller(call), &volume, Kind::Owner, Write::Merge, &new, &unchanged)?;
+    let which = (volume.id.as_str(), &[&rules::UPDATE_METADATA][..]);
+    control::write(&caller(call), which, Kind::Owner, Write::Merge, &new, &unchanged)?;
     Ok(call.json(|json| json.object(|json| pairs(&new, json.key("meta")))))
 }
 

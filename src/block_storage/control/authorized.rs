@@ -14,6 +14,7 @@ use crate::block_storage::model::transfer::Transfer;
 use crate::block_storage::model::volume::{Volume, VolumeDetails};
 use crate::block_storage::policies;
 use crate::block_storage::store;
+use crate::database::Transaction;
 use crate::error::{Error, Result};
 use crate::identity::policy::{Rule, Target};
 
@@ -35,11 +36,7 @@ impl Authorized<Volume> {
     /// # Errors
     /// [`crate::Kind::NotFound`], [`crate::Kind::Forbidden`], those of the database.
     pub fn load(caller: &Caller<'_>, id: &str, rules: &[&Rule]) -> Result<Self> {
-        let volume = Self::find(caller, id)?;
-        if volume.check(caller, &policies::volumes::GET).is_err() {
-            return Err(no_volume(id));
-        }
-        volume.check_all(caller, rules)
+        Self::find(caller, id)?.check_seen(caller, rules)
     }
 
     /// As [`Authorized::load`], for operators' actions that ask one rule alone.
@@ -58,9 +55,28 @@ impl Authorized<Volume> {
         Self::find(caller, id)?.check_all(caller, &[&policies::volumes::GET])
     }
 
+    /// As [`Authorized::load`], in a transaction that holds the volume's row from then on: for what is written to the volume
+    /// at once, without reading it twice.
+    ///
+    /// # Errors
+    /// As [`Authorized::load`].
+    pub fn hold(caller: &Caller<'_>, tx: &mut Transaction<'_>, id: &str, rules: &[&Rule]) -> Result<Self> {
+        Self::found(caller, id, store::volumes::lock(tx, id)?)?.check_seen(caller, rules)
+    }
+
     fn find(caller: &Caller<'_>, id: &str) -> Result<Self> {
-        let volume = caller.database.read(|c| store::volumes::by_id(c, id))?;
+        Self::found(caller, id, caller.database.read(|c| store::volumes::by_id(c, id))?)
+    }
+
+    fn found(caller: &Caller<'_>, id: &str, volume: Option<Volume>) -> Result<Self> {
         volume.filter(|volume| caller.sees(&volume.project_id)).map(Self).ok_or_else(|| no_volume(id))
+    }
+
+    fn check_seen(self, caller: &Caller<'_>, rules: &[&Rule]) -> Result<Self> {
+        if self.check(caller, &policies::volumes::GET).is_err() {
+            return Err(no_volume(&self.id));
+        }
+        self.check_all(caller, rules)
     }
 
     fn check_all(self, caller: &Caller<'_>, rules: &[&Rule]) -> Result<Self> {

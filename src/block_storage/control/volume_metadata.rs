@@ -2,11 +2,11 @@
 
 use super::refusals::invalid_volume;
 use super::{Authorized, Caller};
-use crate::block_storage::model::volume::{Volume, WRITE_METADATA};
+use crate::block_storage::model::volume::{Status, Volume, WRITE_METADATA};
 use crate::block_storage::store;
 use crate::block_storage::store::metadata::{Pairs, Present, Table};
-use crate::database::Transaction;
 use crate::error::{Error, Result};
+use crate::identity::policy::Rule;
 
 /// Which metadata of a volume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,21 +55,24 @@ pub enum Write {
     Replace,
 }
 
-/// Writes metadata where `condition` holds of them as they are in the same transaction, and answers them as they are then.
+/// Writes metadata of the volume with this id, which the caller may see and for which `rules` hold, where `condition` holds
+/// of them as they are in the same transaction, and answers them as they are then.
 ///
 /// # Errors
-/// Those of `condition`, [`crate::Kind::InvalidState`], those of the database.
+/// Those of [`Authorized::hold`] and of `condition`, [`crate::Kind::InvalidState`], those of the database.
 pub fn write(
     caller: &Caller<'_>,
-    volume: &Authorized<Volume>,
+    (id, rules): (&str, &[&Rule]),
     kind: Kind,
     how: Write,
     pairs: &[(String, String)],
     condition: Condition<'_>,
 ) -> Result<Pairs> {
     caller.database.write(|tx| {
-        lock(tx, &volume.id, "Updating")?;
-        let present = Present::read(tx, kind.table(), &volume.id)?;
+        // Two who write metadata, or check them by a tag, do so one after the other.
+        let volume = Authorized::hold(caller, tx, id, rules)?;
+        check_status(volume.status, "Updating")?;
+        let present = Present::read(tx, kind.table(), id)?;
         condition(&present.pairs())?;
         match how {
             Write::Merge => present.merge(tx, pairs),
@@ -91,7 +94,8 @@ pub fn remove(caller: &Caller<'_>, volume: &Authorized<Volume>, kind: Kind, key:
                 Kind::Image => no_image_metadata(&volume.id),
             });
         }
-        lock(tx, &volume.id, "Deleting")?;
+        let status = store::volumes::lock_status(tx, &volume.id)?;
+        check_status(status.ok_or_else(|| super::authorized::no_volume(&volume.id))?, "Deleting")?;
         store::metadata::remove(tx, kind.table(), &volume.id, key).map(|_| ())
     })
 }
@@ -105,9 +109,7 @@ fn no_key(id: &str, key: &str) -> Error {
     Error::not_found(format!("Volume {id} has no metadata with key {key}."))
 }
 
-/// Holds the volume's row, so that two who write metadata, or check them by a tag, do so one after the other.
-fn lock(tx: &mut Transaction<'_>, id: &str, what: &str) -> Result<()> {
-    let status = store::volumes::lock_status(tx, id)?.ok_or_else(|| super::authorized::no_volume(id))?;
+fn check_status(status: Status, what: &str) -> Result<()> {
     if WRITE_METADATA.from.holds(status) {
         return Ok(());
     }

@@ -11,7 +11,7 @@ use crate::database::{Connection, Row, Value};
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
-const SOURCE: Source = Source { table: "volume_attachment", metadata: &[] };
+const SOURCE: Source = Source { table: "volume_attachment", metadata: &[], by_project: None };
 const COLUMNS: &str = "id, volume_id, instance_uuid, attached_host, mountpoint, attach_time, attach_status, attach_mode, \
                        detach_time, connection_info, connector, \
                        (SELECT v.project_id FROM volumes v WHERE v.id = volume_attachment.volume_id)";

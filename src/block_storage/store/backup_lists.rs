@@ -9,7 +9,11 @@ use crate::block_storage::model::selection::Selection;
 use crate::database::Connection;
 use crate::error::{Error, Result};
 
-const SOURCE: Source = Source { table: "backups", metadata: &[("backup_metadata", "backup_id")] };
+const SOURCE: Source = Source {
+    table: "backups",
+    metadata: &[("backup_metadata", "backup_id")],
+    by_project: Some("hearth_backups_project"),
+};
 
 /// One page of backups.
 ///

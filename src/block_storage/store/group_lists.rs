@@ -10,7 +10,7 @@ use crate::block_storage::model::selection::Selection;
 use crate::database::{Connection, Value};
 use crate::error::{Error, Result};
 
-const SOURCE: Source = Source { table: groups::TABLE, metadata: &[] };
+const SOURCE: Source = Source { table: groups::TABLE, metadata: &[], by_project: None };
 
 /// One page of groups.
 ///

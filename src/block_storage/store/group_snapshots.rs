@@ -11,7 +11,7 @@ use crate::database::transition::Object;
 use crate::database::{Connection, Row, Value};
 use crate::error::{Error, Result};
 
-const SOURCE: Source = Source { table: "group_snapshots", metadata: &[] };
+const SOURCE: Source = Source { table: "group_snapshots", metadata: &[], by_project: None };
 
 /// The columns of a [`GroupSnapshot`], in the order of [`read`].
 const COLUMNS: &str =

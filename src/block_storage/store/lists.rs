@@ -15,6 +15,8 @@ pub(super) struct Source {
     pub(super) table: &'static str,
     /// The tables of its objects' metadata, and their columns with the object's id.
     pub(super) metadata: &'static [(&'static str, &'static str)],
+    /// The index by project and creation, where the table has one.
+    pub(super) by_project: Option<&'static str>,
 }
 
 /// The rows of one page. `None` where the marker is not there.
@@ -38,6 +40,9 @@ pub(super) fn page<T>(
     if selection.limit == 0 {
         return Ok(Some(Vec::new()));
     }
+    if let Some(index) = source.by_project.filter(|_| is_in_a_row(selection)) {
+        select = select.along(index);
+    }
     select.limit(selection.limit).offset(selection.offset).rows(connection, columns, read).map(Some)
 }
 
@@ -47,6 +52,14 @@ pub(super) fn page<T>(
 /// As all statements.
 pub(super) fn count(connection: &mut Connection, source: &Source, selection: &Selection) -> Result<i64> {
     conditions(source, selection).count(connection)
+}
+
+/// Whether the objects of a page are the only ones of their project that were made from the first to the last of them, but
+/// for those that no caller sees.
+pub(super) fn is_in_a_row(selection: &Selection) -> bool {
+    let plain = selection.conditions.iter().all(|condition| matches!(condition, Condition::NoMigrationTarget));
+    let by_time = selection.order.first().is_some_and(|first| first.by.column == "created_at");
+    plain && by_time && selection.project_id.is_some()
 }
 
 /// All rows for which everything holds, in no order.

@@ -7,7 +7,7 @@ use crate::database::{Connection, Row};
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
-const SOURCE: Source = Source { table: "messages", metadata: &[] };
+const SOURCE: Source = Source { table: "messages", metadata: &[], by_project: None };
 const COLUMNS: &str = "id, project_id, request_id, resource_type, resource_uuid, event_id, action_id, detail_id, \
                        message_level, created_at, expires_at";
 

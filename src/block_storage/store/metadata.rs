@@ -96,10 +96,12 @@ impl Present {
     /// As all statements.
     pub fn read(connection: &mut Connection, table: Table, id: &str) -> Result<Self> {
         let (name, owner) = (table.name(), table.owner());
-        let sql = format!("SELECT id, \"key\", value FROM {name} WHERE {owner} = ? AND deleted = ? ORDER BY id");
-        let rows = connection.rows(&sql, &[id.into(), false.into()], |row| {
+        // They are few: to sort them is nothing here, and a plan of its own for a server.
+        let sql = format!("SELECT id, \"key\", value FROM {name} WHERE {owner} = ? AND deleted = ?");
+        let mut rows = connection.rows(&sql, &[id.into(), false.into()], |row| {
             Ok((row.int(0)?, row.opt_string(1)?.unwrap_or_default(), row.opt_string(2)?.unwrap_or_default()))
         })?;
+        rows.sort_unstable_by_key(|(row, ..): &(i64, String, String)| *row);
         Ok(Self { table, object_id: id.to_owned(), rows })
     }
 

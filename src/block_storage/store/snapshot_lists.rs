@@ -9,7 +9,11 @@ use crate::block_storage::model::snapshot::{Snapshot, SnapshotDetails};
 use crate::database::Connection;
 use crate::error::{Error, Result};
 
-const SOURCE: Source = Source { table: "snapshots", metadata: &[("snapshot_metadata", "snapshot_id")] };
+const SOURCE: Source = Source {
+    table: "snapshots",
+    metadata: &[("snapshot_metadata", "snapshot_id")],
+    by_project: Some("hearth_snapshots_project"),
+};
 
 /// One page of snapshots.
 ///

@@ -7,7 +7,7 @@ use crate::database::{Connection, Row};
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
-const SOURCE: Source = Source { table: "transfers", metadata: &[] };
+const SOURCE: Source = Source { table: "transfers", metadata: &[], by_project: None };
 const COLUMNS: &str = "id, volume_id, display_name, created_at, no_snapshots, source_project_id, destination_project_id, \
                        accepted";
 

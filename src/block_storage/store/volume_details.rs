@@ -8,13 +8,15 @@ use super::lists::Bunch;
 use super::metadata::Table;
 use super::volumes;
 use crate::block_storage::model::attachment::Attachment;
-use crate::block_storage::model::volume::{Volume, VolumeDetails};
+use crate::block_storage::model::status::Status as _;
+use crate::block_storage::model::volume::{AttachStatus, Volume, VolumeDetails};
 use crate::database::{Connection, Row, Value};
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
-/// The administrators' metadata that every caller sees.
+/// The administrators' metadata that every caller sees, in SQL and by their names.
 const VISIBLE: &str = "'readonly', 'attached_mode'";
+const VISIBLE_NAMES: [&str; 2] = ["readonly", "attached_mode"];
 /// Rows of one volume joined with all that hangs on it, of which there are as many as the product of what hangs on it in each
 /// table. Where there are as many as this, there may be more: then what hangs on it is read table by table.
 const JOINED: usize = 17;
@@ -225,15 +227,22 @@ fn read(
                 found.seen.insert(owner.to_owned());
             }
             _ => {
+                if row.opt_bool(WORDS)? != Some(false) {
+                    return Ok(());
+                }
                 if !found.hanging.contains_key(owner) {
                     found.hanging.insert(owner.to_owned(), Hanging::default());
                 }
                 let Some(hanging) = found.hanging.get_mut(owner) else { return Ok(()) };
                 if kind == ATTACHMENT {
-                    return hanging.attachment(row, 2);
+                    let attached = row.opt_text(WORDS + 1)? == Some(AttachStatus::Attached.name());
+                    return if attached { hanging.attachment(row, 2) } else { Ok(()) };
                 }
                 let known = KINDS.into_iter().find(|(number, _)| *number == kind);
                 let (_, table) = known.ok_or_else(|| Error::internal("metadata of an unknown table"))?;
+                if table == Table::VolumeAdmin && !row.opt_text(3)?.is_some_and(|name| VISIBLE_NAMES.contains(&name)) {
+                    return Ok(());
+                }
                 hanging.pair(table, row.int(1)?, row, 3)?;
             }
         }
@@ -241,8 +250,14 @@ fn read(
     })
 }
 
-/// The statement: kind, number, volume or type, four texts, two times. Attachments, which have all of them, come first, since
-/// PostgreSQL takes the types of columns from there.
+/// Where a row of [`statement`] tells whether it counts: whether it is deleted, and the status of an attachment.
+const WORDS: usize = 9;
+
+/// The statement: kind, number, volume or type, four texts, two times, whether it is deleted, a status. Attachments, which have
+/// all of them, come first, since PostgreSQL takes the types of columns from there.
+///
+/// Rows that do not count are sent and passed over: MariaDB plans each part of the statement anew, and each condition takes it
+/// as long as some ten such rows, of which a volume has few until they are purged.
 fn statement<'i>(volumes: Option<&Which<'i>>, types: Option<&Bunch<'i>>) -> (String, Vec<Value<'i>>) {
     const STRETCH: &str = "v.project_id = ? AND v.deleted = false AND v.created_at >= ? AND v.created_at <= ?";
     let mut parts: Vec<String> = Vec::with_capacity(6);
@@ -258,30 +273,25 @@ fn statement<'i>(volumes: Option<&Which<'i>>, types: Option<&Bunch<'i>>) -> (Str
         };
         parts.push(format!(
             "SELECT {ATTACHMENT}, NULL, m.volume_id, m.id, m.instance_uuid, m.attached_host, m.mountpoint, m.attach_time, \
-             m.created_at FROM volume_attachment m{joined} \
-             WHERE {condition} AND m.deleted = false AND m.attach_status = 'attached'"
+             m.created_at, m.deleted, m.attach_status FROM volume_attachment m{joined} WHERE {condition}"
         ));
         for (kind, table) in KINDS {
-            let visible = match table {
-                Table::VolumeAdmin => format!(" AND m.\"key\" IN ({VISIBLE})"),
-                _ => String::new(),
-            };
             parts.push(format!(
-                "SELECT {kind}, m.id, m.volume_id, m.\"key\", m.value, NULL, NULL, NULL, NULL FROM {} m{joined} \
-                 WHERE {condition} AND m.deleted = false{visible}",
+                "SELECT {kind}, m.id, m.volume_id, m.\"key\", m.value, NULL, NULL, NULL, NULL, m.deleted, NULL \
+                 FROM {} m{joined} WHERE {condition}",
                 table.name()
             ));
         }
         if let Which::Stretch { .. } = volumes {
             parts.push(format!(
-                "SELECT {SEEN}, NULL, v.id, NULL, NULL, NULL, NULL, NULL, NULL FROM volumes v WHERE {STRETCH}"
+                "SELECT {SEEN}, NULL, v.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM volumes v WHERE {STRETCH}"
             ));
         }
         params = std::iter::repeat_n(values, parts.len()).flatten().collect();
     }
     if let Some(types) = types {
         parts.push(format!(
-            "SELECT {TYPE_NAME}, NULL, id, name, NULL, NULL, NULL, NULL, NULL FROM volume_types WHERE id IN ({})",
+            "SELECT {TYPE_NAME}, NULL, id, name, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM volume_types WHERE id IN ({})",
             types.marks()
         ));
         params.extend(types.values());

@@ -2,7 +2,7 @@
 
 use super::lists::{self, Source};
 use super::volumes;
-use crate::block_storage::model::selection::{Condition, Selection};
+use crate::block_storage::model::selection::Selection;
 use crate::block_storage::model::volume::{Volume, VolumeBrief};
 use crate::database::{Connection, Row};
 use crate::error::{Error, Result};
@@ -14,6 +14,7 @@ const SOURCE: Source = Source {
         ("volume_admin_metadata", "volume_id"),
         ("volume_glance_metadata", "volume_id"),
     ],
+    by_project: Some("hearth_volumes_project"),
 };
 
 /// One page of volumes; `before_row` is told how many there are so far.
@@ -38,9 +39,7 @@ pub fn page(
 /// Whether the volumes of a page are the only ones of their project that were made from the first to the last of them, but
 /// for those that no caller sees.
 pub fn is_in_a_row(selection: &Selection) -> bool {
-    let plain = selection.conditions.iter().all(|condition| matches!(condition, Condition::NoMigrationTarget));
-    let by_time = selection.order.first().is_some_and(|first| first.by.column == "created_at");
-    plain && by_time && selection.project_id.is_some()
+    lists::is_in_a_row(selection)
 }
 
 /// As [`page`], with what the short form shows alone: half of what a server does for a page is to send its columns.
