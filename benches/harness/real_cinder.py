@@ -58,7 +58,9 @@ def _bare(bench, name, port, rows, folder, web, database):
     if size is None:
         statement, value, check = f"SELECT {columns} FROM volumes WHERE id = ? AND deleted = false", rows.few[0], is_one
     else:
-        statement = f"SELECT {columns} FROM volumes WHERE deleted = false AND project_id = ? ORDER BY created_at DESC, id DESC LIMIT 1000"
+        # Along the index of the project, as Hearth does: without it MariaDB compares the indexes anew each time.
+        along = "FORCE INDEX (hearth_volumes_project) WHERE deleted = false AND project_id = ?"
+        statement = f"SELECT {columns} FROM volumes {along} ORDER BY created_at DESC, id DESC LIMIT 1000"
         value, check = rows.projects[size], functools.partial(is_many, size)
     command = [*peers.bare_rows(), folder / "mariadb.sock", " ".join(statement.split()), value, "one" if size is None else "many"]
     process, _ = bench.start_on_socket(_process(name), command)

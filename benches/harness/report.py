@@ -136,6 +136,22 @@ def _volume_aims(found):
     return aims_
 
 
+def beside(results):
+    """Hearth beside the real Cinder, and beside the floor: how many times the requests a second, and by CPU of all processes a
+    request, which says more where something else runs on the machine. Empty where none of them was measured."""
+    found = {result["name"]: result for result in results}
+    names = [name.removesuffix(", cinder") for name in found if name.endswith(", cinder")]
+    speed = lambda result: result["requests_per_second"]
+    thrift = lambda result: 1 / max(sum(result[f"{part}_cpu_us"] for part in ("web", "application", "database")), 0.1)
+    rows = []
+    for name in names:
+        sides = [found.get(f"{name}, {side}") for side in ("hearth", "bare rows", "cinder")]
+        ratios = [[measure(side) / measure(sides[2]) if side else None for side in sides[:2]] for measure in (speed, thrift)]
+        rows.append((name, *(f"{ratio:.0f}" if ratio else "-" for pair in ratios for ratio in pair)))
+    head = ("times cinder-api's", "requests/s", "of the floor", "by CPU", "of the floor")
+    return table(head, rows) + "\n" if rows else ""
+
+
 def start_section(title, rows):
     """How long processes take from start to answer, as text."""
     measures = ("median_ms", "p99_ms", "cpu_ms", "beyond_empty_ms")
