@@ -101,7 +101,8 @@ mod tests {
         let mut links = Links { root: "http://h".into(), version: "/v3", project: "/p".into() };
         let mut json = super::super::json::Json::default();
         links.write("volumes", "1", &mut json);
-        let written = r#"[{"rel":"self","href":"http://h/v3/p/volumes/1"},{"rel":"bookmark","href":"http://h/p/volumes/1"}]"#;
+        let written =
+            r#"[{"rel":"self","href":"http://h/v3/p/volumes/1"},{"rel":"bookmark","href":"http://h/p/volumes/1"}]"#;
         assert_eq!(String::from_utf8(json.into_bytes()).unwrap(), written);
         links.project.clear();
         assert_eq!(links.page("volumes/detail", "limit=1"), "http://h/v3/volumes/detail?limit=1");

@@ -6,11 +6,13 @@ use std::sync::LazyLock;
 
 use super::lists::Bunch;
 use super::metadata::Table;
+use super::volume_lists::BY_PROJECT;
 use super::volumes;
 use crate::block_storage::model::attachment::Attachment;
 use crate::block_storage::model::status::Status as _;
 use crate::block_storage::model::volume::{AttachStatus, Volume, VolumeDetails};
-use crate::database::{Connection, Row, Value};
+use crate::database::select::along;
+use crate::database::{Connection, Engine, Row, Value};
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
@@ -218,7 +220,7 @@ fn read(
     types: Option<&Bunch<'_>>,
     found: &mut Found,
 ) -> Result<()> {
-    let (sql, params) = statement(volumes, types);
+    let (sql, params) = statement(volumes, types, connection.engine());
     connection.query(&sql, &params, |row| {
         let (kind, owner) = (row.int(0)?, row.text(2)?);
         match kind {
@@ -258,15 +260,16 @@ const WORDS: usize = 9;
 ///
 /// Rows that do not count are sent and passed over: MariaDB plans each part of the statement anew, and each condition takes it
 /// as long as some ten such rows, of which a volume has few until they are purged.
-fn statement<'i>(volumes: Option<&Which<'i>>, types: Option<&Bunch<'i>>) -> (String, Vec<Value<'i>>) {
+fn statement<'i>(volumes: Option<&Which<'i>>, types: Option<&Bunch<'i>>, engine: Engine) -> (String, Vec<Value<'i>>) {
     const STRETCH: &str = "v.project_id = ? AND v.deleted = false AND v.created_at >= ? AND v.created_at <= ?";
     let mut parts: Vec<String> = Vec::with_capacity(6);
     let mut params: Vec<Value<'i>> = Vec::new();
     if let Some(volumes) = volumes {
+        let along = along(engine, BY_PROJECT);
         let (joined, condition, values): (_, _, Vec<Value<'i>>) = match volumes {
-            Which::These(ids) => ("", format!("m.volume_id IN ({})", ids.marks()), ids.values().collect()),
+            Which::These(ids) => (String::new(), format!("m.volume_id IN ({})", ids.marks()), ids.values().collect()),
             Which::Stretch { project_id, from, to } => (
-                " JOIN volumes v ON v.id = m.volume_id",
+                format!(" JOIN volumes v{along} ON v.id = m.volume_id"),
                 STRETCH.to_owned(),
                 vec![(*project_id).into(), (*from).into(), (*to).into()],
             ),
@@ -284,7 +287,8 @@ fn statement<'i>(volumes: Option<&Which<'i>>, types: Option<&Bunch<'i>>) -> (Str
         }
         if let Which::Stretch { .. } = volumes {
             parts.push(format!(
-                "SELECT {SEEN}, NULL, v.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM volumes v WHERE {STRETCH}"
+                "SELECT {SEEN}, NULL, v.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL \
+                 FROM volumes v{along} WHERE {STRETCH}"
             ));
         }
         params = std::iter::repeat_n(values, parts.len()).flatten().collect();

@@ -7,6 +7,9 @@ use crate::block_storage::model::volume::{Volume, VolumeBrief};
 use crate::database::{Connection, Row};
 use crate::error::{Error, Result};
 
+/// The index by project and creation.
+pub(super) const BY_PROJECT: &str = "hearth_volumes_project";
+
 const SOURCE: Source = Source {
     table: "volumes",
     metadata: &[
@@ -14,7 +17,7 @@ const SOURCE: Source = Source {
         ("volume_admin_metadata", "volume_id"),
         ("volume_glance_metadata", "volume_id"),
     ],
-    by_project: Some("hearth_volumes_project"),
+    by_project: Some(BY_PROJECT),
 };
 
 /// One page of volumes; `before_row` is told how many there are so far.
