@@ -15,6 +15,7 @@ pub mod alarms;
 pub mod backend;
 pub mod backup;
 pub mod barbican;
+pub mod collector;
 pub mod database;
 pub mod default;
 pub mod gateway;
@@ -64,6 +65,7 @@ pub const ALL: &[&[Opt]] = &[
     gateway::ROWS,
     telemetry::ROWS,
     alarms::ROWS,
+    collector::ROWS,
 ];
 
 #[cfg(test)]
@@ -94,6 +96,7 @@ mod tests {
             (include_str!("gateway.rs"), gateway::ROWS),
             (include_str!("telemetry.rs"), telemetry::ROWS),
             (include_str!("alarms.rs"), alarms::ROWS),
+            (include_str!("collector.rs"), collector::ROWS),
         ];
         assert_eq!(files.len(), ALL.len(), "a file of rows is missing in this test");
         for (text, rows) in files {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::drivers::{self, Failure, Listener, TELEMETRY};
 use super::outbox::Outbox;
+use super::pauses::Pauses;
 use crate::config::{Config, notifications as options};
 use crate::database::Database;
 use crate::database::orders::Watch;
@@ -81,9 +82,7 @@ struct Settings {
     limit: i64,
     /// Attempts after the first one; `None` without end.
     retries: Option<u64>,
-    first_pause: Duration,
-    longer_by: Duration,
-    longest_pause: Duration,
+    pauses: Pauses,
 }
 
 impl Settings {
@@ -93,16 +92,8 @@ impl Settings {
             lease: config.seconds(&options::LEASE).max(Duration::from_secs(1)),
             limit: config.integer(&options::OUTBOX_LIMIT),
             retries: u64::try_from(config.integer(&options::RETRY)).ok(),
-            first_pause: config.seconds(&options::RETRY_INTERVAL).max(Duration::from_millis(10)),
-            longer_by: config.seconds(&options::RETRY_BACKOFF),
-            longest_pause: config.seconds(&options::INTERVAL_MAX),
+            pauses: Pauses::of(config),
         }
-    }
-
-    /// The pause after so many failures.
-    fn pause(&self, failures: u64) -> Duration {
-        let times = u32::try_from(failures.saturating_sub(1)).unwrap_or(u32::MAX);
-        self.first_pause.saturating_add(self.longer_by.saturating_mul(times)).min(self.longest_pause)
     }
 }
 
@@ -154,7 +145,7 @@ impl Round {
             match found {
                 Found::More => {}
                 Found::Nothing => self.calls.wait_for_call(self.settings.poll_interval),
-                Found::Trouble => self.calls.wait_for_call(self.settings.pause(self.failures)),
+                Found::Trouble => self.calls.wait_for_call(self.settings.pauses.after(self.failures)),
             }
         }
         if self.held_until.is_some()

@@ -2,7 +2,7 @@
 //! `rabbit://user:password@host:port,user:password@host:port/virtual_host?option=value&option=value`, with options of
 //! `[oslo_messaging_rabbit]`.
 
-use crate::config::{Config, notifications as options};
+use crate::config::{Config, Opt, notifications as options};
 use crate::error::{Error, Result};
 
 /// The section whose options an address may carry.
@@ -41,7 +41,15 @@ impl Transport {
     pub(super) fn of(config: &Config) -> Result<(Self, Config)> {
         let own = config.opt_text(&options::TRANSPORT_URL).is_some_and(|text| !text.is_empty());
         let option = if own { &options::TRANSPORT_URL } else { &options::DEFAULT_TRANSPORT_URL };
-        let transport = Self::parse(config.text(option))?;
+        Self::at(config.text(option), option, config)
+    }
+
+    /// As [`Transport::of`], for an address that an option has.
+    ///
+    /// # Errors
+    /// As [`Transport::of`].
+    pub(super) fn at(url: &str, option: &Opt, config: &Config) -> Result<(Self, Config)> {
+        let transport = Self::parse(url)?;
         let (config, unknown) = config.with_options(SECTION, &transport.options, option)?;
         Ok((Self { unknown, ..transport }, config))
     }

@@ -167,7 +167,10 @@ fn write(value: &Value, out: &mut String) {
         Value::Null => out.push_str("None"),
         Value::Bool(true) => out.push_str("True"),
         Value::Bool(false) => out.push_str("False"),
-        Value::Number(number) => out.push_str(&number.to_string()),
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if number.is_f64() => out.push_str(&float_repr(float)),
+            _ => out.push_str(&number.to_string()),
+        },
         Value::String(text) => quote(text, out),
         Value::Array(items) => {
             out.push('[');
@@ -187,6 +190,20 @@ fn write(value: &Value, out: &mut String) {
             }
             out.push('}');
         }
+    }
+}
+
+/// A number with a fraction as `repr()` prints it: the shortest digits that read back the same, with an exponent of two digits
+/// or more below 1e-4 and from 1e16 on.
+pub fn float_repr(number: f64) -> String {
+    let text = format!("{number:e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    match exponent.parse::<i32>().unwrap_or(0) {
+        exponent @ -4..16 => {
+            let plain = number.to_string();
+            if exponent < 0 || plain.contains('.') { plain } else { plain + ".0" }
+        }
+        exponent => format!("{digits}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs()),
     }
 }
 
@@ -223,6 +240,26 @@ mod tests {
             r#"[None, True, 1, 1.5, "it's", '"\'', 'a\n\x01é']"#
         );
         assert_eq!(repr(&json!({"k": {"a": []}})), "{'k': {'a': []}}");
+    }
+
+    #[test]
+    fn numbers_are_printed_as_python_does() {
+        for (number, printed) in [
+            (0.0, "0.0"),
+            (-0.0, "-0.0"),
+            (1.0, "1.0"),
+            (0.1, "0.1"),
+            (0.0001, "0.0001"),
+            (0.00001, "1e-05"),
+            (-1.5e-7, "-1.5e-07"),
+            (1e15, "1000000000000000.0"),
+            (1e16, "1e+16"),
+            (123_456_789_012_345_680.0, "1.2345678901234568e+17"),
+            (1.5e300, "1.5e+300"),
+            (5e-324, "5e-324"),
+        ] {
+            assert_eq!(repr(&json!(number)), printed);
+        }
     }
 
     #[test]

@@ -118,6 +118,8 @@ pub enum Command {
     Backup,
     /// Evaluate alarms and call whom they tell
     Alarms,
+    /// Take samples and events by UDP and from RabbitMQ
+    Collector,
     /// Deliver notifications, on a host without a volume or a backup service
     Notify,
     /// Tell listeners of notifications what there was in the last period, for billing

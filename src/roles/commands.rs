@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use super::cli::{Command, ConfigCommand, DbCommand, KeyCommand, PolicyCommand, QuotaCommand, TelemetryCommand};
-use super::{alarms, api, assemble, backup, notify, serve, volume};
+use super::{alarms, api, assemble, backup, collector, notify, serve, volume};
 use crate::config::{Config, Sources};
 use crate::error::{Error, Result};
 use crate::operate::{audit, bench, config, db, doctor, key, openapi, policy, quota, routes};
@@ -32,6 +32,7 @@ pub fn run(sources: &Sources, command: Command) -> Result<ExitCode> {
         Command::Volume => volume::run(sources),
         Command::Backup => backup::run(sources),
         Command::Alarms => alarms::run(sources),
+        Command::Collector => collector::run(sources),
         Command::Notify => notify::run(sources),
         Command::Audit { start_time, end_time, send_actions } => {
             let config = Config::load(sources)?;

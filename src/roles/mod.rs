@@ -5,6 +5,7 @@ pub mod api;
 pub mod assemble;
 pub mod backup;
 pub mod cli;
+pub mod collector;
 pub mod commands;
 pub mod notify;
 pub mod serve;

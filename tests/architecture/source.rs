@@ -144,6 +144,7 @@ const LAYERS: &[Layer] = &[
             "telemetry::store",
             "telemetry::model",
             "telemetry::definitions",
+            "rest::python",
             "messaging",
             "service",
             "database",
