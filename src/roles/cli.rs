@@ -220,7 +220,11 @@ pub enum PolicyCommand {
 pub enum TelemetryCommand {
     /// Remove samples and events that are older than metering_time_to_live, meter_time_to_live and event_time_to_live say, in
     /// small steps
-    Expire,
+    Expire {
+        /// Do so again and again, with so many seconds between, until told to stop
+        #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+        every: Option<u32>,
+    },
 }
 
 /// `hearth key`.

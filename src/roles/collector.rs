@@ -20,7 +20,7 @@ pub fn run(sources: &Sources) -> Result<ExitCode> {
     let _log = super::start_logging(&config, "hearth-collector", false)?;
     let database = assemble::telemetry_database(&config, POOL_SIZE, false)?;
     let service = ingest::start(&config, &database)?;
-    let expirer = retention::start(&config, database)?;
+    let expirer = retention::start(&config, database, retention::EVERY)?;
     crate::service::sd_notify::ready();
     super::until_told_to_stop(sources, signals);
     service.stop();

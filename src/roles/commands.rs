@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use super::cli::{Command, ConfigCommand, DbCommand, KeyCommand, PolicyCommand, QuotaCommand, TelemetryCommand};
-use super::{alarms, api, assemble, backup, collector, notify, serve, volume};
+use super::{alarms, api, assemble, backup, collector, expire, notify, serve, volume};
 use crate::config::{Config, Sources};
 use crate::error::{Error, Result};
 use crate::operate::{audit, bench, config, db, doctor, key, openapi, policy, quota, routes};
@@ -60,7 +60,8 @@ pub fn run(sources: &Sources, command: Command) -> Result<ExitCode> {
             };
             quota::run(&config, &database, project, repair, out).map(|wrong| code(repair || !wrong))
         }
-        Command::Telemetry(TelemetryCommand::Expire) => {
+        Command::Telemetry(TelemetryCommand::Expire { every: Some(seconds) }) => expire::run(sources, seconds),
+        Command::Telemetry(TelemetryCommand::Expire { every: None }) => {
             let config = Config::load(sources)?;
             let store = Store::new(assemble::telemetry_database(&config, 1, false)?);
             let gone = Retention::of(&config)?.expire(&store, Timestamp::now(), || false)?;
@@ -78,7 +79,8 @@ pub fn run(sources: &Sources, command: Command) -> Result<ExitCode> {
         }
         Command::Doctor => {
             let config = Config::load(sources)?;
-            doctor::run(&config, &assemble::block_storage_database(&config, 1, false)?, out)
+            let telemetry = assemble::telemetry_database(&config, 1, false).ok();
+            doctor::run(&config, &assemble::block_storage_database(&config, 1, false)?, telemetry.as_ref(), out)
         }
         Command::Bench(arguments) => bench::run(&arguments, out).map(|()| ExitCode::SUCCESS),
     }

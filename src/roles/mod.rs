@@ -7,6 +7,7 @@ pub mod backup;
 pub mod cli;
 pub mod collector;
 pub mod commands;
+pub mod expire;
 pub mod notify;
 pub mod serve;
 pub mod settings;

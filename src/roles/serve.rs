@@ -43,7 +43,8 @@ pub fn run(sources: &Sources, listen: &[String], roles: Roles) -> Result<ExitCod
         Server::new(settings(&assembly.config)?, super::handler(&assembly), listeners).map_err(Error::internal)?;
     let (config, database) = (&assembly.config, &assembly.database);
     let postman = messaging::start(config, database, assemble::telemetry_listener(config)?)?;
-    let expirer = telemetry::retention::start(config, assemble::telemetry_database(config, 1, false)?)?;
+    let samples = assemble::telemetry_database(config, 1, false)?;
+    let expirer = telemetry::retention::start(config, samples, telemetry::retention::EVERY)?;
     let volumes = if roles.volume { Some(volume::start(config.clone(), database.clone())?) } else { None };
     let backups = if roles.backup { Some(backup::start(config, database.clone())?) } else { None };
     let alarms = if roles.alarms { start_alarms(config) } else { None };

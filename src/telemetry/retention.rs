@@ -11,8 +11,8 @@ use crate::telemetry::store::Store;
 use crate::time::Timestamp;
 use crate::{Error, Result};
 
-/// How often a process looks.
-const EVERY: Duration = Duration::from_secs(3600);
+/// How often a process looks that has other things to do.
+pub const EVERY: Duration = Duration::from_secs(3600);
 
 /// Ages in seconds after which samples and events go; `None`: never.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,11 +97,11 @@ impl Expirer {
     }
 }
 
-/// Starts the thread, where something has an end.
+/// Starts the thread, where something has an end. It looks at once, and again after each pause of `every`.
 ///
 /// # Errors
 /// [`crate::Kind::Invalid`] where the configuration makes no sense; `Internal` where a thread can not be started.
-pub fn start(config: &Config, database: Database) -> Result<Option<Expirer>> {
+pub fn start(config: &Config, database: Database, every: Duration) -> Result<Option<Expirer>> {
     let retention = Retention::of(config)?;
     if retention.keeps_all() {
         return Ok(None);
@@ -118,7 +118,7 @@ pub fn start(config: &Config, database: Database) -> Result<Option<Expirer>> {
                 }
                 Err(error) => log::error!("what is too old can not be removed: {error}"),
             }
-            heard.wait_for_stop(EVERY);
+            heard.wait_for_stop(every);
         }
     };
     let thread = thread::Builder::new().name("telemetry-expire".to_owned()).spawn(work);

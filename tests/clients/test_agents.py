@@ -1,34 +1,24 @@
 """The HTTP publisher of Ceilometer's agents against Hearth behind nginx, and Block Storage's own notifications as samples and
 events."""
 
+import contextlib
+import datetime
 import json
-import os
-import pathlib
-import sqlite3
 import subprocess
 import uuid
 
 import ceilometerclient.v2.client
 import pytest
 
-from stack import Stack, wait_until
-
-SOURCES = pathlib.Path(__file__).resolve().parents[2]
-CEILOMETER = "ceilometer==27.0.0"
+from agents import SECRET, Collector, agents, events, rows, samples
+from rabbit import Rabbit
+from stack import HEARTH, SOURCES, Stack, free_port, wait_until
 
 
 @pytest.fixture(scope="module")
 def python():
-    """A Python that has Ceilometer and of its needs those of the publisher alone, which are a fifth of all."""
-    cache = pathlib.Path(os.environ.get("CACHE") or SOURCES / "target/test-cache")
-    environment = {**os.environ, "CACHE": str(cache)}
-    subprocess.run([SOURCES / "scripts/venv", "agents", SOURCES / "tests/clients/agents-requirements.txt"], check=True,
-                   env=environment)
-    python = cache / "agents/bin/python"
-    if subprocess.run([python, "-c", "import ceilometer"], capture_output=True).returncode:
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", CEILOMETER],
-                       check=True)
-    return python
+    """A Python that has Ceilometer."""
+    return agents() / "python"
 
 
 @pytest.fixture(scope="module")
@@ -41,16 +31,17 @@ def closed():
         yield running
 
 
+@pytest.fixture(scope="module")
+def rabbit():
+    with Rabbit() as rabbit:
+        yield rabbit
+
+
 def publish(python, what, url, items):
     done = subprocess.run([python, SOURCES / "tests/clients/publish.py", what, url], input=json.dumps(items), text=True,
                           capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
-
-
-def rows(stack, query):
-    with sqlite3.connect(f"file:{stack.folder}/telemetry.sqlite?mode=ro", uri=True) as connection:
-        return connection.execute(query).fetchall()
 
 
 def test_agents_publish_samples_and_events_once(python, closed):
@@ -75,8 +66,17 @@ def test_agents_publish_samples_and_events_once(python, closed):
         assert publish(python, "events", f"{refused}/events", events) == [401]
 
 
-def test_a_volume_that_comes_and_goes_leaves_meters_and_events():
-    with Stack("nginx", sections="[oslo_messaging_notifications]\ndriver = hearth_telemetry\n") as stack:
+@pytest.mark.parametrize("way", ["outbox", "collector"])
+def test_a_volume_that_comes_and_goes_leaves_meters_and_events_and_an_alarm(way, request):
+    """By the outbox alone, and by RabbitMQ and a collector."""
+    telling = "[oslo_messaging_notifications]\ndriver = hearth_telemetry\n"
+    if way == "collector":
+        url = request.getfixturevalue("rabbit").url
+        telling = f"[oslo_messaging_notifications]\ndriver = messagingv2\ntransport_url = {url}\ntopics = alone\n" \
+            "[hearth_notifications]\npoll_interval = 0.1\n[hearth_collector]\nsources = notifications\n"
+    with Stack("nginx", sections=telling) as stack:
+        if way == "collector":
+            stack.spawn("collector", [HEARTH, "collector"])
         ceilometer = ceilometerclient.client.get_client("2", os_endpoint=stack.metering_url, os_token="demo:demo")
         headers = {"X-Auth-Token": "demo:demo"}
         made = stack.request("POST", "/volume/v3/volumes", {"volume": {"size": 1, "name": "data"}}, headers)
@@ -84,6 +84,11 @@ def test_a_volume_that_comes_and_goes_leaves_meters_and_events():
         volume = made.json()["volume"]["id"]
         path = f"/volume/v3/volumes/{volume}"
         wait_until(lambda: stack.request("GET", path, headers=headers).json()["volume"]["status"] == "available", "the volume")
+        rule = {"event_type": "volume.delete.*", "query": [{"field": "traits.resource_id", "op": "eq", "value": volume}]}
+        alarm = stack.request("POST", "/alarming/v2/alarms", {"name": "gone", "type": "event", "event_rule": rule}, headers)
+        assert alarm.status == 201, alarm.body
+        alarm = f"/alarming/v2/alarms/{alarm.json()['alarm_id']}"
+        assert stack.request("GET", alarm, headers=headers).json()["state"] == "insufficient data"
         assert stack.request("DELETE", path, headers=headers).status == 202
         query = [{"field": "resource_id", "op": "eq", "value": volume, "type": ""}]
 
@@ -91,7 +96,7 @@ def test_a_volume_that_comes_and_goes_leaves_meters_and_events():
             return [event.event_type for event in ceilometer.events.list(q=query)]
 
         expected = ["volume.create.start", "volume.create.end", "volume.delete.start", "volume.delete.end"]
-        wait_until(lambda: len(types()) == len(expected), "the events")
+        wait_until(lambda: len(types()) == len(expected), f"the events; logs in {stack.folder}/log", 60)
         assert types() == expected
         [meter] = ceilometer.meters.list(q=query)
         assert (meter.name, meter.unit, meter.project_id) == ("volume.size", "GiB", "demo")
@@ -106,3 +111,130 @@ def test_a_volume_that_comes_and_goes_leaves_meters_and_events():
         assert "resource_id" in names
         values = ceilometer.traits.list("volume.create.end", "display_name")
         assert [trait.value for trait in values] == ["data"]
+        wait_until(lambda: stack.request("GET", alarm, headers=headers).json()["state"] == "alarm", "the alarm")
+
+
+AGENT = """[DEFAULT]
+transport_url = {rabbit}
+pipeline_cfg_file = {folder}/pipeline.yaml
+event_pipeline_cfg_file = {folder}/event_pipeline.yaml
+host = agent
+pollsters_definitions_dirs = {folder}/pollsters
+[oslo_messaging_rabbit]
+amqp_durable_queues = true
+[publisher]
+telemetry_secret = {secret}
+[event]
+store_raw = info
+[polling]
+cfg_file = {folder}/polling.yaml
+"""
+MEASURED = [{"disk": disk, "bytes": count, "name": name, "owner": owner} for disk, count, name, owner in (
+    ("a", 5, "first", "p"), ("b", 1e16, "ä", "p"), ("c", 0.1, None, None))]
+POLLSTER = """---
+- name: host.disk
+  namespaces: ["ipmi"]
+  sample_type: gauge
+  unit: B
+  host_command: cat {folder}/measured.json
+  response_handlers: ["json"]
+  value_attribute: bytes
+  resource_id_attribute: disk
+  user_id_attribute: owner
+  project_id_attribute: owner
+  metadata_fields: [disk, name]
+"""
+
+
+def pipeline(kind, *publishers):
+    return json.dumps({"sources": [{"name": "all", kind: ["*"], "sinks": ["all"]}],
+                       "sinks": [{"name": "all", "publishers": list(publishers)}]})
+
+
+def micros(text):
+    """A time of the file publisher as Telemetry keeps it."""
+    at = datetime.datetime.fromisoformat(text)
+    at = at if at.tzinfo else at.replace(tzinfo=datetime.timezone.utc)
+    return (at - datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)) // datetime.timedelta(microseconds=1)
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def samples_of_file(path):
+    names = ("name", "type", "unit", "volume", "resource_id", "project_id", "user_id", "source", "resource_metadata")
+    return {one["id"]: {**{name: one[name] for name in names}, "timestamp": micros(one["timestamp"])} for one in lines(path)}
+
+
+def events_of_file(path):
+    found = {}
+    for one in lines(path):
+        traits = {row["name"]: (row["dtype"], micros(row["value"]) if row["dtype"] == 4 else row["value"]) for row in one["traits"]}
+        found[one["message_id"]] = {"event_type": one["event_type"], "generated": micros(one["generated"]), "traits": traits, "raw": one["raw"]}
+    return found
+
+
+def without_ids(found):
+    return sorted(json.dumps(one, sort_keys=True) for one in found.values())
+
+
+def test_what_the_real_agents_publish_is_what_their_file_publisher_writes(rabbit, tmp_path):
+    """A volume of Hearth's Block Storage comes and goes, and a polling agent measures. The notification agent publishes by http://
+    to Hearth behind nginx, by udp:// to a collector, and to files. A collector of its own reads what Block Storage tells."""
+    port = free_port()
+    telling = "[oslo_messaging_notifications]\ndriver = messagingv2\ntopics = notifications,own\n"
+    with contextlib.ExitStack() as stacks:
+        broker = f"[oslo_messaging_rabbit]\namqp_durable_queues = true\n[DEFAULT]\ntransport_url = {rabbit.url}\ncontrol_exchange = cinder\n"
+        hearth = stacks.enter_context(Stack(
+            "nginx", sections=f"{telling}{broker}[hearth_notifications]\npoll_interval = 0.1\n"
+                              "[hearth_telemetry]\npublisher_networks = 127.0.0.0/8\n"))
+        udp = stacks.enter_context(Collector(f"[hearth_collector]\nsources = udp\n[collector]\nudp_address = 127.0.0.1\nudp_port = {port}\n"))
+        own = stacks.enter_context(Collector(
+            f"[hearth_collector]\nsources = notifications\n[oslo_messaging_notifications]\ntopics = own\n[event]\nstore_raw = info\n{broker}"))
+        udp.collect()
+        own.collect()
+        wait_until(lambda: "are taken on" in udp.log("collector"), "the collector")
+        url = f"{hearth.metering_url}/v2"
+        (tmp_path / "pipeline.yaml").write_text(pipeline(
+            "meters", f"{url}/samples", f"udp://127.0.0.1:{port}", f"file://{tmp_path}/samples?json"))
+        (tmp_path / "event_pipeline.yaml").write_text(pipeline("events", f"{url}/events", f"file://{tmp_path}/events?json"))
+        (tmp_path / "polling.yaml").write_text(json.dumps({"sources": [{"name": "all", "interval": 3600, "meters": ["*"]}]}))
+        (tmp_path / "pollsters").mkdir()
+        (tmp_path / "pollsters/disk.yaml").write_text(POLLSTER.format(folder=tmp_path))
+        (tmp_path / "measured.json").write_text(json.dumps(MEASURED))
+        (tmp_path / "ceilometer.conf").write_text(AGENT.format(rabbit=rabbit.url, folder=tmp_path, secret=SECRET))
+        configured = ["--config-file", tmp_path / "ceilometer.conf"]
+        hearth.spawn("notification", [agents() / "ceilometer-agent-notification", *configured])
+        hearth.spawn("polling", [agents() / "ceilometer-polling", "--polling-namespaces", "ipmi", *configured])
+        headers = {"X-Auth-Token": "demo:demo"}
+        made = hearth.request("POST", "/volume/v3/volumes", {"volume": {"size": 1, "name": "ä"}}, headers)
+        assert made.status == 202, made.body
+        path = f"/volume/v3/volumes/{made.json()['volume']['id']}"
+        wait_until(lambda: hearth.request("GET", path, headers=headers).json()["volume"]["status"] == "available", "the volume", 60)
+        assert hearth.request("DELETE", path, headers=headers).status == 202
+        told = ["volume.create.end", "volume.create.start", "volume.delete.end", "volume.delete.start"]
+        written = tmp_path / "samples"
+        where = f"logs in {hearth.folder}/log"
+        wait_until(lambda: len(lines(written)) == len(told) + len(MEASURED), f"the samples of the agents; {where}", 90)
+        wait_until(lambda: len(lines(tmp_path / "events")) == len(told), f"the events of the agents; {where}", 60)
+        expected = samples_of_file(written)
+        assert sorted({one["name"] for one in expected.values()}) == ["host.disk", "volume.size"]
+        wait_until(lambda: len(samples(hearth)) == len(expected), f"the samples by http://; {where}", 60)
+        assert samples(hearth) == expected
+        wait_until(lambda: len(samples(udp)) == len(expected), f"the samples by udp://; {udp.folder}/log", 60)
+        assert samples(udp) == expected
+        happened = events_of_file(tmp_path / "events")
+        assert sorted(one["event_type"] for one in happened.values()) == told
+        wait_until(lambda: len(events(hearth)) == len(happened), f"the events by http://; {where}", 60)
+        assert events(hearth) == happened
+        said = subprocess.run([HEARTH, "doctor"], env=hearth.environment, capture_output=True, text=True, timeout=60).stdout
+        assert f"Telemetry keeps {len(expected)} samples in " in said and " MB per million samples\n" in said, said
+        # Hearth's own definitions mean the same, without an agent. Only the ids of samples are its own.
+        wait_until(lambda: len(events(own)) == len(happened) and len(samples(own)) == len(told), f"its own; {own.folder}/log", 60)
+        for one in happened.values():
+            # RabbitMQ's driver adds how long it waits for a listener.
+            one["raw"]["ctxt"].pop("client_timeout", None)
+        assert events(own) == happened
+        volumes = {key: one for key, one in expected.items() if one["name"] == "volume.size"}
+        assert without_ids(samples(own)) == without_ids(volumes)

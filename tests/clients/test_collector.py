@@ -1,81 +1,19 @@
 """`hearth collector`: what Ceilometer's own publishers and OpenStack's own notifiers send, by UDP and by a real RabbitMQ, is stored
 once; what nobody can store stops nothing; `kill -9` anywhere loses and doubles nothing."""
 
+import datetime
 import itertools
 import json
-import os
-import pathlib
 import socket
-import sqlite3
 import subprocess
 import uuid
 
 import pytest
 
 import crash
+from agents import SECRET, Agent, Collector
 from rabbit import Rabbit
-from stack import HEARTH, SOURCES, Stack, free_port, wait_until
-
-SECRET = "shared by agents"
-QUICK = "[oslo_messaging_rabbit]\namqp_durable_queues = true\nrabbit_retry_interval = 0.1\nrabbit_retry_backoff = 0.1\nrabbit_interval_max = 0.5\n"
-
-
-class Agent:
-    """Sends as agents and services do."""
-
-    def __init__(self, folder):
-        cache = pathlib.Path(os.environ.get("CACHE") or SOURCES / "target/test-cache")
-        subprocess.run([SOURCES / "scripts/venv", "agents", SOURCES / "tests/clients/agents-requirements.txt"], check=True,
-                       env={**os.environ, "CACHE": str(cache)})
-        self.log = open(folder / "agent.log", "wb")
-        self.process = subprocess.Popen(
-            [cache / "agents/bin/python", SOURCES / "tests/support/agent.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=self.log, text=True, env={**os.environ, "PYTHONWARNINGS": "ignore"})
-        assert self.process.stdout.readline() == "ready\n", pathlib.Path(self.log.name).read_text()
-
-    def __getattr__(self, name):
-        def do(**arguments):
-            self.process.stdin.write(json.dumps({"do": name, **arguments}) + "\n")
-            self.process.stdin.flush()
-            answer = self.process.stdout.readline()
-            assert answer, pathlib.Path(self.log.name).read_text()
-            return json.loads(answer)
-        return do
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
-
-
-class Collector(Stack):
-    """Collectors and Telemetry's database, without a web server."""
-
-    def __init__(self, sections, secret=f"[publisher]\ntelemetry_secret = {SECRET}\n"):
-        super().__init__("none", sections=f"{secret}{QUICK}{sections}")
-
-    def start(self):
-        self.hearth("db", "sync")
-
-    def collect(self, name="collector", **environment):
-        """Starts one more of them."""
-        kept, self.environment = self.environment, {**self.environment, **environment}
-        try:
-            return self.spawn(name, [HEARTH, "collector"])
-        finally:
-            self.environment = kept
-
-    def rows(self, query):
-        with sqlite3.connect(f"file:{self.folder}/telemetry.sqlite?mode=ro", uri=True, timeout=30) as connection:
-            return connection.execute(query).fetchall()
-
-    def volumes(self):
-        """The volumes of all samples, sorted."""
-        return [row[0] for row in self.rows("SELECT volume FROM telemetry_sample ORDER BY volume")]
-
-    def events(self):
-        """The types of all events, in the order of their times."""
-        return [row[0] for row in self.rows(
-            "SELECT t.name FROM telemetry_event e JOIN telemetry_event_type t ON t.id = e.type ORDER BY e.generated, e.id")]
+from stack import HEARTH, free_port, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +39,7 @@ def sample(volume, **more):
 
 
 def event(event_type="volume.create.end", **more):
-    return {"message_id": str(uuid.uuid4()), "event_type": event_type, "generated": f"2026-11-22T13:45:{next(NUMBERS):02}+00:00",
+    return {"message_id": str(uuid.uuid4()), "event_type": event_type, "generated": f"2026-11-22T13:45:{next(NUMBERS) % 60:02}+00:00",
             "traits": [["size", 2, 5], ["rate", 3, 0.1], ["display_name", 1, "ä'"], ["project_id", 1, "p"],
                        ["created_at", 4, "2026-11-22T13:44:00+00:00"]], **more}
 
@@ -154,6 +92,26 @@ def test_an_open_port_wants_a_secret_that_not_everybody_knows():
     with Collector(f"[hearth_collector]\nsources = udp\n[collector]\nudp_port = {free_port()}\n", secret="") as stack:
         done = subprocess.run([HEARTH, "collector"], env=stack.environment, capture_output=True, text=True, timeout=60)
         assert done.returncode == 1 and "telemetry_secret is the one that everybody knows" in done.stderr, done
+
+
+def test_a_process_of_its_own_removes_what_is_too_old(agent):
+    port = free_port()
+    with Collector(f"[hearth_collector]\nsources = udp\n[collector]\nudp_address = 127.0.0.1\nudp_port = {port}\n"
+                   "[database]\nmetering_time_to_live = 86400\n") as collector:
+        done = subprocess.run([HEARTH, "telemetry", "expire"], env=collector.environment, capture_output=True, text=True, timeout=60)
+        assert done.stdout == "0 samples and 0 events removed\n", done
+        collector.collect()
+        wait_until(lambda: "are taken on" in collector.log("collector"), "the collector")
+        now = datetime.datetime.now(datetime.timezone.utc)
+        times = [(now - datetime.timedelta(days=days)).isoformat() for days in (9, 9, 0)]
+        agent.udp(url=f"udp://127.0.0.1:{port}", secret=SECRET, samples=[sample(at, timestamp=time) for at, time in enumerate(times)])
+        wait_until(lambda: 2.0 in collector.volumes(), "the samples")
+        collector.spawn("expire", [HEARTH, "telemetry", "expire", "--every", "1"])
+        wait_until(lambda: collector.volumes() == [2.0], f"the end of the old ones; {collector.log('expire')}")
+        # What comes late goes too, at the next look.
+        agent.udp(url=f"udp://127.0.0.1:{port}", secret=SECRET, samples=[sample(3, timestamp=times[0]), sample(4, timestamp=times[2])])
+        wait_until(lambda: collector.volumes() == [2.0, 4.0], "the end of the late one")
+        collector.stop("expire")
 
 
 def test_notifications_samples_and_events_of_rabbitmq_become_those_of_telemetry(agent, rabbit):

@@ -46,6 +46,9 @@ fn answers_are_those_of_the_samples_that_are_left(engine: Engine) {
         }
         let found = store.samples(&Filter::default(), 10_000).unwrap();
         assert_eq!(found.len(), left.len());
+        let size = store.size().unwrap();
+        assert_eq!(size.samples, left.len() as u64);
+        assert!(size.bytes > 0, "{size:?}");
         let resources = store.resources(&Filter::default(), true, 1000).unwrap();
         for resource in &resources {
             let own: Vec<&One> = left.iter().filter(|one| one.resource == resource.resource_id).collect();

@@ -32,7 +32,7 @@ fn a_healthy_service_gives_no_finding() {
     fs::create_dir(world.volumes().join("lost+found")).unwrap();
     assert_eq!(found(&world), []);
     let mut out = Vec::new();
-    let code = run(world.config(), &world.database, &mut out).unwrap();
+    let code = run(world.config(), &world.database, None, &mut out).unwrap();
     assert_eq!(format!("{code:?}"), format!("{:?}", std::process::ExitCode::SUCCESS));
     assert_eq!(String::from_utf8(out).unwrap(), "0 errors, 0 warnings, 0 notices\n");
 }
@@ -61,7 +61,7 @@ fn an_order_that_waits_too_long_is_told_with_what_it_waits_for() {
     let findings = found(&world);
     assert!(said(&findings, Severity::Error, &format!("create_volume of volume {id} waits since")));
     let mut out = Vec::new();
-    run(world.config(), &world.database, &mut out).unwrap();
+    run(world.config(), &world.database, None, &mut out).unwrap();
     let text = String::from_utf8(out).unwrap();
     assert!(text.starts_with("ERROR    create_volume") && text.contains("do: start a volume service"), "{text}");
 }

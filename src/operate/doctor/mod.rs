@@ -3,6 +3,7 @@
 //! the files of backups for its backup service.
 
 mod backups;
+mod samples;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -76,13 +77,27 @@ impl Findings {
 }
 
 /// Examines everything, tells what was found, and answers the exit code: 0 where nothing worse than a notice was found,
-/// 1 for warnings, 2 for errors.
+/// 1 for warnings, 2 for errors. Of `telemetry`, where there is one, it says how much room its samples take.
 ///
 /// # Errors
-/// Those of the output; where the database can not be examined, that is a finding.
-pub fn run(config: &Config, database: &Database, out: &mut dyn Write) -> Result<ExitCode> {
+/// Those of the output; where a database can not be examined, that is a finding.
+pub fn run(
+    config: &Config,
+    database: &Database,
+    telemetry: Option<&Database>,
+    out: &mut dyn Write,
+) -> Result<ExitCode> {
     let mut say = |line: &str| writeln!(out, "{line}").map_err(Error::internal);
     let mut findings = examine(config, database);
+    match telemetry.map_or(Ok(None), samples::room) {
+        Ok(Some(line)) => say(&line)?,
+        Ok(None) => {}
+        Err(error) => findings.push(Finding {
+            severity: Severity::Warning,
+            what: format!("Telemetry's database can not be examined: {error}"),
+            todo: "look at [hearth_telemetry] connection and at the server".to_owned(),
+        }),
+    }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     for finding in &findings {
         say(&finding.to_string())?;

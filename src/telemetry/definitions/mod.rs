@@ -52,7 +52,6 @@ impl Notification {
             "event_type": event_type,
             "publisher_id": message.get("publisher_id"),
             "payload": message.get("payload"),
-            "priority": message.get("priority"),
             "metadata": {"message_id": message_id, "timestamp": time},
             "ctxt": context,
         });

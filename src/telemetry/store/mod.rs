@@ -15,6 +15,7 @@ mod rollups;
 mod samples;
 pub mod schema;
 mod scope;
+mod size;
 mod sql;
 mod statistics;
 mod sums;
@@ -23,6 +24,7 @@ use std::time::Duration;
 
 pub use complex::Order;
 pub use recorder::Recorded;
+pub use size::Size;
 
 use crate::Result;
 use crate::database::Database;
