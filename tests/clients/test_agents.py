@@ -216,8 +216,8 @@ def test_what_the_real_agents_publish_is_what_their_file_publisher_writes(rabbit
         told = ["volume.create.end", "volume.create.start", "volume.delete.end", "volume.delete.start"]
         written = tmp_path / "samples"
         where = f"logs in {hearth.folder}/log"
-        wait_until(lambda: len(lines(written)) == len(told) + len(MEASURED), f"the samples of the agents; {where}", 90)
-        wait_until(lambda: len(lines(tmp_path / "events")) == len(told), f"the events of the agents; {where}", 60)
+        wait_until(lambda: len(lines(written)) == len(told) + len(MEASURED), f"the samples of the agents; {where}", 300)
+        wait_until(lambda: len(lines(tmp_path / "events")) == len(told), f"the events of the agents; {where}", 300)
         expected = samples_of_file(written)
         assert sorted({one["name"] for one in expected.values()}) == ["host.disk", "volume.size"]
         wait_until(lambda: len(samples(hearth)) == len(expected), f"the samples by http://; {where}", 60)

@@ -89,7 +89,7 @@ class Rabbit:
         self.spawn("epmd", shutil.which("epmd", path=PATH), "-address", "127.0.0.1", "-port", str(self.mapper))
         wait_until(lambda: socket.create_connection(("127.0.0.1", self.mapper), 1).close() is None, "epmd")
         self.spawn("server", SERVER)
-        wait_until(self.answers, f"RabbitMQ; logs in {self.folder}", 90)
+        wait_until(self.answers, f"RabbitMQ; logs in {self.folder}", 300)
 
     def stop(self):
         """At once, as a crash does; nothing outlives it but what was confirmed."""
