@@ -164,7 +164,8 @@ def lines(path):
 
 def samples_of_file(path):
     names = ("name", "type", "unit", "volume", "resource_id", "project_id", "user_id", "source", "resource_metadata")
-    return {one["id"]: {**{name: one[name] for name in names}, "timestamp": micros(one["timestamp"])} for one in lines(path)}
+    return {one["id"]: {**{name: one[name] for name in names}, "volume": float(one["volume"]), "timestamp": micros(one["timestamp"])}
+            for one in lines(path)}
 
 
 def events_of_file(path):
