@@ -19,6 +19,7 @@ use super::fixture::{self, Maker, on_every_schema, unique};
 on_every_schema! {
     a_charge_counts_volumes_gigabytes_and_those_of_the_type,
     a_refused_charge_moves_nothing_and_says_what_is_over,
+    nothing_is_made_for_who_has_no_project,
     limits_of_the_project_go_before_those_of_the_default_class_and_of_the_configuration,
     what_another_implementation_has_reserved_counts_against_the_limit,
     usage_that_was_never_counted_is_counted_from_the_objects,
@@ -143,6 +144,12 @@ fn a_refused_charge_moves_nothing_and_says_what_is_over(database: &Database) {
     );
     assert_eq!((in_use(database, &project, "volumes"), in_use(database, &project, "gigabytes")), (1, 7));
     assert_eq!(in_use(database, &project, "snapshots"), 0);
+}
+
+fn nothing_is_made_for_who_has_no_project(database: &Database) {
+    let (_, kind) = new_type(database);
+    let refusal = charge(database, &volume("", &kind, 1)).unwrap_err();
+    assert_eq!(refusal.kind(), Kind::Invalid, "{refusal}");
 }
 
 fn limits_of_the_project_go_before_those_of_the_default_class_and_of_the_configuration(database: &Database) {

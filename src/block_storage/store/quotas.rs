@@ -88,15 +88,20 @@ struct Row {
 /// and usage is due to be counted again, the objects that are there are counted first. Usage never falls below zero.
 ///
 /// # Errors
-/// [`crate::Kind::OverQuota`] with Cinder's texts; only what grows is checked.
+/// [`crate::Kind::OverQuota`] with Cinder's texts; only what grows is checked. [`crate::Kind::Invalid`] where it grows for
+/// nobody: a token of the whole system or of a domain has no project.
 pub fn charge(tx: &mut Transaction<'_>, charge: &Charge<'_>, limits: &Limits) -> Result<()> {
     let deltas = deltas(tx, charge)?;
     if deltas.is_empty() {
         return Ok(());
     }
+    let grows = deltas.iter().any(|delta| delta.delta > 0);
+    if grows && !charge.unlimited && charge.project_id.is_empty() {
+        return Err(Error::invalid("Invalid input received: a token that is scoped to a project is needed"));
+    }
     let mut rows = lock(tx, charge, &deltas, limits)?;
     // What ends may have changed some of its rows already, so that a count would not be one of before or after.
-    if deltas.iter().any(|delta| delta.delta > 0) {
+    if grows {
         refresh(tx, charge, &deltas, limits, &mut rows)?;
         if !charge.unlimited {
             check(tx, charge, &deltas, limits, &rows)?;
