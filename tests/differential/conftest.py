@@ -44,7 +44,7 @@ def cinder():
         f"[coordination]\nbackend_url = file://{folder}/coordination\n"
         f"[oslo_messaging_notifications]\ndriver = messagingv2\n{KEYS}")
     notifications = folder / "notifications"
-    # Cinder tells the projects of a host in the order of a set: with this seed it is that of their ids.
+    # With this seed the order of Cinder's sets is the same in every run.
     environment = {"PATH": PATH, "PYTHONWARNINGS": "ignore", "LANG": "C.UTF-8", "NOTIFICATIONS": str(notifications), "PYTHONHASHSEED": "2"}
     subprocess.run([VENV / "bin/cinder-manage", "--config-file", config, "db", "sync"], check=True, capture_output=True, env=environment)
     with running(folder, config, environment):

@@ -112,7 +112,7 @@ class Side:
         except (ValueError, KeyError, TypeError, StopIteration):
             self.names[name] = "00000000-0000-0000-0000-000000000000"
 
-    def wait(self, path, wanted, seconds=10):
+    def wait(self, path, wanted, seconds=60):
         """Until the resource has the status, or `gone` is true of it. Says which status it ended with."""
         deadline = time.monotonic() + seconds
         key, _, wanted = wanted.rpartition("=")
@@ -148,7 +148,11 @@ class Side:
             found[f"header {header}"] = header in headers
         text = self.plain(RECORD.sub(lambda found: found[1] + base64.b64decode(found[2]).decode(), body))
         try:
-            flatten("body", json.loads(text), found)
+            value = json.loads(text)
+            if isinstance(value, dict) and isinstance(value.get("host"), list):
+                # Cinder tells the projects of a host in the order of a set.
+                value["host"].sort(key=lambda part: json.dumps(part, sort_keys=True))
+            flatten("body", value, found)
         except ValueError:
             found["text"] = re.sub(r"\s+", " ", text).strip()
         return found

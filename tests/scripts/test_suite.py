@@ -59,7 +59,7 @@ def run_cargo(folder, first, second, status):
 def test_tests_of_cargo_that_pass_alone_are_reported(tmp_path):
     status, names, calls = run_cargo(tmp_path, FIRST, PASSED.format(2), 0)
     assert (status, names) == (0, ["exports::one", "exports::two"])
-    assert calls[1:] == ["test --quiet --test volume_service -- --exact exports::one exports::two"]
+    assert calls[1:] == ["test --quiet --no-fail-fast --test volume_service -- --exact exports::one exports::two"]
 
 
 @pytest.mark.parametrize(
