@@ -73,7 +73,8 @@ def test_a_volume_that_comes_and_goes_leaves_meters_and_events_and_an_alarm(way,
     if way == "collector":
         url = request.getfixturevalue("rabbit").url
         telling = f"[oslo_messaging_notifications]\ndriver = messagingv2\ntransport_url = {url}\ntopics = alone\n" \
-            "[hearth_notifications]\npoll_interval = 0.1\n[hearth_collector]\nsources = notifications\n"
+            "[hearth_notifications]\npoll_interval = 0.1\n[hearth_collector]\nsources = notifications\n" \
+            "[oslo_messaging_rabbit]\namqp_durable_queues = true\n"
     with Stack("nginx", sections=telling) as stack:
         if way == "collector":
             stack.spawn("collector", [HEARTH, "collector"])
