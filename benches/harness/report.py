@@ -216,6 +216,7 @@ def aims_text(found):
 
 def write(name, content):
     """Writes target/bench/NAME.json."""
+    machine.OUT.mkdir(parents=True, exist_ok=True)
     path = machine.OUT / f"{name}.json"
     path.write_text(json.dumps(content, indent=1) + "\n")
     return path
