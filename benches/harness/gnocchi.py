@@ -220,9 +220,7 @@ def _fill(ports, gnocchi, with_many):
 def _installed():
     """The environment with Gnocchi, made where it is missing."""
     machine.run([machine.ROOT / "scripts" / "install", "databases"])
-    cache = os.environ.get("CACHE", str(machine.TARGET / "test-cache"))
-    machine.run([machine.ROOT / "scripts" / "venv", "gnocchi", REQUIREMENTS], env={**os.environ, "CACHE": cache}, cwd=machine.ROOT)
-    return pathlib.Path(cache) / "gnocchi"
+    return machine.environment("gnocchi", REQUIREMENTS)
 
 
 def _postgresql(bench):

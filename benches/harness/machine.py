@@ -42,6 +42,13 @@ def install(say):
         say(said.strip())
 
 
+def environment(name, requirements):
+    """The virtual environment with these packages, made where it is missing; it is kept for other runs, and for the tests."""
+    cache = os.environ.get("CACHE", str(TARGET / "test-cache"))
+    run([ROOT / "scripts" / "venv", name, requirements], env={**os.environ, "CACHE": cache}, cwd=ROOT)
+    return pathlib.Path(cache) / name
+
+
 def build(say):
     """Builds Hearth and the peers, all optimized."""
     say("building hearth (release)")

@@ -2,7 +2,6 @@
 
 import functools
 import os
-import pathlib
 
 from . import hearth, machine, peers, processes
 from .block_storage import BODIES, READS, SIZES, Rows, Side, is_many, is_one
@@ -75,9 +74,7 @@ def _process(name):
 def installed():
     """The environment with the real Cinder, made where it is missing."""
     machine.run([machine.ROOT / "scripts" / "install", "databases"])
-    cache = os.environ.get("CACHE", str(machine.TARGET / "test-cache"))
-    machine.run([machine.ROOT / "scripts" / "venv", "cinder", REQUIREMENTS], env={**os.environ, "CACHE": cache}, cwd=machine.ROOT)
-    return pathlib.Path(cache) / "cinder"
+    return machine.environment("cinder", REQUIREMENTS)
 
 
 def mariadb(bench):

@@ -493,6 +493,27 @@ pub struct Volume {
 }
 
 impl Volume {
+    /// A new volume like this one, with an id of its own and no disk yet: of no snapshot, volume or group, and used by nobody.
+    pub fn new_like(&self) -> Self {
+        Self {
+            id: uuid::Uuid::new_v4().to_string(),
+            created_at: Some(Timestamp::now()),
+            updated_at: None,
+            status: Status::Creating,
+            previous_status: None,
+            attach_status: AttachStatus::Detached,
+            snapshot_id: None,
+            source_volid: None,
+            group_id: None,
+            consistencygroup_id: None,
+            name_id: None,
+            provider_location: None,
+            provider_auth: None,
+            provider_id: None,
+            ..self.clone()
+        }
+    }
+
     /// The id under which the driver knows the disk.
     pub fn disk_id(&self) -> &str {
         self.name_id.as_deref().unwrap_or(&self.id)

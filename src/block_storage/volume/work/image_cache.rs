@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{Job, format_of};
 use crate::block_storage::model::image::{Image, ImageRef};
-use crate::block_storage::model::volume::{AttachStatus, DELETE, Status, Volume};
+use crate::block_storage::model::volume::{DELETE, Status, Volume};
 use crate::block_storage::model::work::{Hints, Order, Requester, Work};
 use crate::block_storage::notices::{Notices, of_requester};
 use crate::block_storage::store::image_cache::{self, Entry};
@@ -166,30 +166,15 @@ impl Making<'_> {
     /// Orders a volume of the image, and lets this order wait for it.
     fn order(&self, tx: &mut Transaction<'_>, pool: &str, size_gib: i64) -> Result<()> {
         let Self { job, tenant, volume, image, .. } = self;
-        let id = uuid::Uuid::new_v4().to_string();
         let kept = Volume {
-            id: id.clone(),
             project_id: tenant.project_id.clone(),
             user_id: tenant.user_id.clone(),
-            created_at: Some(Timestamp::now()),
-            updated_at: None,
             name: Some(format!("image-{}", image.id)),
             description: None,
             size_gib,
-            status: Status::Creating,
-            previous_status: None,
-            attach_status: AttachStatus::Detached,
-            snapshot_id: None,
-            source_volid: None,
-            group_id: None,
-            consistencygroup_id: None,
-            name_id: None,
-            provider_location: None,
-            provider_auth: None,
-            provider_id: None,
             bootable: false,
             use_quota: true,
-            ..Volume::clone(volume)
+            ..volume.new_like()
         };
         let charge = Charge {
             project_id: &kept.project_id,
@@ -200,10 +185,10 @@ impl Making<'_> {
         };
         job.charge(tx, &charge)?;
         volumes::insert(tx, &kept)?;
-        metadata::merge(tx, Table::VolumeAdmin, &id, &[("readonly".to_owned(), "True".to_owned())])?;
+        metadata::merge(tx, Table::VolumeAdmin, &kept.id, &[("readonly".to_owned(), "True".to_owned())])?;
         pools::promise(tx, pool, size_gib, true)?;
         let entry = Entry {
-            volume_id: id.clone(),
+            volume_id: kept.id.clone(),
             image_id: image.id.clone(),
             pool: pool.to_owned(),
             size_gib,
@@ -213,9 +198,10 @@ impl Making<'_> {
         let image = Some(Box::new(self.reference.clone()));
         let work = Work::CreateVolume { hints: Hints::default(), tried: Vec::new(), image };
         let requester = requester(job, tenant);
-        let order = Order { volume_id: id.clone(), source_volume_id: None, work, requester, ..Order::clone(job.order) };
+        let order =
+            Order { volume_id: kept.id.clone(), source_volume_id: None, work, requester, ..Order::clone(job.order) };
         orders::place(tx, &order)?;
-        self.wait(tx, &id)
+        self.wait(tx, &kept.id)
     }
 
     /// Lets this order be carried out after that of another volume.

@@ -46,12 +46,6 @@ pub(super) fn begin(
     still: impl Fn(&Volume) -> bool,
 ) -> Result<()> {
     let new = Volume {
-        id: uuid::Uuid::new_v4().to_string(),
-        created_at: Some(Timestamp::now()),
-        updated_at: None,
-        status: Status::Creating,
-        previous_status: None,
-        attach_status: AttachStatus::Detached,
         migration_status: Some(moves::target_of(&volume.id)),
         replication_status: None,
         host: Some(pool.name.clone()),
@@ -60,16 +54,8 @@ pub(super) fn begin(
         availability_zone: Some(pool.availability_zone.clone()),
         volume_type_id: new_type.map_or_else(|| volume.volume_type_id.clone(), |new| new.id.clone()),
         multiattach: new_type.map_or(volume.multiattach, VolumeType::is_multiattach),
-        snapshot_id: None,
-        source_volid: None,
-        group_id: None,
-        consistencygroup_id: None,
-        name_id: None,
-        provider_location: None,
-        provider_auth: None,
-        provider_id: None,
         use_quota: false,
-        ..volume.clone()
+        ..volume.new_like()
     };
     let noted = Destination { pool: pool.name.clone(), disk_id: new.id.clone(), offer: Some(BY_SERVERS.to_owned()) };
     job.shared.database.write(|tx| {
