@@ -28,6 +28,8 @@ crash:
 	@scripts/crash $(STORY)
 
 check:
+	@scripts/venv lint tests/support/lint-requirements.txt
+	"$${CACHE:-target/test-cache}/lint/bin/ruff" check
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --quiet

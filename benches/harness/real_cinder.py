@@ -23,8 +23,8 @@ def section(bench, wanted):
     if not names:
         return []
     venv = installed()
-    mariadb, folder = mariadb(bench)
-    database = functools.partial(processes.tree, mariadb.pid)
+    server, folder = mariadb(bench)
+    database = functools.partial(processes.tree, server.pid)
     url = f"mysql+pymysql://root@localhost/cinder?charset=utf8&unix_socket={folder}/mariadb.sock"
     configuration = _configured(bench, venv, url)
     server = Nginx(bench)

@@ -4,7 +4,6 @@ import uuid
 
 import ceilometerclient.v2.client
 import pytest
-from keystoneauth1 import session, token_endpoint
 
 
 @pytest.fixture

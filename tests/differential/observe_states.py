@@ -9,12 +9,11 @@ out later are dropped, so that the status is the one that the API itself sets. T
 image.
 """
 
-import real_cinder  # noqa: I001  (patches threads first)
+import real_cinder  # noqa: F401, I001  (patches threads first)
 
 import collections
 import hashlib
 import hmac
-import json
 import pathlib
 import shutil
 import sqlite3

@@ -6,7 +6,6 @@ import uuid
 
 import pytest
 
-from glance import Glance
 from images import GIB, MIB, converted, data, disk, raw
 from stack import wait_until
 
