@@ -12,6 +12,7 @@ import pytest
 
 import crash
 from agents import SECRET, Agent, Collector
+from postgresql import Postgresql
 from rabbit import Rabbit
 from stack import HEARTH, free_port, wait_until
 
@@ -170,7 +171,7 @@ def test_what_can_not_be_stored_stops_nothing_and_goes_to_the_dead_letters(agent
 
 
 # Where a kill tells most. The points of the log are those of the whole program.
-SAMPLE = ["collector.after_receive", "telemetry.after_samples", "telemetry.after_events", "collector.before_ack"]
+SAMPLE = ["collector.after_receive", "telemetry.after_samples", "telemetry.after_events", "collector.before_ack", "collector.after_ack"]
 
 
 def test_a_crash_anywhere_loses_and_doubles_nothing(agent, rabbit, tmp_path):
@@ -202,6 +203,28 @@ def test_a_crash_anywhere_loses_and_doubles_nothing(agent, rabbit, tmp_path):
         crash.everywhere("collector", SAMPLE, tmp_path / "trace", play)
         play({})
         assert [waiting for waiting, _ in agent.waiting(url=rabbit.url, queues=QUEUES)] == [0] * len(QUEUES)
+
+
+def test_what_comes_while_the_database_is_away_waits_in_its_queues(agent, rabbit):
+    with Postgresql() as database:
+        database.create("telemetry")
+        where = f"[hearth_telemetry]\nconnection = {database.url('telemetry')}\n"
+        with Collector(on(rabbit, where)) as collector:
+            collector.collect()
+            listening(agent, rabbit)
+            agent.metering(url=rabbit.url, secret=SECRET, samples=[sample(1)])
+            query = "SELECT volume FROM telemetry_sample ORDER BY volume"
+            wait_until(lambda: database.rows("telemetry", query) == ["1"], f"a sample; logs in {collector.folder}/log", 60)
+            database.stop()
+            agent.metering(url=rabbit.url, secret=SECRET, samples=[sample(2), sample(3)])
+            agent.events(url=rabbit.url, secret=SECRET, events=[event("image.update")])
+            wait_until(lambda: "waits there" in collector.log("collector"), "the collector to see it", 120)
+            assert collector.processes["collector"].poll() is None
+            database.start()
+            wait_until(lambda: database.rows("telemetry", query) == ["1", "2", "3"], f"all; logs in {collector.folder}/log", 120)
+            events = "SELECT t.name FROM telemetry_event e JOIN telemetry_event_type t ON t.id = e.type"
+            wait_until(lambda: database.rows("telemetry", events) == ["image.update"], f"the event; logs in {collector.folder}/log", 120)
+            assert settled(agent, rabbit, collector)
 
 
 def test_several_collectors_share_the_queues_and_outlive_rabbitmq(agent, rabbit):
