@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::cloud::{Cloud, GIB};
-use super::crash_stories::{everywhere, is_sample};
+use super::crash_stories::{Fate, everywhere, is_sample};
 
 /// One operation: what is asked for, and what there must be in the end.
 struct Operation {
@@ -91,40 +91,56 @@ impl Scene<'_> {
 }
 
 #[test]
-fn whatever_is_killed_is_finished_after_the_next_start() {
-    for (place, operation) in OPERATIONS.iter().enumerate() {
+fn creations_that_are_killed_are_finished_after_the_next_start() {
+    kill_everywhere("create_backup");
+}
+
+#[test]
+fn restorations_that_are_killed_are_finished_after_the_next_start() {
+    kill_everywhere("restore_backup");
+}
+
+#[test]
+fn deletions_that_are_killed_are_finished_after_the_next_start() {
+    kill_everywhere("delete_backup");
+}
+
+/// Plays the operations of one kind, everywhere.
+fn kill_everywhere(kind: &str) {
+    for (place, operation) in OPERATIONS.iter().enumerate().filter(|(_, operation)| operation.kind == kind) {
         // The points are the same with both formats, the steps take longer with one.
         let formats: &[bool] = if is_sample() { &[place % 4 == 1] } else { &[false, true] };
         for qcow2 in formats {
-            let Operation { kind, what, .. } = operation;
-            everywhere(&format!("{kind} {what}, {}", if *qcow2 { "qcow2" } else { "raw" }), |fate| {
-                // Nobody takes what is told.
-                let options =
-                    "backup_sha_block_size_bytes = 65536\n[oslo_messaging_notifications]\ndriver = hearth_telemetry";
-                let cloud = Cloud::with(options, *qcow2);
-                let _volumes = cloud.world.start();
-                let scene = set(&cloud);
-                let before = told(&cloud).len();
-                let first = cloud.spawn_as(|command| fate.befall(command));
-                wait_until_up(&cloud);
-                fate.begin();
-                let id = (operation.run)(&scene);
-                if fate.is_watched() {
-                    cloud.world.settle();
-                    drop(first);
-                } else {
-                    first.wait_for_death();
-                }
-                let _next = cloud.spawn(None);
-                cloud.world.settle();
-                let event = kind.trim_end_matches("_backup");
-                let expected = ["start", "end"].map(|end| format!("backup.{event}.{end}"));
-                assert_eq!(told(&cloud)[before..], expected);
-                (operation.check)(&scene, &id);
-                cloud.assert_whole();
-            });
+            let format = if *qcow2 { "qcow2" } else { "raw" };
+            everywhere(&format!("{kind} {}, {format}", operation.what), |fate| play(operation, *qcow2, &fate));
         }
     }
+}
+
+fn play(operation: &Operation, qcow2: bool, fate: &Fate<'_>) {
+    // Nobody takes what is told.
+    let options = "backup_sha_block_size_bytes = 65536\n[oslo_messaging_notifications]\ndriver = hearth_telemetry";
+    let cloud = Cloud::with(options, qcow2);
+    let _volumes = cloud.world.start();
+    let scene = set(&cloud);
+    let before = told(&cloud).len();
+    let first = cloud.spawn_as(|command| fate.befall(command));
+    wait_until_up(&cloud);
+    fate.begin();
+    let id = (operation.run)(&scene);
+    if fate.is_watched() {
+        cloud.world.settle();
+        drop(first);
+    } else {
+        first.wait_for_death();
+    }
+    let _next = cloud.spawn(None);
+    cloud.world.settle();
+    let event = operation.kind.trim_end_matches("_backup");
+    let expected = ["start", "end"].map(|end| format!("backup.{event}.{end}"));
+    assert_eq!(told(&cloud)[before..], expected);
+    (operation.check)(&scene, &id);
+    cloud.assert_whole();
 }
 
 /// What the rest of the cloud was told of backups.
