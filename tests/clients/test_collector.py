@@ -200,7 +200,8 @@ def test_a_crash_anywhere_loses_and_doubles_nothing(agent, rabbit, tmp_path):
             # What came again and is not settled yet is for the collector of the next round.
             collector.stop("collector")
 
-        crash.everywhere("collector", SAMPLE, tmp_path / "trace", play)
+        # How many messages come together depends on who is faster.
+        crash.everywhere("collector", SAMPLE, tmp_path / "trace", play, passes=1)
         play({})
         assert [waiting for waiting, _ in agent.waiting(url=rabbit.url, queues=QUEUES)] == [0] * len(QUEUES)
 
