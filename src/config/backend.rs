@@ -54,8 +54,8 @@ pub const TARGET_PROTOCOL: Opt = Opt::text(SECTION, "target_protocol", "").help(
      driver's own way. Empty: local for the driver file, iscsi for lvm.",
 );
 /// Program that serves them.
-pub const TARGET_HELPER: Opt =
-    Opt::text(SECTION, "target_helper", "tgtadm").help("What serves volumes by iSCSI: tgtadm.");
+pub const TARGET_HELPER: Opt = Opt::text(SECTION, "target_helper", "tgtadm")
+    .help("What serves volumes by iSCSI: tgtadm, the daemon tgtd, or lioadm, LIO in Linux.");
 /// Address at which they are served.
 pub const TARGET_IP_ADDRESS: Opt = Opt::text(SECTION, "target_ip_address", "$my_ip")
     .help("Address of this host at which volumes are served.")

@@ -1,5 +1,5 @@
-//! A real tgtd of a test's own, on a free port of loopback, and what a host does with what it is told of a volume: the
-//! initiators of QEMU, in user space.
+//! A real tgtd of a test's own, on a free port of loopback, or LIO where there is one; and what a host does with what it
+//! is told of a volume: the initiators of QEMU, in user space.
 
 use std::fs;
 use std::net::TcpListener;
@@ -10,16 +10,86 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
-/// The daemon; ended when dropped.
-pub(super) struct Daemon {
-    child: Option<Child>,
-    control: u16,
-    port: u16,
+/// What serves volumes by iSCSI; ended when dropped.
+pub(super) enum Daemon {
+    /// A tgtd of its own.
+    Tgt(Tgt),
+    /// LIO of the machine, which nobody else has: in `scripts/machine`.
+    Lio(Lio),
 }
 
 impl Daemon {
     /// `None`, and a word about it, where this machine or this user can not run one.
     pub(super) fn start() -> Option<Self> {
+        if Lio::is_meant() { Some(Self::Lio(Lio::start())) } else { Tgt::start().map(Self::Tgt) }
+    }
+
+    /// The lines of a backend that it serves.
+    pub(super) fn section(&self) -> String {
+        let own = match self {
+            Self::Tgt(tgt) => format!("target_port = {}\nhearth_tgt_control_port = {}\n", tgt.port, tgt.control),
+            Self::Lio(lio) => format!("target_port = {}\ntarget_helper = lioadm\n", lio.port),
+        };
+        format!("target_protocol = iscsi\ntarget_ip_address = 127.0.0.1\n{own}")
+    }
+
+    /// Lets it forget all that it knows, as a crash would.
+    pub(super) fn crash_and_restart(&mut self) {
+        match self {
+            Self::Tgt(tgt) => {
+                tgt.end();
+                assert!(tgt.run());
+            }
+            Self::Lio(_) => Lio::forget(),
+        }
+    }
+
+    /// Serves a file by hand under this name.
+    pub(super) fn serve(&self, iqn: &str, path: &Path) {
+        match self {
+            Self::Tgt(tgt) => {
+                tgt.tell(&["--mode", "target", "--op", "new", "--tid", "50", "--targetname", iqn]);
+                let unit = ["--mode", "logicalunit", "--op", "new", "--tid", "50", "--lun", "1", "--backing-store"];
+                tgt.tell(&[&unit[..], &[path.to_str().unwrap()]].concat());
+            }
+            Self::Lio(_) => Lio::tell(&format!(
+                "group = rtslib_fb.TPG(rtslib_fb.Target(rtslib_fb.FabricModule('iscsi'), '{iqn}'), 1)\n\
+                 rtslib_fb.LUN(group, 1, rtslib_fb.FileIOStorageObject('by-hand', '{}'))",
+                path.display()
+            )),
+        }
+    }
+
+    /// The names of its targets.
+    pub(super) fn targets(&self) -> Vec<String> {
+        let names = match self {
+            Self::Tgt(tgt) => tgt.targets(),
+            Self::Lio(_) => Lio::folders("iscsi", "iqn."),
+        };
+        names.into_iter().map(|name| name.trim_start_matches("iqn.2010-10.org.openstack:").to_owned()).collect()
+    }
+
+    /// How much there is beside the targets that each of them needs one of: users of tgtd, devices of LIO.
+    pub(super) fn accounts(&self) -> usize {
+        match self {
+            Self::Tgt(tgt) => tgt.accounts(),
+            Self::Lio(_) => {
+                let adapters = Lio::folders("core", "").into_iter().filter(|name| name.contains('_'));
+                adapters.map(|adapter| Lio::folders(&format!("core/{adapter}"), "").len()).sum()
+            }
+        }
+    }
+}
+
+/// The daemon tgtd.
+pub(super) struct Tgt {
+    child: Option<Child>,
+    control: u16,
+    port: u16,
+}
+
+impl Tgt {
+    fn start() -> Option<Self> {
         static NEXT: AtomicU16 = AtomicU16::new(0);
         // Tests run side by side, also as several processes.
         let own = u16::try_from(std::process::id() * 16 % 30_000).unwrap();
@@ -33,37 +103,20 @@ impl Daemon {
         Some(daemon)
     }
 
-    /// The lines of a backend that it serves.
-    pub(super) fn section(&self) -> String {
-        format!(
-            "target_protocol = iscsi\ntarget_ip_address = 127.0.0.1\ntarget_port = {}\nhearth_tgt_control_port = {}\n",
-            self.port, self.control
-        )
-    }
-
-    /// Ends it as a crash would, with all that it knows, and starts it again.
-    pub(super) fn crash_and_restart(&mut self) {
-        self.end();
-        assert!(self.run());
-    }
-
-    /// What it is told by hand.
-    pub(super) fn tell(&self, arguments: &[&str]) -> String {
+    fn tell(&self, arguments: &[&str]) -> String {
         let control = self.control.to_string();
         let output = Command::new("tgtadm").args(["-C", &control, "--lld", "iscsi"]).args(arguments).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// The names of its targets.
-    pub(super) fn targets(&self) -> Vec<String> {
+    fn targets(&self) -> Vec<String> {
         let shown = self.tell(&["--mode", "target", "--op", "show"]);
         let names = shown.lines().filter_map(|line| line.strip_prefix("Target ")?.split_once(": "));
-        names.map(|(_, name)| name.trim_start_matches("iqn.2010-10.org.openstack:").to_owned()).collect()
+        names.map(|(_, name)| name.to_owned()).collect()
     }
 
-    /// The users that it knows.
-    pub(super) fn accounts(&self) -> usize {
+    fn accounts(&self) -> usize {
         self.tell(&["--mode", "account", "--op", "show"]).lines().filter(|line| line.starts_with(' ')).count()
     }
 
@@ -98,9 +151,51 @@ impl Daemon {
     }
 }
 
-impl Drop for Daemon {
+impl Drop for Tgt {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// LIO in the kernel of a machine that nobody else uses.
+pub(super) struct Lio {
+    port: u16,
+}
+
+impl Lio {
+    /// Whether exports are to be made by LIO: its kernel is there for these tests alone.
+    pub(super) fn is_meant() -> bool {
+        std::env::var_os("HEARTH_TEST_LIO").is_some()
+    }
+
+    fn start() -> Self {
+        Self::forget();
+        Self { port: free_port() }
+    }
+
+    /// Takes every target and device away.
+    fn forget() {
+        Self::tell("rtslib_fb.RTSRoot().clear_existing(confirm=True)");
+    }
+
+    /// What is done by hand: by the library of LIO's own program.
+    fn tell(lines: &str) {
+        let mut python = Command::new("/usr/bin/python3");
+        let output = python.args(["-c", &format!("import rtslib_fb\n{lines}")]).output().unwrap();
+        assert!(output.status.success(), "{lines}: {output:?}");
+    }
+
+    /// The folders below one of LIO whose names begin so.
+    fn folders(place: &str, start: &str) -> Vec<String> {
+        let found = fs::read_dir(Path::new("/sys/kernel/config/target").join(place)).into_iter().flatten().flatten();
+        let folders = found.filter(|entry| entry.path().is_dir());
+        folders.map(|entry| entry.file_name().into_string().unwrap()).filter(|name| name.starts_with(start)).collect()
+    }
+}
+
+impl Drop for Lio {
+    fn drop(&mut self) {
+        Self::forget();
     }
 }
 

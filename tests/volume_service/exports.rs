@@ -206,9 +206,7 @@ fn what_a_daemon_forgot_is_there_again_and_what_nobody_knows_of_is_gone() {
     let other = "iqn.2010-10.org.openstack:volume-7f7b2c0e-5a7e-4a7c-8a38-0d0e3f5e1d11";
     let stranger = exporting.world.folder.join("stranger");
     fs::File::create(&stranger).unwrap().set_len(1 << 20).unwrap();
-    daemon.tell(&["--mode", "target", "--op", "new", "--tid", "50", "--targetname", other]);
-    let unit = ["--mode", "logicalunit", "--op", "new", "--tid", "50", "--lun", "1", "--backing-store"];
-    daemon.tell(&[&unit[..], &[stranger.to_str().unwrap()]].concat());
+    daemon.serve(other, &stranger);
     let left = exporting.world.volume(&volume).unwrap();
     exporting
         .world

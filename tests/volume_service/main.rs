@@ -22,6 +22,8 @@ mod engines;
 mod exports;
 mod file_driver;
 mod groups;
+mod logical_volumes;
+mod machine;
 mod moving;
 mod notifications;
 mod recoding;

@@ -5,9 +5,12 @@ use serde_json::{Map, Value as Json, json};
 
 use super::Export;
 use super::chap::Credentials;
-use crate::block_storage::volume::drivers::Connection;
+use crate::block_storage::volume::drivers::{Connection, Format};
 use crate::config::{Config, backend};
 use crate::error::{Error, Result};
+
+/// Letters of an identity that targets keep.
+const IDENTITY: usize = 36;
 
 /// Where and under which names volumes are served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,12 +93,42 @@ pub(super) fn check_initiator(connector: &Json) -> Result<()> {
     Err(Error::invalid("Invalid input received: Connector doesn't have required information: initiator"))
 }
 
+/// Refuses what a target would serve as it lies there, its format with it.
+///
+/// # Errors
+/// `Unavailable` for any other format than raw.
+pub(super) fn check_format(format: Format, server: &str) -> Result<()> {
+    if format == Format::Raw {
+        return Ok(());
+    }
+    Err(Error::unavailable(
+        "The backend can not export volumes of this format.",
+        format!("{server} serves raw volumes alone, and this one is {}: see target_protocol = nbd", format.name()),
+    ))
+}
+
+/// What a host has to say of a recorded export.
+///
+/// # Errors
+/// `Internal` where nothing of it is recorded.
+pub(super) fn credentials(name: &str, export: &Export) -> Result<Credentials> {
+    let found = export.auth.as_deref().and_then(Credentials::parse);
+    found.ok_or_else(|| Error::internal(format!("no credentials of {name} are recorded")))
+}
+
+/// What a target tells hosts of the volume `name`, by which they know it again on another path: its last letters, where
+/// its id is.
+pub(super) fn identity(name: &str) -> &str {
+    name.get(name.len().saturating_sub(IDENTITY)..).unwrap_or(name)
+}
+
 /// A column `provider_location`: `portal;portal,number iqn lun`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Location<'a> {
     portals: Vec<&'a str>,
     pub(super) iqn: &'a str,
-    lun: u32,
+    /// The number of the volume in its target.
+    pub(super) lun: u32,
 }
 
 impl<'a> Location<'a> {

@@ -4,6 +4,7 @@
 
 mod chap;
 mod iscsi;
+mod lio;
 mod nbd;
 mod tgt;
 
@@ -99,9 +100,10 @@ pub(super) fn open(config: &Config, section: &str, own: Option<&str>) -> Result<
     match (protocol, helper) {
         (None | Some("local"), _) => Ok(None),
         (Some("iscsi"), "tgtadm") => Ok(Some(Arc::new(tgt::Tgt::open(config, section)))),
+        (Some("iscsi"), "lioadm") => Ok(Some(Arc::new(lio::Lio::open(config, section)))),
         (Some("nbd"), _) => Ok(Some(Arc::new(nbd::Nbd::open(config, section)?))),
         (Some("iscsi"), helper) => {
-            Err(Error::invalid(format!("[{section}] target_helper = {helper}: allowed: tgtadm.")))
+            Err(Error::invalid(format!("[{section}] target_helper = {helper}: allowed: tgtadm, lioadm.")))
         }
         (Some(protocol), _) => {
             Err(Error::invalid(format!("[{section}] target_protocol = {protocol}: allowed: iscsi, nbd, local.")))

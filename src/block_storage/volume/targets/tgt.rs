@@ -20,8 +20,6 @@ use crate::service::fault;
 const TGTADM: &str = "tgtadm";
 /// The number of the volume in its target; 0 is the controller.
 const LUN: u32 = 1;
-/// Letters of an identity that the daemon keeps.
-const IDENTITY: usize = 36;
 /// How often a number is looked for that no other target has.
 const ATTEMPTS: usize = 20;
 /// The caching page (SBC-3, 6.4.5) without the bit of the write cache.
@@ -132,8 +130,7 @@ impl Tgt {
     }
 
     fn parameters(&self, name: &str) -> String {
-        let from = name.len().saturating_sub(IDENTITY);
-        let identity = name.get(from..).unwrap_or(name);
+        let identity = iscsi::identity(name);
         let mut parameters = format!("scsi_id={identity},scsi_sn={identity}");
         if self.portals.discard {
             parameters.push_str(",thin_provisioning=1");
@@ -160,12 +157,7 @@ impl Target for Tgt {
     }
 
     fn admit(&self, format: Format, connector: &Json) -> Result<()> {
-        if format != Format::Raw {
-            return Err(Error::unavailable(
-                "The backend can not export volumes of this format.",
-                format!("tgtd serves raw volumes alone, and this one is {}: see target_protocol = nbd", format.name()),
-            ));
-        }
+        iscsi::check_format(format, "tgtd")?;
         iscsi::check_initiator(connector)
     }
 
@@ -181,8 +173,7 @@ impl Target for Tgt {
     }
 
     fn restore(&self, served: Served<'_>, export: &Export) -> Result<()> {
-        let chap = export.auth.as_deref().and_then(Credentials::parse);
-        let chap = chap.ok_or_else(|| Error::internal(format!("no credentials of {} are recorded", served.name)))?;
+        let chap = iscsi::credentials(served.name, export)?;
         match self.find(served.name)? {
             Some(target) if self.is_as_known(&target, served, &chap) => return Ok(()),
             Some(_) => self.remove(served.name)?,

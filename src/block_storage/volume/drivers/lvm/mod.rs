@@ -2,7 +2,8 @@
 //! no time. What replaces a volume is made under a name of its own and renamed, as files are. Not here: the commands
 //! themselves (`commands.rs`), and how hosts reach the volumes (`targets/`).
 //!
-//! Where the kernel has no device-mapper, this is tested against recorded commands alone (`recorded.rs`).
+//! Tested against recorded commands (`recorded.rs`), and on a real volume group where the kernel has device-mapper
+//! (`tests/volume_service/logical_volumes.rs`).
 
 mod commands;
 
