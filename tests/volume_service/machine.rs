@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use super::crash_stories::is_sample;
+
 /// Where the script is.
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -14,10 +16,16 @@ fn logical_volumes_and_exports_by_lio_work_on_a_machine_whose_kernel_has_them() 
     }
     let own = std::env::current_exe().unwrap();
     let own = own.display();
-    let tests = format!("{own} --ignored --test-threads=1 logical_volumes:: && {own} --test-threads=1 exports::");
-    let machine = Command::new(Path::new(REPOSITORY).join("scripts/machine")).arg(tests).output().unwrap();
+    // An emulated processor takes its time: kills, and the rest of what exports can do, are for those who ask for all.
+    let tests = if is_sample() {
+        format!("{own} --ignored --test-threads=1 logical_volumes_hold a_logical_volume_is_exported")
+    } else {
+        format!("{own} --ignored --test-threads=1 logical_volumes:: && {own} --test-threads=1 exports::")
+    };
+    let mut machine = Command::new(Path::new(REPOSITORY).join("scripts/machine"));
+    let machine = machine.arg(tests).env("MACHINE_SECONDS", if is_sample() { "900" } else { "7200" }).output().unwrap();
     let said = String::from_utf8_lossy(&machine.stdout) + String::from_utf8_lossy(&machine.stderr);
     assert!(machine.status.success(), "{said}");
-    // Neither passes where no test is found.
-    assert_eq!(said.matches("test result: ok. 0 passed").count(), 0, "{said}");
+    // A name that no test has would pass.
+    assert!(said.contains("test result: ok. ") && !said.contains("ok. 0 passed"), "{said}");
 }
