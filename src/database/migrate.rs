@@ -63,6 +63,8 @@ pub struct Report {
     pub made_cinder: bool,
     /// The components it brought to their newest step: name, step before, step after.
     pub components: Vec<(&'static str, i64, i64)>,
+    /// Indexes that it had made before, which somebody removed, and which it made again: table, index.
+    pub indexes: Vec<(&'static str, &'static str)>,
 }
 
 /// Which steps of our components were made.
@@ -164,6 +166,30 @@ pub fn require(connection: &mut Connection, wanted: &Wanted<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Indexes of our own that should be there and are not: table, index. Lists work without them, slowly.
+///
+/// # Errors
+/// As all statements.
+pub fn missing_indexes(
+    connection: &mut Connection,
+    wanted: &Wanted<'_>,
+) -> Result<Vec<(&'static str, &'static Index)>> {
+    let mut missing = Vec::new();
+    for component in wanted.components {
+        let steps = usize::try_from(version(connection, component)?).unwrap_or(0);
+        for step in component.steps.iter().take(steps) {
+            let own = step.tables.iter().flat_map(|table| table.indexes.iter().map(|index| (table.name, index)));
+            let added = step.indexes.iter().map(|(table, index)| (*table, index));
+            for (table, index) in own.chain(added) {
+                if connection.has_table(table)? && !connection.has_index(table, index.name)? {
+                    missing.push((table, index));
+                }
+            }
+        }
+    }
+    Ok(missing)
+}
+
 fn newest(component: &Component) -> i64 {
     i64::try_from(component.steps.len()).unwrap_or(i64::MAX)
 }
@@ -219,6 +245,10 @@ fn bring_up(connection: &mut Connection, wanted: &Wanted<'_>, limits: &Limits) -
             )?;
             report.components.push((component.name, before, after));
         }
+    }
+    for (table, index) in missing_indexes(connection, wanted)? {
+        connection.batch(&index.create(table, connection.engine()))?;
+        report.indexes.push((table, index.name));
     }
     Ok(report)
 }

@@ -283,12 +283,27 @@ fn beyond(key: &Key, value: &Value<'_>) -> String {
 /// What goes after a table so that its rows are read along an index that holds what they are found by and their order.
 /// MariaDB and MySQL would take another one that finds them as well, or even read the rows of all projects, and sort what
 /// they find; and they compare all indexes for that anew with each statement, half of a short page's time. The other
-/// engines take it by themselves. The index must be there.
+/// engines take it by themselves. Where the index is not there, the driver leaves the hint out.
 pub fn along(engine: Engine, index: &str) -> String {
     match engine {
-        Engine::Mysql => format!(" FORCE INDEX ({index})"),
+        Engine::Mysql => format!("{HINT}{index})"),
         Engine::Sqlite | Engine::Postgres => String::new(),
     }
+}
+
+/// What stands before the name of an index that is to be taken.
+const HINT: &str = " FORCE INDEX (";
+
+/// A statement without what [`along`] says in it; `None` where it says nothing.
+pub(super) fn without_hints(sql: &str) -> Option<String> {
+    let mut parts = sql.split(HINT);
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    let mut hints = 0;
+    for part in parts {
+        plain.push_str(part.split_once(')').map_or("", |(_, rest)| rest));
+        hints += 1;
+    }
+    (hints > 0).then_some(plain)
 }
 
 /// As many marks as there are values: `?, ?, ?`.
@@ -305,7 +320,7 @@ fn literal(text: &str) -> String {
 mod tests {
     use std::borrow::Cow;
 
-    use super::{Comparison, Key, Select};
+    use super::{Comparison, Key, Select, without_hints};
     use crate::database::{Engine, Value};
 
     const KEYS: [Key; 2] = [
@@ -350,6 +365,14 @@ mod tests {
         assert_eq!(told(Engine::Mysql), "SELECT b FROM t FORCE INDEX (t_a) WHERE a = ?");
         assert_eq!(told(Engine::Sqlite), "SELECT b FROM t WHERE a = ?");
         assert_eq!(told(Engine::Postgres), "SELECT b FROM t WHERE a = ?");
+    }
+
+    #[test]
+    fn hints_are_taken_out_of_a_statement_and_nothing_else_is() {
+        let hinted = "SELECT 1 FROM t FORCE INDEX (t_a) JOIN u FORCE INDEX (u_b) ON (t.a = u.a) WHERE t.b IN (?, ?)";
+        let plain = "SELECT 1 FROM t JOIN u ON (t.a = u.a) WHERE t.b IN (?, ?)";
+        assert_eq!(without_hints(hinted).as_deref(), Some(plain));
+        assert_eq!(without_hints(plain), None);
     }
 
     #[test]

@@ -43,7 +43,10 @@ pub fn sync(config: &Config, database: &Database, wanted: &Wanted<'_>, out: &mut
     for (component, before, after) in &report.components {
         say(out, format_args!("brought the tables of '{component}' from step {before} to step {after}"))?;
     }
-    if report.components.is_empty() && !report.made_cinder {
+    for (table, index) in &report.indexes {
+        say(out, format_args!("made the index {index} of {table} again, which was missing"))?;
+    }
+    if report == migrate::Report::default() {
         say(out, format_args!("nothing was to be done"))?;
     }
     Ok(())
@@ -72,15 +75,21 @@ pub fn check(database: &Database, wanted: &Wanted<'_>, out: &mut dyn Write) -> R
         say(out, format_args!("{}", error.public()))?;
         return Ok(false);
     }
+    let missing = database.read(|c| migrate::missing_indexes(c, wanted))?;
+    for (table, index) in &missing {
+        let name = index.name;
+        say(out, format_args!("{table}: the index {name} is missing, so lists are slow: run 'hearth db sync'"))?;
+    }
     let findings = if wanted.cinder { database.read(check::check)? } else { Vec::new() };
     for finding in &findings {
         let examples = finding.examples.join(", ");
         say(out, format_args!("{}: {} rows: {} ({examples})", finding.table, finding.rows, finding.what))?;
     }
-    if findings.is_empty() {
+    let good = findings.is_empty() && missing.is_empty();
+    if good {
         say(out, format_args!("the database is as it should be"))?;
     }
-    Ok(findings.is_empty())
+    Ok(good)
 }
 
 /// Prints which tables the database holds.

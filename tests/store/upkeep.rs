@@ -7,9 +7,10 @@ use hearth::config::Config;
 use hearth::database::check::check;
 use hearth::database::purge::purge;
 use hearth::database::schema::{QUALITY_OF_SERVICE_SPECS, TABLES};
+use hearth::database::select::Select;
 use hearth::database::table::{Table, Type};
 use hearth::database::{Connection, Database, Engine, Value};
-use hearth::operate::db;
+use hearth::operate::{db, doctor};
 use hearth::time::Timestamp;
 
 use super::fixture::{self, Maker, WANTED, on_every_engine, unique};
@@ -21,6 +22,8 @@ on_every_engine! {
     purges_at_once_remove_every_row_once_and_one_ends_when_it_is_told_to,
     check_finds_nothing_in_a_new_database_and_every_break_in_a_broken_one,
     the_commands_say_what_they_did,
+    volumes_whose_servers_neither_come_nor_go_are_told_with_what_to_do,
+    an_index_that_somebody_removed_is_told_and_made_again_and_lists_answer_meanwhile,
 }
 
 const DAY: i64 = 86_400;
@@ -283,4 +286,59 @@ fn the_commands_say_what_they_did(engine: Engine) {
     assert!(purged.contains("volumes: 1 rows\n") && purged.contains("removed 4 rows"), "{purged}");
     let checked = said(&|out| assert!(db::check(&database, &WANTED, out).expect("a check")));
     assert_eq!(checked, "the database is as it should be\n");
+}
+
+fn an_index_that_somebody_removed_is_told_and_made_again_and_lists_answer_meanwhile(engine: Engine) {
+    let database = fixture::made_by(engine, Maker::Cinder);
+    let id = volume(&database, None);
+    // One connection all along, which has prepared the statement while the index was there.
+    let mut connection = database.dedicated().expect("a connection");
+    let mut listed = || {
+        let select = Select::from("volumes").along("hearth_volumes_project").equal("project_id", "p");
+        select.rows(&mut connection, "id", |row| row.string(0)).expect("a list")
+    };
+    assert_eq!(listed(), [id.as_str()]);
+    let (missing, orders) = ("hearth_volumes_project", "hearth_orders_taker");
+    for (table, index) in [("volumes", missing), ("hearth_orders", orders)] {
+        let on = if engine == Engine::Mysql { format!(" ON {table}") } else { String::new() };
+        database.write(|tx| tx.execute(&format!("DROP INDEX {index}{on}"), &[])).expect("an index less");
+    }
+    assert_eq!(listed(), [id.as_str()]);
+    assert_eq!(listed(), [id.as_str()]);
+    let config = Config::from_text("").expect("no options");
+    let told = doctor::examine(&config, &database).into_iter().map(|finding| format!("{finding}")).collect::<String>();
+    let mut checked = Vec::new();
+    assert!(!db::check(&database, &WANTED, &mut checked).expect("a check"));
+    let checked = String::from_utf8(checked).expect("text");
+    for index in [missing, orders] {
+        assert!(checked.contains(&format!("the index {index} is missing")), "{checked}");
+        assert!(told.contains(&format!("the index {index} of the table")), "{told}");
+    }
+    let mut made = Vec::new();
+    db::sync(&config, &database, &WANTED, &mut made).expect("a sync");
+    let made = String::from_utf8(made).expect("text");
+    assert!(made.contains(&format!("made the index {missing} of volumes again")), "{made}");
+    assert!(db::check(&database, &WANTED, &mut Vec::new()).expect("a check"));
+    assert_eq!(listed(), [id.as_str()]);
+}
+
+fn volumes_whose_servers_neither_come_nor_go_are_told_with_what_to_do(engine: Engine) {
+    let database = fixture::made_by(engine, Maker::Hearth);
+    let now = Timestamp::now();
+    let late = now.plus_seconds(-2 * 3600);
+    let volumes = [("reserved", late), ("attaching", late), ("detaching", late), ("reserved", now), ("in-use", late)]
+        .map(|(status, since)| (status, since, volume(&database, None)));
+    for (status, since, id) in &volumes {
+        let params = [(*status).into(), (*since).into(), id.into()];
+        let sql = "UPDATE volumes SET status = ?, updated_at = ? WHERE id = ?";
+        database.write(|tx| tx.execute(sql, &params)).expect("a status");
+    }
+    let config = Config::from_text("").expect("no options");
+    let told: Vec<String> = doctor::examine(&config, &database).iter().map(|finding| finding.to_string()).collect();
+    let of = |id: &str| told.iter().filter(|text| text.contains(&format!("volume {id} is "))).collect::<Vec<_>>();
+    for (status, _, id) in &volumes[..3] {
+        let [text] = of(id)[..] else { panic!("{told:#?}") };
+        assert!(text.contains(status) && text.contains("attachment-delete"), "{text}");
+    }
+    assert_eq!(volumes[3..].iter().map(|(_, _, id)| of(id).len()).sum::<usize>(), 0, "{told:#?}");
 }

@@ -6,6 +6,7 @@ use crate::block_storage::model::pool::service_host;
 use crate::block_storage::model::work::Destination;
 use crate::database::Connection;
 use crate::error::Result;
+use crate::time::Timestamp;
 
 /// A volume or a snapshot that was placed on a backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,16 @@ pub struct Resident {
     pub disk_id: String,
     /// Its status.
     pub status: String,
+}
+
+/// Volumes that wait for a server to come or go, and have done so since before `since`: id, status, and since when.
+///
+/// # Errors
+/// Those of the database.
+pub fn between_servers(c: &mut Connection, since: Timestamp) -> Result<Vec<(String, String, Timestamp)>> {
+    let sql = "SELECT id, status, updated_at FROM volumes WHERE deleted = ? AND status IN \
+               ('reserved', 'attaching', 'detaching') AND updated_at < ? ORDER BY id";
+    c.rows(sql, &[false.into(), since.into()], |row| Ok((row.string(0)?, row.string(1)?, row.time(2)?)))
 }
 
 /// The status of a disk that comes or goes while its volume moves to another backend.

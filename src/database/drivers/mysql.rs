@@ -12,6 +12,7 @@ use super::{Cells, Failure, Outcome};
 use crate::database::engine::Engine;
 use crate::database::options::Options;
 use crate::database::row::Row;
+use crate::database::select::without_hints;
 use crate::database::url::Server;
 use crate::database::value::Value;
 use crate::service::threads;
@@ -79,7 +80,15 @@ impl Session {
         {
             self.connection.close(statement).map_err(failure)?;
         }
-        let statement = self.connection.prep(Engine::Mysql.translate(sql)).map_err(failure)?;
+        let translated = Engine::Mysql.translate(sql);
+        let statement = match (self.connection.prep(&translated), without_hints(&translated)) {
+            (Err(error), Some(plain)) if lacks_index(&error) => {
+                log::warn!("{error}: lists are slow until 'hearth db sync' has made it");
+                self.connection.prep(plain)
+            }
+            (outcome, _) => outcome,
+        }
+        .map_err(failure)?;
         self.prepared.insert(sql.into(), (statement.clone(), self.uses));
         Ok(statement)
     }
@@ -91,13 +100,34 @@ impl Session {
         each_row: &mut dyn FnMut(&Row<'_>) -> Result<()>,
     ) -> Outcome<()> {
         threads::about_to_wait();
-        let statement = self.prepare(sql)?;
-        let mut rows = self.connection.exec_iter(&statement, bound(params)).map_err(failure)?;
-        for row in rows.by_ref() {
-            let row = row.map_err(failure)?;
-            each_row(&Row { cells: Cells::Mysql(&row) }).map_err(Failure::kept)?;
+        let mut anew = false;
+        loop {
+            let statement = self.prepare(sql)?;
+            let error = match self.connection.exec_iter(&statement, bound(params)) {
+                Ok(mut rows) => {
+                    for row in rows.by_ref() {
+                        let row = row.map_err(failure)?;
+                        each_row(&Row { cells: Cells::Mysql(&row) }).map_err(Failure::kept)?;
+                    }
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            // An index that the statement names may have gone away since it was prepared.
+            if anew || !lacks_index(&error) {
+                return Err(failure(error));
+            }
+            self.forget(sql)?;
+            anew = true;
         }
-        Ok(())
+    }
+
+    /// The statement is prepared anew when it is next needed.
+    fn forget(&mut self, sql: &str) -> Outcome<()> {
+        match self.prepared.remove(sql) {
+            Some((statement, _)) => self.connection.close(statement).map_err(failure),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> Outcome<u64> {
@@ -190,6 +220,11 @@ pub(super) fn value<'a>(row: &'a ::mysql::Row, column: usize) -> Result<Value<'a
         }
         Cell::Time(..) => return Err(Error::internal(format!("column {column} holds a time without a date"))),
     })
+}
+
+/// ER_KEY_DOES_NOT_EXITS, as the server spells it: a hint names an index that is not there.
+fn lacks_index(error: &::mysql::Error) -> bool {
+    matches!(error, ::mysql::Error::MySqlError(answer) if answer.code == 1176)
 }
 
 fn failure(error: ::mysql::Error) -> Failure {

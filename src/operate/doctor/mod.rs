@@ -21,13 +21,15 @@ use crate::config::{Config, default};
 use crate::database::migrate::{self, Wanted};
 use crate::database::{Database, orders as platform_orders, outbox};
 use crate::error::{Error, Result};
-use crate::messaging::{Mailbox, Outbox};
+use crate::messaging::Outbox;
 use crate::time::Timestamp;
 
 /// Seconds after which an order that nobody has taken is worth a word.
 const PATIENCE: i64 = 60;
 /// Seconds after which a key that is still to be removed is worth a word.
 const LATE_KEYS: i64 = 86_400;
+/// Seconds after which a volume that waits for a server is worth a word.
+const LATE_SERVERS: i64 = 3_600;
 /// The most orders that are looked at.
 const ORDERS: u32 = 10_000;
 /// The share of free space below which a pool is worth a word.
@@ -89,7 +91,7 @@ pub fn run(
 ) -> Result<ExitCode> {
     let mut say = |line: &str| writeln!(out, "{line}").map_err(Error::internal);
     let mut findings = examine(config, database);
-    match telemetry.map_or(Ok(None), |telemetry| of_telemetry(config, telemetry, &mut findings)) {
+    match telemetry.map_or(Ok(None), samples::room) {
         Ok(Some(line)) => say(&line)?,
         Ok(None) => {}
         Err(error) => findings.push(Finding {
@@ -117,22 +119,13 @@ pub fn run(
     }))
 }
 
-/// A line about the room that samples take, and what is worth a word in Telemetry's database.
-fn of_telemetry(config: &Config, database: &Database, findings: &mut Vec<Finding>) -> Result<Option<String>> {
-    let line = samples::room(database)?;
-    if line.is_some() {
-        let mut own = Findings::default();
-        for_mailbox(config, database, Mailbox::ALARMS, "'hearth alarms'", &mut own)?;
-        findings.append(&mut own.0);
-    }
-    Ok(line)
-}
+/// What Block Storage's database is to hold.
+const WANTED: Wanted<'static> = Wanted { cinder: true, components: &[&platform_orders::PLATFORM, &tables::COMPONENT] };
 
 /// Everything that is worth a word.
 pub fn examine(config: &Config, database: &Database) -> Vec<Finding> {
     let mut findings = Findings::default();
-    let wanted = Wanted { cinder: true, components: &[&platform_orders::PLATFORM, &tables::COMPONENT] };
-    if let Err(error) = database.read(|c| migrate::require(c, &wanted)) {
+    if let Err(error) = database.read(|c| migrate::require(c, &WANTED)) {
         let why = error.cause().unwrap_or_default();
         findings.add(
             Severity::Error,
@@ -141,12 +134,14 @@ pub fn examine(config: &Config, database: &Database) -> Vec<Finding> {
         );
         return findings.0;
     }
-    let parts: [(&str, Part); 13] = [
+    let parts: [(&str, Part); 15] = [
+        ("indexes", of_indexes),
         ("services", of_services),
         ("pools", of_pools),
         ("orders", of_orders),
         ("statuses", of_statuses),
         ("objects under way", of_stranded),
+        ("volumes between servers", of_servers),
         ("files", of_files),
         ("exports", of_exports),
         ("backup services", backups::of_services),
@@ -173,6 +168,14 @@ type Part = fn(&Config, &Database, &mut Findings) -> Result<()>;
 
 fn down_time(config: &Config) -> i64 {
     i64::try_from(config.seconds(&default::SERVICE_DOWN_TIME).as_secs()).unwrap_or(i64::MAX)
+}
+
+fn of_indexes(_: &Config, database: &Database, findings: &mut Findings) -> Result<()> {
+    for (table, index) in database.read(|c| migrate::missing_indexes(c, &WANTED))? {
+        let what = format!("the index {} of the table {table} is missing: lists are slow", index.name);
+        findings.add(Severity::Warning, what, "run 'hearth db sync': it makes the index again");
+    }
+    Ok(())
 }
 
 fn of_services(config: &Config, database: &Database, findings: &mut Findings) -> Result<()> {
@@ -284,6 +287,19 @@ fn of_statuses(_: &Config, database: &Database, findings: &mut Findings) -> Resu
     Ok(())
 }
 
+/// Hearth does not know whether a server is still on its way: whoever reserved the volume may be slow.
+fn of_servers(_: &Config, database: &Database, findings: &mut Findings) -> Result<()> {
+    let long_ago = Timestamp::now().plus_seconds(-LATE_SERVERS);
+    for (id, status, since) in database.read(|c| census::between_servers(c, long_ago))? {
+        let what =
+            format!("volume {id} is {status} since {} UTC: its server has neither come nor gone", since.iso_short());
+        let todo = "see 'cinder --os-volume-api-version 3.27 attachment-list --volume-id ID'; if Nova knows no such server any more, \
+                    'attachment-delete' each, or 'cinder reset-state --state available --attach-status detached ID'";
+        findings.add(Severity::Notice, what, todo);
+    }
+    Ok(())
+}
+
 fn of_keys(config: &Config, database: &Database, findings: &mut Findings) -> Result<()> {
     let overdue = database.read(|c| keys::overdue(c, LATE_KEYS))?;
     if overdue > 0 {
@@ -368,34 +384,23 @@ fn of_exports(config: &Config, database: &Database, findings: &mut Findings) -> 
 }
 
 fn of_notifications(config: &Config, database: &Database, findings: &mut Findings) -> Result<()> {
-    for_mailbox(config, database, Mailbox::STORAGE, "'hearth volume', 'hearth backup' or 'hearth notify'", findings)
-}
-
-/// The notifications of a mailbox that wait, which the processes of these names deliver.
-fn for_mailbox(
-    config: &Config,
-    database: &Database,
-    mailbox: Mailbox,
-    processes: &str,
-    findings: &mut Findings,
-) -> Result<()> {
     let outbox = Outbox::of(config);
     let now = Timestamp::now();
-    for (place, count, oldest) in database.read(outbox::waiting)? {
-        let Some(driver) = mailbox.driver(&place) else { continue };
-        let known = outbox.drivers().iter().any(|name| name == driver);
+    for (driver, count, oldest) in database.read(outbox::waiting)? {
+        let known = outbox.drivers().contains(&driver);
         if known && oldest > now.plus_seconds(-PATIENCE) {
             continue;
         }
         let since = oldest.iso_short();
-        let todo = match driver {
-            _ if !known => format!("set [oslo_messaging_notifications] driver = {driver} here and start {processes}"),
+        let todo = match driver.as_str() {
+            _ if !known => format!("set [oslo_messaging_notifications] driver = {driver} here and start 'hearth notify'"),
             "messaging" | "messagingv2" => {
-                format!("look at RabbitMQ and at the logs of {processes}: one of them must run")
+                "look at RabbitMQ and at the logs of 'hearth volume', 'hearth backup' and 'hearth notify': one of them must run"
+                    .to_owned()
             }
-            _ => format!("start {processes}, which delivers"),
+            _ => "start 'hearth volume', 'hearth backup' or 'hearth notify': each of them delivers".to_owned(),
         };
-        let what = format!("{count} notifications wait for the driver {place}, the oldest since {since} UTC");
+        let what = format!("{count} notifications wait for the driver {driver}, the oldest since {since} UTC");
         findings.add(if known { Severity::Warning } else { Severity::Notice }, what, todo);
     }
     Ok(())
