@@ -38,9 +38,10 @@ fn input(field: &Input, version: Microversion) -> Value {
 fn value(check: &Check, version: Microversion) -> Value {
     match check {
         Check::Any => json!({}),
-        Check::Text(min, max) | Check::Stripped(min, max) => {
+        Check::Text(min, max) | Check::Stripped(min, max) | Check::Named(_, min, max) => {
             json!({"type": "string", "minLength": min, "maxLength": max})
         }
+        Check::Name => json!({"type": "string", "minLength": 1, "maxLength": 255}),
         Check::Pattern(min, max, pattern, _) => {
             json!({"type": "string", "minLength": min, "maxLength": max, "pattern": pattern})
         }

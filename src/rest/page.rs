@@ -149,7 +149,7 @@ fn number(query: &Query, name: &str, max: i64) -> Result<Option<i64>> {
 /// `sort=key[:dir],...`, or the older `sort_key` and `sort_dir`. A missing direction is descending.
 fn sort(query: &Query) -> Result<Vec<SortKey>> {
     let old = query.last("sort_key").is_some() || query.last("sort_dir").is_some();
-    let direction = |text: &str| match text.trim().to_ascii_lowercase().as_str() {
+    let direction = |text: &str| match text.trim() {
         "asc" => Ok(true),
         "desc" => Ok(false),
         _ => Err(Error::invalid("Invalid input received: Unknown sort direction, must be 'desc' or 'asc'.")),
@@ -186,9 +186,16 @@ mod tests {
         let keys: Vec<_> = page.sort.iter().map(|key| (key.key.as_str(), key.ascending)).collect();
         assert_eq!(keys, [("name", true), ("size", false)]);
         assert_eq!(Page::read(&Query::parse("limit=99999999999999999999"), 1000).unwrap().limit, 1000);
-        for wrong in
-            ["limit=-1", "limit=x", "limit=", "offset=-1", "offset=2147483648", "sort=a:up", "sort=a&sort_key=b"]
-        {
+        for wrong in [
+            "limit=-1",
+            "limit=x",
+            "limit=",
+            "offset=-1",
+            "offset=2147483648",
+            "sort=a:up",
+            "sort=a:ASC",
+            "sort=a&sort_key=b",
+        ] {
             assert!(Page::read(&Query::parse(wrong), 1000).is_err(), "{wrong}");
         }
     }

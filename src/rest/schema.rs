@@ -115,9 +115,14 @@ pub enum Check {
     Any,
     /// A text of `min..=max` characters.
     Text(usize, usize),
-    /// A text of `min..=max` characters that is not blank where `min > 0`, counted after outer blanks are cut (Cinder's
-    /// `name_skip_leading_trailing_spaces`).
+    /// A text of `min..=max` characters that is not blank where `min > 0`, counted after outer blanks are cut.
     Stripped(usize, usize),
+    /// As [`Check::Stripped`], where a text that is none is told by this name and with its length, and not as jsonschema
+    /// would (Cinder's `name_non_mandatory_remove_white_spaces` and the like).
+    Named(&'static str, usize, usize),
+    /// A name of 1 to 255 characters, counted after outer blanks are cut, with words of its own for one that is none
+    /// (Cinder's `name_skip_leading_trailing_spaces`).
+    Name,
     /// A text of `min..=max` characters for which the function holds; the text is the pattern of the message.
     Pattern(usize, usize, &'static str, fn(&str) -> bool),
     /// A text that is a UUID, with or without hyphens.
@@ -184,11 +189,11 @@ pub fn integer(value: &Value) -> Option<i64> {
 /// [`crate::Kind::Invalid`] with the text that Cinder gives for the first thing that is wrong.
 pub fn check(schema: &Schema, body: &Value, version: Microversion) -> Result<()> {
     object(schema, body, version).map_err(|failure| match failure.field {
-        Some(field) => Error::invalid(format!(
+        Some(field) if !failure.whole => Error::invalid(format!(
             "Invalid input for field/attribute {field}. Value: {}. {}",
             failure.value, failure.message
         )),
-        None => Error::invalid(failure.message),
+        _ => Error::invalid(failure.message),
     })
 }
 
@@ -197,18 +202,25 @@ struct Failure {
     field: Option<String>,
     value: String,
     message: String,
+    /// The message says all by itself.
+    whole: bool,
 }
 
 impl Failure {
     fn new(value: &Value, message: String) -> Self {
-        Self { field: None, value: str_of(value), message }
+        Self { field: None, value: str_of(value), message, whole: false }
+    }
+
+    /// The failure of a value that is told by this message alone.
+    fn whole(message: String) -> Self {
+        Self { field: None, value: String::new(), message, whole: true }
     }
 
     /// The failure of a value that might have been null too: `jsonschema` names the types that it takes, and of several
     /// whole schemas says only that none fits.
     fn or_null(mut self, check: &Check, value: &Value) -> Self {
         match check {
-            _ if self.field.is_some() => {}
+            _ if self.field.is_some() || self.whole => {}
             Check::Uuid | Check::Boolean => {
                 self.message = format!("{} is not valid under any of the given schemas", repr(value));
             }
@@ -284,6 +296,14 @@ fn one(check: &Check, value: &Value, version: Microversion) -> Result<(), Failur
         },
         Check::Stripped(min, max) => match value {
             Value::String(text) => length(value, text.trim().chars().count(), *min, *max),
+            _ => wrong_type("'string'"),
+        },
+        Check::Named(name, min, max) => match value {
+            Value::String(text) => named(name, text, *min, *max),
+            _ => wrong_type("'string'"),
+        },
+        Check::Name => match value {
+            Value::String(text) => called(text),
             _ => wrong_type("'string'"),
         },
         Check::Pattern(min, max, pattern, holds) => match value {
@@ -374,6 +394,29 @@ fn length(value: &Value, count: usize, min: usize, max: usize) -> Result<(), Fai
     Err(Failure::new(value, format!("{} {wrong}", repr(value))))
 }
 
+/// Where a text must be there at all, an empty one is none.
+fn named(name: &str, text: &str, min: usize, max: usize) -> Result<(), Failure> {
+    if text.is_empty() && min > 0 {
+        return Err(Failure::whole(format!("The '{name}' can not be None.")));
+    }
+    let wrong = match text.trim().chars().count() {
+        count if count < min => format!("{count} characters, less than {min}."),
+        count if count > max => format!("{count} characters, more than {max}."),
+        _ => return Ok(()),
+    };
+    Err(Failure::whole(format!("Invalid input received: {name} has {wrong}")))
+}
+
+fn called(text: &str) -> Result<(), Failure> {
+    let wrong = match text.trim().chars().count() {
+        _ if text.is_empty() => "None",
+        0 => "empty",
+        1..=255 => return Ok(()),
+        _ => "greater than 255 characters",
+    };
+    Err(Failure::whole(format!("An invalid 'name' value was provided. The 'name' can not be {wrong}.")))
+}
+
 /// `number` is `None` beyond 64 bits.
 fn range(value: &Value, number: Option<i64>, min: i64, max: i64) -> Result<(), Failure> {
     match number {
@@ -444,7 +487,7 @@ fn boolean_choices() -> String {
 mod tests {
     use serde_json::json;
 
-    use super::{Check, Input, Schema, check};
+    use super::{Check, Input, Schema, check, one};
     use crate::rest::microversion::Microversion;
 
     const INNER: Schema = Schema::open(&[
@@ -511,6 +554,27 @@ mod tests {
         ];
         for (body, expected) in cases {
             assert_eq!(said(body, 53), expected);
+        }
+    }
+    #[test]
+    fn some_names_are_told_in_words_of_their_own() {
+        let said = |check: Check, value: &str| one(&check, &json!(value), Microversion::MAX).err().map(|it| it.message);
+        let long = "x".repeat(256);
+        assert_eq!(said(Check::Name, &format!(" {} ", &long[1..])), None);
+        assert_eq!(said(Check::Named("name", 0, 255), ""), None);
+        for (check, value, expected) in [
+            (Check::Name, "", "An invalid 'name' value was provided. The 'name' can not be None."),
+            (Check::Name, " ", "An invalid 'name' value was provided. The 'name' can not be empty."),
+            (
+                Check::Name,
+                &long,
+                "An invalid 'name' value was provided. The 'name' can not be greater than 255 characters.",
+            ),
+            (Check::Named("zone", 1, 255), "", "The 'zone' can not be None."),
+            (Check::Named("zone", 1, 255), " ", "Invalid input received: zone has 0 characters, less than 1."),
+            (Check::Named("zone", 1, 255), &long, "Invalid input received: zone has 256 characters, more than 255."),
+        ] {
+            assert_eq!(said(check, value).as_deref(), Some(expected));
         }
     }
 }

@@ -62,8 +62,7 @@ fn lists_hold_every_group() {
     consistency_group(&cloud, "a");
     group(&cloud, Member, "b");
     let list = |query: &str| cloud.get(Member, &format!("3.71 /consistencygroups?{query}")).expect(200);
-    for (query, expected) in
-        [("sort=name:asc", &["a", "b"][..]), ("name=b", &["b"]), ("sort=name:asc&colour=red", &["a", "b"])]
+    for (query, expected) in [("sort=name:asc", &["a", "b"][..]), ("name=b", &["b"]), ("sort=name:asc&colour=red", &[])]
     {
         assert_eq!(names(&list(query)["consistencygroups"]), expected, "{query}");
     }

@@ -150,9 +150,10 @@ const ATTACHMENTS: Listed = Listed {
     resource: "attachment",
     columns: COLUMNS,
     compares_times: false,
-    early: &["volume_id", "status", "instance_id", "attach_status"],
+    early: Some(&["volume_id", "status", "instance_id", "attach_status"]),
     late: &[],
     sorts_by_name: 0,
+    counts: false,
 };
 
 fn list(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {

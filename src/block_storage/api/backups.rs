@@ -99,9 +99,10 @@ const BACKUPS: Listed = Listed {
     resource: "backup",
     columns: COLUMNS,
     compares_times: false,
-    early: &["name", "status", "volume_id"],
+    early: Some(&["name", "status", "volume_id"]),
     late: &[],
     sorts_by_name: 37,
+    counts: true,
 };
 
 /// What of backups the caller sees in show and detail.

@@ -14,7 +14,7 @@ pub static CREATE: Schema = Schema::strict(&[Input::new(
         Input::new("group_type", Check::Stripped(1, 255)).required(),
         NAME,
         Input::new("volume_types", Check::List(&Check::Text(0, 255), 1, true)).required(),
-        Input::new("availability_zone", Check::Stripped(1, 255)).nullable(),
+        Input::new("availability_zone", Check::Named("availability_zone", 1, 255)).nullable(),
     ])),
 )
 .required()]);

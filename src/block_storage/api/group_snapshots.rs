@@ -78,9 +78,10 @@ pub(super) const LISTED: Listed = Listed {
     resource: "group_snapshot",
     columns: GROUP_SNAPSHOTS,
     compares_times: false,
-    early: &["name", "status", "group_id", "description", "group_type_id", "id"],
+    early: None,
     late: &[],
     sorts_by_name: 0,
+    counts: false,
 };
 
 /// `project_id`.

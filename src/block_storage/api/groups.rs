@@ -76,9 +76,10 @@ pub(super) const LISTED: Listed = Listed {
     resource: "group",
     columns: GROUPS,
     compares_times: false,
-    early: &["name", "status", "description", "group_type_id", "availability_zone", "id"],
+    early: None,
     late: &[],
     sorts_by_name: 0,
+    counts: false,
 };
 
 /// What of groups the caller sees in show and detail.

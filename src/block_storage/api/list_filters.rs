@@ -12,8 +12,8 @@ const LIKE: u16 = 34;
 
 /// The filters of a list of `resource`, by name, each once with its last value; `all_tenants` is not among them.
 /// Administrators may name what they like. From version 3.`since` on others may name what the operator allows, and are
-/// refused anything else (everybody may name anything where `resource` is empty); before it, what is not in `always` is left out in silence. What is in `own` is no filter: the
-/// list reads it itself.
+/// refused anything else (everybody may name anything where `resource` is empty); before it, what is not in `always` is
+/// left out in silence, unless anything may be named. What is in `own` is no filter: the list reads it itself.
 ///
 /// # Errors
 /// [`crate::Kind::Invalid`] with Cinder's text.
@@ -21,7 +21,7 @@ pub(super) fn read(
     call: &Call<'_, BlockStorage>,
     resource: &str,
     since: u16,
-    always: &[&str],
+    always: Option<&[&str]>,
     own: &[&str],
 ) -> Result<Vec<(String, String)>> {
     let mut filters: Vec<(String, String)> = Vec::new();
@@ -33,13 +33,13 @@ pub(super) fn read(
         }
     }
     if call.at_least(since) && filters.iter().any(|(name, _)| !name.is_ascii()) {
-        return Err(Error::invalid("Filter keys can only contain ASCII characters."));
+        return Err(no_ascii());
     }
     if call.context.is_admin || resource.is_empty() {
         return Ok(filters);
     }
     if !call.at_least(since) {
-        filters.retain(|(name, _)| always.contains(&name.as_str()));
+        filters.retain(|(name, _)| always.is_none_or(|always| always.contains(&name.as_str())));
         return Ok(filters);
     }
     let enabled = resource_filters::enabled(caller(call).config);
@@ -49,4 +49,9 @@ pub(super) fn read(
         return Ok(filters);
     }
     Err(Error::invalid(format!("Invalid filters {} are found in query options.", unknown.join(","))))
+}
+
+/// The refusal of a name that no filter has.
+pub(super) fn no_ascii() -> Error {
+    Error::invalid("Filter keys can only contain ASCII characters.")
 }

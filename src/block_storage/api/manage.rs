@@ -20,7 +20,7 @@ use crate::config::default::OSAPI_MAX_LIMIT;
 use crate::error::{Error, Result};
 use crate::identity::policy::Rule;
 use crate::rest::microversion::Microversion;
-use crate::rest::schema::{self, Check, Input, Schema};
+use crate::rest::schema::{self, Check, Input, PRINTABLE, Schema};
 use crate::rest::view::Viewer;
 use crate::rest::{Answer, Call, Page, Parameter, Reply, Route, python};
 
@@ -90,7 +90,7 @@ const REFERENCE: Check = Check::AnyOf(&[Check::Object(&Schema::open(&[])), Check
 static MANAGE_VOLUME: Schema = Schema::strict(&[Input::new(
     "volume",
     Check::Object(&Schema::strict(&[
-        Input::new("description", volume_bodies::TEXT).nullable(),
+        Input::new("description", PRINTABLE).nullable(),
         Input::new("availability_zone", Check::Text(0, 255)).nullable(),
         Input::new("bootable", Check::Boolean),
         Input::new("volume_type", Check::Text(0, 255)).nullable(),
@@ -106,7 +106,7 @@ static MANAGE_VOLUME: Schema = Schema::strict(&[Input::new(
 static MANAGE_SNAPSHOT: Schema = Schema::strict(&[Input::new(
     "snapshot",
     Check::Object(&Schema::strict(&[
-        Input::new("description", volume_bodies::TEXT).nullable(),
+        Input::new("description", PRINTABLE).nullable(),
         Input::new("metadata", volume_bodies::METADATA).nullable(),
         Input::new("name", Check::Text(0, 255)).nullable(),
         Input::new("volume_id", Check::Uuid).required(),

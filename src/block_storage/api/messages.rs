@@ -72,9 +72,10 @@ const MESSAGES: Listed = Listed {
     resource: "message",
     columns: COLUMNS,
     compares_times: false,
-    early: &["resource_uuid", "resource_type", "event_id", "request_id", "message_level"],
+    early: None,
     late: &[],
     sorts_by_name: 0,
+    counts: false,
 };
 
 fn id_of(item: &Message) -> &str {

@@ -1,7 +1,7 @@
 //! Storage pools and capabilities of backends: `/scheduler-stats/get_pools`, `/capabilities/{host}` (Block Storage API v3,
 //! "Back-end storage pools", "Capabilities for storage back ends").
 
-use super::{caller, flag};
+use super::{caller, flag, list_filters};
 use crate::block_storage::BlockStorage;
 use crate::block_storage::control::pools::{self as control, Filter};
 use crate::block_storage::control::resource_filters;
@@ -122,9 +122,11 @@ fn filter(call: &Call<'_, BlockStorage>) -> Result<Filter> {
     let mut unknown: Vec<&str> = Vec::new();
     for (name, value) in call.query.pairs().filter(|(name, _)| *name != "detail" && !NAMES.contains(name)) {
         match name {
+            _ if call.at_least(31) && !name.is_ascii() => return Err(list_filters::no_ascii()),
             "all_tenants" if call.at_least(31) => {}
             _ if call.at_least(31) && !enabled.allow("pool", name, call.at_least(34)) => unknown.push(name),
-            "volume_type" if !call.at_least(35) => {}
+            "volume_type" if !call.at_least(35) || value.is_empty() => {}
+            "name" if value.is_empty() => {}
             "volume_type" => filter.volume_type = Some(value.to_owned()),
             "name" => filter.name = Some(value.to_owned()),
             _ => filter.capabilities.push((name.to_owned(), value.to_owned())),

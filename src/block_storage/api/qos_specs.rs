@@ -86,7 +86,7 @@ const LIST_PARAMETERS: &[Parameter] = &[
 
 static CREATE: Schema = Schema::strict(&[Input::new(
     "qos_specs",
-    Check::Object(&Schema::open(&[Input::new("name", Check::Stripped(1, 255)).required()])),
+    Check::Object(&Schema::open(&[Input::new("name", Check::Name).required()])),
 )
 .required()]);
 
@@ -124,7 +124,7 @@ static LIST: ShortList<QosSpecs> =
 
 fn list(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     let page = Page::read(&call.query, call.platform.config.integer(&OSAPI_MAX_LIMIT))?;
-    let filters = list_filters::read(call, "qos_specs", 0, &["id", "name", "consumer"], &[])?;
+    let filters = list_filters::read(call, "qos_specs", 0, None, &[])?;
     let found = control::list(&caller(call), &filters)?;
     let found = page.cut(found, |item| &item.id, compare, control::not_found)?;
     Ok(LIST.reply(call, &page, &found, 0))

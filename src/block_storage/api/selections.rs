@@ -36,12 +36,15 @@ pub(super) struct Listed {
     pub(super) columns: &'static [Column],
     /// Whether `created_at` and `updated_at` take comparisons (`gt:2026-11-22,lt:2026-11-23`).
     pub(super) compares_times: bool,
-    /// Filters that everybody may use before the version from which on unknown ones are refused.
-    pub(super) early: &'static [&'static str],
+    /// Filters that everybody may use before the version from which on unknown ones are refused; others are left out in
+    /// silence. `None`: whatever is named is a filter, and an unknown one finds nothing.
+    pub(super) early: Option<&'static [&'static str]>,
     /// Filters that came later, with their versions: before that version they are left out in silence.
     pub(super) late: &'static [(&'static str, u16)],
     /// The version from which on lists may be sorted by name.
     pub(super) sorts_by_name: u16,
+    /// Whether the number of items on all pages can be asked for; elsewhere `with_count` is an unknown filter.
+    pub(super) counts: bool,
 }
 
 /// What a query asks for.
@@ -81,11 +84,12 @@ impl Listed {
 
     fn read_from(&self, call: &Call<'_, BlockStorage>, own: &[&str], strict: u16) -> Result<Asked> {
         let page = Page::read(&call.query, call.platform.config.integer(&OSAPI_MAX_LIMIT))?;
-        let counted = call.at_least(COUNT) && flag(call, "with_count")?;
+        let counts = self.counts && call.at_least(COUNT);
         let mut own = own.to_vec();
-        if call.at_least(COUNT) {
+        if counts {
             own.push("with_count");
         }
+        let counted = counts && flag(call, "with_count")?;
         let mut selection = self.select(call, strict, &own)?;
         selection.order = self.order(call, &page)?;
         selection.marker.clone_from(&page.marker);

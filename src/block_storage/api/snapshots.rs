@@ -75,9 +75,10 @@ const SNAPSHOTS: Listed = Listed {
     resource: "snapshot",
     columns: COLUMNS,
     compares_times: false,
-    early: &["name", "status", "volume_id", "metadata"],
+    early: Some(&["name", "status", "volume_id", "metadata"]),
     late: &[("metadata", 22), ("consumes_quota", 65)],
     sorts_by_name: 30,
+    counts: true,
 };
 
 /// What of snapshots the caller sees in show and detail.

@@ -91,7 +91,7 @@ const fn body(fields: &'static Schema) -> Input {
 }
 
 const VOLUME_ID: Input = Input::new("volume_id", Check::Uuid).required();
-const NAME: Input = Input::new("name", Check::AnyOf(&[Check::Stripped(1, 255), Check::Null]));
+const NAME: Input = Input::new("name", Check::AnyOf(&[Check::Name, Check::Null]));
 
 static CREATE_OLD: Schema = Schema::strict(&[body(&Schema::strict(&[VOLUME_ID, NAME]))]);
 static CREATE: Schema =
@@ -142,9 +142,10 @@ const TRANSFERS: Listed = Listed {
     resource: "",
     columns: COLUMNS,
     compares_times: false,
-    early: &[],
+    early: None,
     late: &[],
     sorts_by_name: 0,
+    counts: false,
 };
 
 fn list_old(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {

@@ -129,7 +129,7 @@ fn compare(a: &VolumeType, b: &VolumeType, key: &str) -> Option<Ordering> {
 /// The filters of a list. Others than administrators filter by extra specs from 3.52 on, and by nothing else.
 fn filter(call: &Call<'_, BlockStorage>) -> Result<Filter> {
     let mut filter = Filter { is_public: Some(true), ..Filter::default() };
-    for (name, value) in list_filters::read(call, "volume_type", 52, &["is_public"], &[])? {
+    for (name, value) in list_filters::read(call, "volume_type", 52, Some(&["is_public"]), &[])? {
         match name.as_str() {
             "is_public" => filter.is_public = is_public(call, &value)?,
             "extra_specs" => {

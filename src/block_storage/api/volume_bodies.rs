@@ -3,8 +3,10 @@
 use super::metadata::{KEY_PATTERN, is_key};
 use crate::rest::schema::{Check, Extra, Input, Schema};
 
-/// Name and description: at most 255 characters after outer blanks are cut.
-pub const TEXT: Check = Check::Stripped(0, 255);
+/// A name: at most 255 characters after outer blanks are cut.
+const NAME: Check = Check::Named("name", 0, 255);
+/// A description, likewise.
+const DESCRIPTION: Check = Check::Named("description", 0, 255);
 /// A size in GiB.
 pub const SIZE: Check = Check::Digits(1, 2_147_483_647);
 /// Metadata of a volume.
@@ -23,10 +25,10 @@ const HINTS: Schema = Schema {
 const HOSTS: Check = Check::AnyOf(&[Check::Uuid, Check::List(&Check::Uuid, 0, true)]);
 
 const VOLUME: Schema = Schema::open(&[
-    Input::new("name", TEXT).nullable(),
-    Input::new("description", TEXT).nullable(),
-    Input::new("display_name", TEXT).nullable(),
-    Input::new("display_description", TEXT).nullable(),
+    Input::new("name", NAME).nullable(),
+    Input::new("description", DESCRIPTION).nullable(),
+    Input::new("display_name", NAME).nullable(),
+    Input::new("display_description", DESCRIPTION).nullable(),
     Input::new("volume_type", Check::Text(0, 255)).nullable(),
     Input::new("metadata", METADATA).nullable(),
     Input::new("snapshot_id", Check::Uuid).nullable(),
@@ -49,10 +51,10 @@ pub static CREATE: Schema = Schema::strict(&[
 ]);
 
 const CHANGES: Schema = Schema::strict(&[
-    Input::new("name", TEXT).nullable(),
-    Input::new("description", TEXT).nullable(),
-    Input::new("display_name", TEXT).nullable(),
-    Input::new("display_description", TEXT).nullable(),
+    Input::new("name", NAME).nullable(),
+    Input::new("description", DESCRIPTION).nullable(),
+    Input::new("display_name", NAME).nullable(),
+    Input::new("display_description", DESCRIPTION).nullable(),
     Input::new("metadata", METADATA),
 ])
 .at_least(1, 53);

@@ -104,9 +104,19 @@ const VOLUMES: Listed = Listed {
     resource: "volume",
     columns: COLUMNS,
     compares_times: true,
-    early: &["name", "status", "metadata", "bootable", "migration_status", "availability_zone", "size", "group_id"],
+    early: Some(&[
+        "name",
+        "status",
+        "metadata",
+        "bootable",
+        "migration_status",
+        "availability_zone",
+        "size",
+        "group_id",
+    ]),
     late: &[("glance_metadata", 4), ("group_id", 10), ("created_at", 60), ("updated_at", 60), ("consumes_quota", 65)],
     sorts_by_name: 0,
+    counts: true,
 };
 
 /// What of volumes the caller sees in show and detail.

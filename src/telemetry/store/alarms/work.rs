@@ -3,7 +3,6 @@
 
 use serde_json::{Value as Json, json};
 
-use super::chronicle::{Chronicle, Teller};
 use super::rows;
 use crate::Result;
 use crate::database::{Connection, Transaction, Value};
@@ -36,13 +35,13 @@ pub struct Evaluated {
 
 /// How evaluations are written.
 #[derive(Debug, Clone, Copy)]
-pub struct Writing<'a> {
+pub struct Writing {
     /// Now.
     pub now: Timestamp,
     /// When the alarm is to be evaluated again.
     pub due: Timestamp,
-    /// What is kept and told of transitions.
-    pub chronicle: &'a Chronicle,
+    /// Whether history is kept.
+    pub record_history: bool,
 }
 
 /// An action that is due.
@@ -99,7 +98,7 @@ pub(super) fn complete(
     alarm: &Alarm,
     owner: &str,
     evaluated: &Evaluated,
-    writing: &Writing<'_>,
+    writing: &Writing,
 ) -> Result<bool> {
     let count = match evaluated.counted {
         Some(State::Ok) => ", counted_ok = counted_ok + 1",
@@ -126,12 +125,7 @@ pub(super) fn complete(
 }
 
 /// Writes a transition of an alarm that the caller has locked as it is.
-pub(super) fn transition(
-    tx: &mut Transaction<'_>,
-    alarm: &Alarm,
-    refresh: &Refresh,
-    writing: &Writing<'_>,
-) -> Result<()> {
+pub(super) fn transition(tx: &mut Transaction<'_>, alarm: &Alarm, refresh: &Refresh, writing: &Writing) -> Result<()> {
     let changes = alarm.state != refresh.state;
     if changes || refresh.always_record {
         let since = if changes { writing.now } else { alarm.state_timestamp };
@@ -140,7 +134,7 @@ pub(super) fn transition(
              WHERE alarm_id = ?",
             &[refresh.state.name().into(), (&refresh.reason).into(), since.0.into(), (&alarm.id).into()],
         )?;
-        if writing.chronicle.record_history {
+        if writing.record_history {
             let detail = dumps(&json!({"state": refresh.state.name(), "transition_reason": refresh.reason}));
             let change = Change {
                 event_id: uuid::Uuid::new_v4().to_string(),
@@ -153,7 +147,7 @@ pub(super) fn transition(
                 severity: Some(alarm.severity.name().to_owned()),
                 timestamp: writing.now,
             };
-            writing.chronicle.record(tx, &change, Teller::Evaluator)?;
+            rows::record(tx, &change)?;
         }
     } else if !alarm.repeat_actions {
         return Ok(());
