@@ -1,5 +1,5 @@
 //! The differences between the three engines, each an exhaustive match. A statement is written once: with `?` marks,
-//! reserved names in double quotes, `ILIKE`, `FOR UPDATE` and `ON CONFLICT (...) DO UPDATE SET a = excluded.a`; this file
+//! reserved names in double quotes, `ILIKE`, `FOR UPDATE`, `FOR SHARE` and `ON CONFLICT (...) DO UPDATE SET a = excluded.a`; this file
 //! makes of it what each engine reads (design, section 7).
 
 use std::borrow::Cow;
@@ -52,7 +52,7 @@ impl Engine {
     pub(super) fn translate(self, sql: &str) -> Cow<'_, str> {
         match self {
             Engine::Sqlite => without_row_locks(like_for_ilike(Cow::Borrowed(sql))),
-            Engine::Mysql => duplicate_key_for_conflict(like_for_ilike(Cow::Borrowed(sql))),
+            Engine::Mysql => share_mode(duplicate_key_for_conflict(like_for_ilike(Cow::Borrowed(sql)))),
             Engine::Postgres => Cow::Owned(numbered(sql)),
         }
     }
@@ -84,9 +84,20 @@ impl Engine {
     }
 }
 
+/// The lock that several may have at once.
+const SHARE: &str = " FOR SHARE";
+
+/// `FOR SHARE` as MariaDB says it, which knows no other words for it.
+fn share_mode(sql: Cow<'_, str>) -> Cow<'_, str> {
+    match sql.strip_suffix(SHARE) {
+        Some(start) => Cow::Owned(format!("{start} LOCK IN SHARE MODE")),
+        None => sql,
+    }
+}
+
 /// SQLite has one writer at a time: whoever writes has locked every row.
 fn without_row_locks(sql: Cow<'_, str>) -> Cow<'_, str> {
-    const LOCKS: [&str; 2] = [" FOR UPDATE SKIP LOCKED", " FOR UPDATE"];
+    const LOCKS: [&str; 3] = [" FOR UPDATE SKIP LOCKED", " FOR UPDATE", SHARE];
     let end = sql.trim_end();
     match LOCKS.iter().find_map(|lock| end.strip_suffix(lock)).map(str::len) {
         Some(length) => match sql {
@@ -166,7 +177,7 @@ mod tests {
 
     #[test]
     fn row_locks_vanish_where_the_whole_file_is_locked() {
-        for lock in [" FOR UPDATE", " FOR UPDATE SKIP LOCKED", " FOR UPDATE "] {
+        for lock in [" FOR UPDATE", " FOR UPDATE SKIP LOCKED", " FOR UPDATE ", " FOR SHARE"] {
             assert_eq!(Engine::Sqlite.translate(&format!("SELECT a FROM t{lock}")), "SELECT a FROM t");
         }
         assert_eq!(
@@ -174,6 +185,8 @@ mod tests {
             "SELECT a FROM t WHERE a LIKE ?"
         );
         assert_eq!(Engine::Mysql.translate("SELECT a FROM t FOR UPDATE"), "SELECT a FROM t FOR UPDATE");
+        assert_eq!(Engine::Mysql.translate("SELECT a FROM t FOR SHARE"), "SELECT a FROM t LOCK IN SHARE MODE");
+        assert_eq!(Engine::Postgres.translate("SELECT a FROM t FOR SHARE"), "SELECT a FROM t FOR SHARE");
     }
 
     #[test]

@@ -74,6 +74,10 @@ impl Retention {
     pub fn expire(&self, store: &Store, now: Timestamp, stopping: impl Fn() -> bool) -> Result<Gone> {
         let before = |age: i64| now.plus_seconds(age.saturating_neg());
         let samples = store.expire_samples(|meter| self.of_meter(meter).map(before), &stopping)?;
+        let unnamed = store.sweep(&stopping)?;
+        if unnamed > 0 {
+            log::info!("{unnamed} resources, ids and metadata that no sample has any more are removed");
+        }
         let events = match self.events {
             Some(age) => store.expire_events(before(age), &stopping)?,
             None => 0,

@@ -19,3 +19,4 @@ mod secure_receivers;
 mod servers;
 mod service;
 mod store;
+mod sweep;

@@ -1,6 +1,7 @@
 //! Numbers for what repeats: meters, resources, projects, owners, metadata, origins of ids, streams and series. A number
-//! is found in memory, else in the database, else made. Rows of the dictionary are never changed, so that what one
-//! process remembers is right whatever others do.
+//! is found in memory, else in the database, else made. Rows of the dictionary are never changed; where some are removed
+//! another epoch begins (`epoch.rs`), in which nobody remembers what was before. So what one process remembers is right whatever
+//! others do.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -12,6 +13,7 @@ use crate::database::{Transaction, Value};
 use crate::telemetry::model::{Batch, MessageId, Meter, Owner};
 use crate::{Error, Result};
 
+use super::epoch::{self, Epoch};
 use super::sql;
 
 /// Entries that one memory holds before it starts anew.
@@ -28,6 +30,8 @@ pub(super) struct Dictionary {
 /// Numbers by what they stand for.
 #[derive(Default)]
 struct Known {
+    /// The epoch that all of them are of.
+    epoch: i64,
     meters: Memory<Meter>,
     resources: Memory<String>,
     projects: Memory<String>,
@@ -68,6 +72,8 @@ pub(super) struct Numbers {
     pub(super) origins: HashMap<i64, i64>,
     /// By text, see [`MessageId::Text`].
     pub(super) messages: HashMap<String, i64>,
+    /// The epoch that all of them are of.
+    epoch: i64,
     learned: Learned,
 }
 
@@ -88,9 +94,19 @@ impl Dictionary {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Enters the epoch that is, in which what was remembered of another one is forgotten. Comes first in a transaction.
+    pub(super) fn enter(&self, tx: &mut Transaction<'_>) -> Result<Epoch> {
+        let epoch = epoch::enter(tx)?;
+        let mut known = self.known();
+        if known.epoch != epoch.number {
+            *known = Known { epoch: epoch.number, ..Known::default() };
+        }
+        Ok(epoch)
+    }
+
     /// The numbers of everything that the batch names.
-    pub(super) fn resolve(&self, tx: &mut Transaction<'_>, batch: &Batch) -> Result<Numbers> {
-        let mut numbers = Numbers::default();
+    pub(super) fn resolve(&self, tx: &mut Transaction<'_>, epoch: Epoch, batch: &Batch) -> Result<Numbers> {
+        let mut numbers = Numbers { epoch: epoch.number, ..Numbers::default() };
         let known = self.known();
         for meter in &batch.meters {
             let id = match known.meters.0.get(meter) {
@@ -123,7 +139,7 @@ impl Dictionary {
             let id = match known.metadata.0.get(body) {
                 Some(id) => *id,
                 None => {
-                    let id = metadata_id(tx, body)?;
+                    let id = metadata_id(tx, epoch, body)?;
                     numbers.learned.metadata.push((body.clone(), id));
                     id
                 }
@@ -195,6 +211,9 @@ impl Dictionary {
     pub(super) fn remember(&self, numbers: Numbers) {
         let mut known = self.known();
         let known = &mut *known;
+        if known.epoch != numbers.epoch {
+            return;
+        }
         let learned = numbers.learned;
         for (key, id) in learned.metadata {
             known.metadata_bytes += key.len();
@@ -313,7 +332,7 @@ fn owner_id(tx: &mut Transaction<'_>, owner: &Owner, project: i64) -> Result<i64
 }
 
 /// Metadata with the same digest and another text take the next salt: whoever makes such texts gets no one else's.
-fn metadata_id(tx: &mut Transaction<'_>, body: &str) -> Result<i64> {
+fn metadata_id(tx: &mut Transaction<'_>, epoch: Epoch, body: &str) -> Result<i64> {
     let find = "SELECT id, body FROM telemetry_metadata WHERE digest = ?";
     let make = "INSERT INTO telemetry_metadata (digest, body) VALUES (?, ?)";
     for salt in 0..8 {
@@ -327,7 +346,10 @@ fn metadata_id(tx: &mut Transaction<'_>, body: &str) -> Result<i64> {
             found = same(tx, find)?;
         }
         match found {
-            Some((id, true)) => return Ok(id),
+            Some((id, true)) => {
+                epoch::touch(tx, epoch, id)?;
+                return Ok(id);
+            }
             Some((_, false)) => {}
             None => return Err(Error::internal("metadata was stored and is not there")),
         }

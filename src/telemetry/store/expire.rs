@@ -1,6 +1,6 @@
 //! Removes what is too old. Samples go by whole days (UTC), in one transaction for each day of each stream with its
 //! rollups, so that every answer stays exactly that of the samples that are there; events go some hundred at a time.
-//! Rows of the dictionary stay: they are never changed.
+//! Rows of the dictionary that nothing names any more go after them (`sweep.rs`).
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ impl Store {
         before: impl Fn(&str) -> Option<Timestamp>,
         stopping: impl Fn() -> bool,
     ) -> Result<u64> {
-        let mut gone = 0;
+        let (mut gone, mut marked) = (0, false);
         for (stream, meter, oldest) in self.database.read(oldest_of_streams)? {
             let Some(before) = before(&meter) else { continue };
             // The day of the limit itself stays whole.
@@ -35,6 +35,10 @@ impl Store {
             while let Some(oldest) = next.filter(|oldest| Level::Day.cell(*oldest) < end) {
                 if stopping() {
                     return Ok(gone);
+                }
+                if !marked {
+                    self.sweep_is_due()?;
+                    marked = true;
                 }
                 let day = Level::Day.cell(oldest);
                 let (removed, rest) = self.database.write(|tx| expire_day(tx, stream, day))?;

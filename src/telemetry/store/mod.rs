@@ -5,6 +5,7 @@ pub mod alarms;
 mod complex;
 mod deadline;
 mod dictionary;
+mod epoch;
 mod events;
 mod expire;
 mod lists;
@@ -19,6 +20,7 @@ mod size;
 mod sql;
 mod statistics;
 mod sums;
+mod sweep;
 
 use std::time::Duration;
 

@@ -25,8 +25,9 @@ pub(super) struct Written {
 pub(super) fn record(tx: &mut Transaction<'_>, dictionary: &Dictionary, batches: &[Batch]) -> Result<Written> {
     let mut work = Work::default();
     let mut all_numbers = Vec::with_capacity(batches.len());
+    let epoch = dictionary.enter(tx)?;
     for (at, batch) in batches.iter().enumerate() {
-        let mut numbers = dictionary.resolve(tx, batch)?;
+        let mut numbers = dictionary.resolve(tx, epoch, batch)?;
         work.take(tx, dictionary, &mut numbers, at, batch)?;
         all_numbers.push(numbers);
     }

@@ -5,6 +5,7 @@
 //!
 //! Times are whole microseconds since 1970 (UTC).
 
+use super::epoch;
 use super::events::schema as events;
 use crate::Result;
 use crate::database::migrate::{self, Component, Step, Wanted};
@@ -154,7 +155,7 @@ const SAMPLES: Step = Step {
 };
 
 /// The tables, for whoever makes the database.
-pub const COMPONENT: Component = Component { name: "telemetry", steps: &[SAMPLES, events::STEP] };
+pub const COMPONENT: Component = Component { name: "telemetry", steps: &[SAMPLES, events::STEP, epoch::STEP] };
 
 /// What Telemetry's database holds.
 pub const WANTED: Wanted<'_> = Wanted { cinder: false, components: &[&COMPONENT, &super::alarms::schema::COMPONENT] };
