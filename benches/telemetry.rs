@@ -4,6 +4,11 @@
 //! `target/bench/telemetry.json`.
 //!
 //! `cargo bench --bench telemetry [-- SAMPLES]`: 1,000,000 samples of 100 resources unless told otherwise.
+//! `cargo bench --bench telemetry -- large FOLDER SAMPLES` fills a store that stays in the folder, and asks it the same as
+//! one of a million samples.
+
+#[path = "telemetry/large.rs"]
+mod large;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,10 +39,16 @@ fn main() {
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if let [mode, folder, samples] = arguments.as_slice()
+        && mode == "large"
+    {
+        return large::run(std::path::Path::new(folder), samples.parse().expect("a number of samples"));
+    }
     let samples = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(1_000_000);
     let folder = std::env::temp_dir().join(format!("hearth-bench-telemetry-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    let app = app(&folder.join("hearth.db"));
+    let app = app(&format!("sqlite:///{}", folder.join("hearth.db").display()));
     let bare = Bare::new(&folder.join("bare.db"));
     let mut figures = serde_json::Map::new();
     let mut show = |name: &str, hearth: f64, bare: f64, unit: &str| {
@@ -75,13 +86,8 @@ fn main() {
     });
     show("ingestion, one by one, four clients", 4.0 * rate(many), rate(bare_time), "samples/s");
 
-    let hour = |at: i64| Timestamp((BEGIN + at * 3_600) * 1_000_000).iso_short();
     let last = samples as i64 / RESOURCES as i64 * STEP / 3_600;
-    let day = format!(
-        "q.field=resource_id&q.value=r7&q.field=timestamp&q.op=&q.op=ge&q.value={}&q.field=timestamp&q.op=lt&q.value={}",
-        hour((last / 2).max(24) - 24),
-        hour((last / 2).max(24))
-    );
+    let day = day(samples / 2, "r7");
     let all = "count(*), min(volume), max(volume), avg(volume), sum(volume), min(at), max(at)";
     for (name, query, sql) in [
         ("statistics, whole meter", String::new(), format!("SELECT {all} FROM sample WHERE meter = 'cpu'")),
@@ -142,6 +148,14 @@ fn main() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
+/// The arguments that ask for the 24 hours before sample `number`, of one resource or of all of them.
+fn day(number: usize, resource: &str) -> String {
+    let end = (number as i64 / RESOURCES as i64 * STEP / 3_600).max(24);
+    let hour = |at: i64| Timestamp((BEGIN + at * 3_600) * 1_000_000).iso_short();
+    let of = if resource.is_empty() { String::new() } else { format!("q.field=resource_id&q.op=&q.value={resource}&") };
+    format!("{of}q.field=timestamp&q.op=ge&q.value={}&q.field=timestamp&q.op=lt&q.value={}", hour(end - 24), hour(end))
+}
+
 /// One sample as both sides store it.
 struct Row {
     resource: String,
@@ -169,9 +183,9 @@ fn body(first: usize, count: usize) -> Vec<u8> {
     Value::Array(rows(first, count).into_iter().map(sample).collect()).to_string().into_bytes()
 }
 
-fn app(file: &std::path::Path) -> App {
+fn app(url: &str) -> App {
     let options = Options { create: true, ..Options::default() };
-    let database = Database::open(&format!("sqlite:///{}", file.display()), options).unwrap();
+    let database = Database::open(url, options).unwrap();
     schema::sync(&database).unwrap();
     let config = Arc::new(Config::from_text("[DEFAULT]\nauth_strategy = noauth\n").unwrap());
     let platform = Arc::new(Platform::open(config, policy::ALL).unwrap());
