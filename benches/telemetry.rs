@@ -18,7 +18,7 @@ use hearth::database::{Database, Options};
 use hearth::gateway::{Body, Params, Request, ResponseBody};
 use hearth::rest::pipeline::{App, Mount};
 use hearth::rest::platform::Platform;
-use hearth::telemetry::store::schema;
+use hearth::telemetry::store::{SQLITE_CACHE_KIB, schema};
 use hearth::telemetry::{self, policy};
 use hearth::time::Timestamp;
 use serde_json::{Value, json};
@@ -184,7 +184,7 @@ fn body(first: usize, count: usize) -> Vec<u8> {
 }
 
 fn app(url: &str) -> App {
-    let options = Options { create: true, ..Options::default() };
+    let options = Options { create: true, sqlite_cache_kib: SQLITE_CACHE_KIB, ..Options::default() };
     let database = Database::open(url, options).unwrap();
     schema::sync(&database).unwrap();
     let config = Arc::new(Config::from_text("[DEFAULT]\nauth_strategy = noauth\n").unwrap());

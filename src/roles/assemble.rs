@@ -90,7 +90,7 @@ impl Assembly {
 /// # Errors
 /// `Invalid` for an URL that names no engine.
 pub fn block_storage_database(config: &Config, pool_size: u32, create: bool) -> Result<Database> {
-    open(config, &config::database::CONNECTION, pool_size, create)
+    open(config, &config::database::CONNECTION, Options { pool_size, create, ..Options::default() })
 }
 
 /// Opens Telemetry's database; `create` makes the file of an embedded one.
@@ -98,7 +98,8 @@ pub fn block_storage_database(config: &Config, pool_size: u32, create: bool) -> 
 /// # Errors
 /// `Invalid` for an URL that names no engine.
 pub fn telemetry_database(config: &Config, pool_size: u32, create: bool) -> Result<Database> {
-    open(config, &config::telemetry::CONNECTION, pool_size, create)
+    let sqlite_cache_kib = telemetry::store::SQLITE_CACHE_KIB;
+    open(config, &config::telemetry::CONNECTION, Options { pool_size, create, sqlite_cache_kib, ..Options::default() })
 }
 
 /// Who keeps notifications in Telemetry's database, where the configuration wants them there and this process has it.
@@ -133,17 +134,15 @@ pub fn every_database(config: &Config, pool_size: u32, create: bool) -> Result<V
     ])
 }
 
-fn open(config: &Config, url: &Opt, pool_size: u32, create: bool) -> Result<Database> {
+fn open(config: &Config, url: &Opt, options: Options) -> Result<Database> {
     use config::database as opt;
     let synchronous = if config.boolean(&opt::SQLITE_SYNCHRONOUS) { Synchronous::Full } else { Synchronous::Normal };
     let options = Options {
-        pool_size,
-        create,
         synchronous,
         pool_wait: config.seconds(&opt::POOL_TIMEOUT),
         recycle_after: config.seconds(&opt::CONNECTION_RECYCLE_TIME),
         mysql_sql_mode: config.text(&opt::MYSQL_SQL_MODE).to_owned(),
-        ..Options::default()
+        ..options
     };
     Database::open(config.text(url), options)
 }

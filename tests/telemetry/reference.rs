@@ -32,10 +32,11 @@ impl One {
 pub(crate) fn batch(samples: &[One], recorded_at: i64) -> Batch {
     let mut builder = BatchBuilder::new(Timestamp(recorded_at), true);
     for one in samples {
+        let owner = &one.owner;
         let point = Point {
-            meter: builder.meter(&one.meter),
+            meter: builder.meter(&one.meter.name, one.meter.kind, &one.meter.unit),
             resource: builder.resource(&one.resource),
-            owner: builder.owner(&one.owner),
+            owner: builder.owner(owner.project_id.as_deref(), owner.user_id.as_deref(), &owner.source),
             metadata: builder.metadata(&one.metadata.to_string()),
             at: Timestamp(one.at),
             volume: one.volume(),

@@ -1,12 +1,13 @@
 //! Meters and their samples in the old form: `/v2/meters` (specification: routes).
 
 use super::tree::Tree;
-use super::{arguments, caller, posted, samples, views};
+use super::{arguments, caller, posted, posted_quickly, samples, views};
 use crate::error::{Error, Result};
 use crate::rest::{Answer, Call, Parameter, Reply, Route};
 use crate::telemetry::Telemetry;
 use crate::telemetry::control;
-use crate::telemetry::control::posting::{self, Posted};
+use crate::telemetry::control::posting::{self, Filled, Posted};
+use crate::telemetry::model::MessageId;
 use crate::telemetry::policy as rules;
 
 /// The rows.
@@ -66,30 +67,42 @@ fn post(call: &mut Call<'_, Telemetry>) -> Result<Reply> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(posted::nothing());
     }
+    let answer = |samples: &[Posted<'_>]| -> Result<Reply> {
+        let filled = posting::post(&caller(call), call.path.value("meter_name"), samples)?;
+        Ok(call.json(|json| {
+            // Ids and owners are more than what the answer leaves out.
+            json.reserve(body.len() + samples.len() * 160);
+            json.array(|json| {
+                samples.iter().zip(&filled.samples).for_each(|(one, own)| write(one, own, &filled, json))
+            });
+        }))
+    };
+    if let Some(samples) = posted_quickly::read(&body) {
+        return answer(&samples);
+    }
     let tree =
         Tree::read(&body).map_err(|cause| Error::invalid("Request is not in valid JSON format").because(cause))?;
-    let mut samples = posted::read(&tree)?;
-    posting::post(&caller(call), call.path.value("meter_name"), &mut samples)?;
-    Ok(call.json(|json| json.array(|json| samples.iter().for_each(|sample| write(sample, json)))))
+    answer(&posted::read(&tree)?)
 }
 
 /// Writes a posted sample as it came, with what was filled in.
-fn write(sample: &Posted<'_>, json: &mut crate::rest::Json) {
+fn write(sample: &Posted<'_>, (owner, id): &(usize, MessageId), filled: &Filled, json: &mut crate::rest::Json) {
+    let owner = filled.owners.get(*owner);
     json.object(|json| {
-        json.key("source").opt_text(sample.source.as_deref());
-        json.key("counter_name").text(&sample.counter_name);
-        json.key("counter_type").text(&sample.counter_type);
-        json.key("counter_unit").text(&sample.counter_unit);
-        json.key("counter_volume").real(sample.counter_volume);
-        json.key("user_id").opt_text(sample.user_id.as_deref());
-        json.key("project_id").opt_text(sample.project_id.as_deref());
-        json.key("resource_id").text(&sample.resource_id);
-        json.key("timestamp").opt_text(sample.timestamp.as_ref().map(|instant| instant.text.as_str()));
-        json.key("resource_metadata").object(|json| {
+        json.name("source").opt_text(owner.map(|owner| owner.source.as_str()));
+        json.name("counter_name").text(&sample.counter_name);
+        json.name("counter_type").text(&sample.counter_type);
+        json.name("counter_unit").text(&sample.counter_unit);
+        json.name("counter_volume").real(sample.counter_volume);
+        json.name("user_id").opt_text(owner.and_then(|owner| owner.user_id.as_deref()));
+        json.name("project_id").opt_text(owner.and_then(|owner| owner.project_id.as_deref()));
+        json.name("resource_id").text(&sample.resource_id);
+        json.name("timestamp").text(sample.timestamp.as_ref().map_or(&filled.now, |instant| instant.text.as_ref()));
+        json.name("resource_metadata").object(|json| {
             for (key, value) in &sample.metadata {
                 json.key(key).text(value);
             }
         });
-        json.key("message_id").opt_text(sample.message_id.as_deref());
+        json.name("message_id").text(&id.text());
     });
 }

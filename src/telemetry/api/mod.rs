@@ -14,6 +14,7 @@ mod event_types;
 mod events;
 mod meters;
 mod posted;
+mod posted_quickly;
 mod published;
 mod published_events;
 mod publishers;

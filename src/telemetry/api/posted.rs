@@ -90,7 +90,7 @@ fn number(value: &Tree<'_>, whole: &Tree<'_>) -> Result<Option<f64>> {
     Err(invalid_input("counter_volume", &str_of(&value.to_value()), "Value should be a finite number."))
 }
 
-fn instant(field: &str, value: &Tree<'_>, whole: &Tree<'_>) -> Result<Option<Instant>> {
+fn instant<'a>(field: &str, value: &'a Tree<'a>, whole: &Tree<'_>) -> Result<Option<Instant<'a>>> {
     let text = match value {
         Tree::Null => return Ok(None),
         Tree::Text(text) => text.trim(),
@@ -101,7 +101,10 @@ fn instant(field: &str, value: &Tree<'_>, whole: &Tree<'_>) -> Result<Option<Ins
 }
 
 /// A time in ISO form with the offset that it came with.
-fn echo(text: &str, at: Timestamp) -> String {
+pub(super) fn echo(text: &str, at: Timestamp) -> Cow<'_, str> {
+    if text.len() == 19 && text.as_bytes().get(10) == Some(&b'T') {
+        return Cow::Borrowed(text);
+    }
     let clock = text.get(10..).unwrap_or("");
     let sign = clock.rfind(['+', '-']);
     let (offset, shift) = match sign.and_then(|sign| clock.get(sign..)) {
@@ -117,7 +120,7 @@ fn echo(text: &str, at: Timestamp) -> String {
         None if clock.ends_with(['Z', 'z']) => ("+00:00".to_owned(), 0),
         None => (String::new(), 0),
     };
-    at.plus_seconds(shift).iso_short() + &offset
+    Cow::Owned(at.plus_seconds(shift).iso_short() + &offset)
 }
 
 fn metadata<'a>(value: &'a Tree<'a>) -> Result<Vec<(Cow<'a, str>, Cow<'a, str>)>> {

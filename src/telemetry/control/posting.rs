@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use super::Caller;
 use super::refusals::invalid_input;
+use crate::Result;
 use crate::config::telemetry::SAMPLE_SOURCE;
-use crate::telemetry::model::{BatchBuilder, MessageId, Meter, MeterType, Owner, Point, metadata};
+use crate::telemetry::model::{BatchBuilder, MessageId, MeterType, Owner, Point, metadata};
 use crate::telemetry::policy::{CREATE_SAMPLES, PUBLISH};
 use crate::telemetry::store::schema::NAME_LENGTH;
 use crate::time::Timestamp;
-use crate::{Error, Result};
 
 /// A posted sample, which [`post`] completes.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -31,7 +31,7 @@ pub struct Posted<'a> {
     /// The source; the configured one where it is left out, and always with the project before it.
     pub source: Option<Cow<'a, str>>,
     /// When it was measured; now where it is left out.
-    pub timestamp: Option<Instant>,
+    pub timestamp: Option<Instant<'a>>,
     /// Flat metadata.
     pub metadata: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// The id, which must be left out.
@@ -40,72 +40,88 @@ pub struct Posted<'a> {
 
 /// A time with the text in which it is repeated to its sender.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Instant {
+pub struct Instant<'a> {
     /// The time.
     pub at: Timestamp,
     /// The text, in ISO form with the offset that the sender gave.
-    pub text: String,
+    pub text: Cow<'a, str>,
 }
 
-/// Stores the samples of one meter, all or none, and fills in what their sender left out.
+/// What [`post`] filled in.
+#[derive(Debug)]
+pub struct Filled {
+    /// The time of samples that had none, in ISO form.
+    pub now: String,
+    /// Different owners.
+    pub owners: Vec<Owner>,
+    /// The place of the owner, and the id, of each sample.
+    pub samples: Vec<(usize, MessageId)>,
+}
+
+/// Stores the samples of one meter, all or none, and answers what it filled in for what their sender left out.
 ///
 /// # Errors
 /// [`crate::Kind::Forbidden`], [`crate::Kind::Invalid`] with the first thing that is wrong, those of the store.
-pub fn post(caller: &Caller<'_>, meter_name: &str, samples: &mut [Posted<'_>]) -> Result<()> {
+pub fn post(caller: &Caller<'_>, meter_name: &str, samples: &[Posted<'_>]) -> Result<Filled> {
     caller.enforce(&CREATE_SAMPLES)?;
     let now = Timestamp::now();
     let limited_to = caller.limited_to();
     let default_source = caller.config.text(&SAMPLE_SOURCE);
-    let given = |text: &str| (!text.is_empty()).then(|| Cow::Owned(text.to_owned()));
-    let mut ids = caller.telemetry.message_ids.take(now, samples.len());
+    let own_project = Some(caller.context.project_id.as_str()).filter(|id| !id.is_empty());
+    let own_user = Some(caller.context.user_id.as_str()).filter(|id| !id.is_empty());
     let mut builder = BatchBuilder::new(now, false);
+    let mut source = String::new();
     for sample in samples {
         if sample.counter_name != meter_name {
             return Err(invalid_input("counter_name", &sample.counter_name, &format!("should be {meter_name}")));
         }
-        if let Some(id) = sample.message_id.as_deref().filter(|id| !id.is_empty()) {
+        if let Some(id) = given(sample.message_id.as_ref()) {
             return Err(invalid_input("message_id", id, "The message_id must not be set"));
         }
         let kind = meter_type("counter_type", &sample.counter_type)?;
-        let filled = |value: &mut Option<Cow<'_, str>>| value.take_if(|value| value.is_empty()).is_none();
-        if !filled(&mut sample.user_id) || sample.user_id.is_none() {
-            sample.user_id = given(&caller.context.user_id);
-        }
-        if !filled(&mut sample.project_id) || sample.project_id.is_none() {
-            sample.project_id = given(&caller.context.project_id);
-        }
-        let project = sample.project_id.as_deref();
-        let source = sample.source.as_deref().filter(|source| !source.is_empty()).unwrap_or(default_source);
-        let source = format!("{}:{source}", project.unwrap_or("None"));
+        let user = given(sample.user_id.as_ref()).or(own_user);
+        let project = given(sample.project_id.as_ref()).or(own_project);
+        source.clear();
+        source.extend([project.unwrap_or("None"), ":", given(sample.source.as_ref()).unwrap_or(default_source)]);
         if limited_to.is_some_and(|own| Some(own) != project) {
             let reason = "can not post samples to other projects";
             return Err(invalid_input("project_id", project.unwrap_or("None"), reason));
         }
-        let owner = Owner {
-            project_id: project.map(str::to_owned),
-            user_id: sample.user_id.as_deref().map(str::to_owned),
-            source: source.clone(),
-        };
-        let name = sample.counter_name.clone().into_owned();
-        let meter = Meter { name, kind, unit: sample.counter_unit.clone().into_owned() };
-        check_names(&meter, &sample.resource_id, &owner)?;
+        let names =
+            Names { meter: meter_name, unit: &sample.counter_unit, resource: &sample.resource_id, project, user };
+        names.check(&source)?;
         let body = metadata::nest(sample.metadata.iter().map(|(key, value)| (key.as_ref(), value.as_ref())));
-        let instant = sample.timestamp.get_or_insert_with(|| Instant { at: now, text: now.iso_short() });
-        let id = ids.next().ok_or_else(|| Error::internal("there are fewer ids than samples"))?;
-        sample.message_id = Some(Cow::Owned(id.text()));
-        sample.source = Some(Cow::Owned(source));
         let point = Point {
-            meter: builder.meter(&meter),
+            meter: builder.meter(meter_name, kind, &sample.counter_unit),
             resource: builder.resource(&sample.resource_id),
-            owner: builder.owner(&owner),
+            owner: builder.owner(project, user, &source),
             metadata: builder.metadata(&body),
-            at: instant.at,
+            at: sample.timestamp.as_ref().map_or(now, |instant| instant.at),
             volume: sample.counter_volume,
-            id,
+            id: MessageId::Text(String::new()),
         };
         builder.push(point);
     }
-    caller.telemetry.store.record(builder.finish()).map(|_| ())
+    let mut batch = builder.finish();
+    let ids = caller.telemetry.message_ids.take(now, batch.points.len());
+    // Ids follow each other in the order in which samples are stored, so that the index of ids grows at its end.
+    batch.places_in_order_of_series().into_iter().zip(ids).for_each(|(place, id)| {
+        if let Some(point) = batch.points.get_mut(place) {
+            point.id = id;
+        }
+    });
+    let filled = Filled {
+        now: now.iso_short(),
+        owners: batch.owners.clone(),
+        samples: batch.points.iter().map(|point| (point.owner, point.id.clone())).collect(),
+    };
+    caller.telemetry.store.record(batch)?;
+    Ok(filled)
+}
+
+/// A text that is not empty.
+fn given<'a>(text: Option<&'a Cow<'_, str>>) -> Option<&'a str> {
+    text.map(AsRef::as_ref).filter(|text| !text.is_empty())
 }
 
 /// A sample as agents publish it, with its own id and its owner as they are.
@@ -152,14 +168,15 @@ pub fn publish(caller: &Caller<'_>, samples: &[Published]) -> Result<()> {
             return Err(invalid_input("project_id", project.unwrap_or("None"), reason));
         }
         let kind = meter_type("type", &sample.kind)?;
-        let meter = Meter { name: sample.name.clone(), kind, unit: sample.unit.clone() };
-        check_names(&meter, &sample.resource_id, &sample.owner)?;
+        let user = sample.owner.user_id.as_deref();
+        let names = Names { meter: &sample.name, unit: &sample.unit, resource: &sample.resource_id, project, user };
+        names.check(&sample.owner.source)?;
         check_name("id", &sample.id)?;
         let body = metadata::sorted(&sample.metadata);
         let point = Point {
-            meter: builder.meter(&meter),
+            meter: builder.meter(&sample.name, kind, &sample.unit),
             resource: builder.resource(&sample.resource_id),
-            owner: builder.owner(&sample.owner),
+            owner: builder.owner(project, user, &sample.owner.source),
             metadata: builder.metadata(&body),
             at: sample.timestamp,
             volume: sample.volume,
@@ -177,13 +194,24 @@ fn meter_type(field: &str, name: &str) -> Result<MeterType> {
     })
 }
 
-fn check_names(meter: &Meter, resource_id: &str, owner: &Owner) -> Result<()> {
-    check_name("counter_name", &meter.name)?;
-    check_name("counter_unit", &meter.unit)?;
-    check_name("resource_id", resource_id)?;
-    check_name("project_id", owner.project_id.as_deref().unwrap_or(""))?;
-    check_name("user_id", owner.user_id.as_deref().unwrap_or(""))?;
-    check_name("source", &owner.source)
+/// The names of a sample.
+struct Names<'a> {
+    meter: &'a str,
+    unit: &'a str,
+    resource: &'a str,
+    project: Option<&'a str>,
+    user: Option<&'a str>,
+}
+
+impl Names<'_> {
+    fn check(&self, source: &str) -> Result<()> {
+        check_name("counter_name", self.meter)?;
+        check_name("counter_unit", self.unit)?;
+        check_name("resource_id", self.resource)?;
+        check_name("project_id", self.project.unwrap_or(""))?;
+        check_name("user_id", self.user.unwrap_or(""))?;
+        check_name("source", source)
+    }
 }
 
 /// Names have to fit their columns, on every engine alike.

@@ -96,10 +96,11 @@ impl Keeper {
     pub(super) fn store(&self, arrived: &Arrived) -> Result<()> {
         let mut builder = BatchBuilder::new(Timestamp::now(), true);
         for sample in &arrived.samples {
+            let owner = &sample.owner;
             let point = Point {
-                meter: builder.meter(&sample.meter),
+                meter: builder.meter(&sample.meter.name, sample.meter.kind, &sample.meter.unit),
                 resource: builder.resource(&sample.resource_id),
-                owner: builder.owner(&sample.owner),
+                owner: builder.owner(owner.project_id.as_deref(), owner.user_id.as_deref(), &owner.source),
                 metadata: builder.metadata(&sorted(&sample.metadata)),
                 at: sample.at,
                 volume: sample.volume,

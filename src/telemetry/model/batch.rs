@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::message_id::MessageId;
-use super::sample::{Meter, Owner};
+use super::sample::{Meter, MeterType, Owner};
 use crate::time::Timestamp;
 
 /// Samples that are stored together or not at all. What repeats among them stands once in a list, and [`Point`]s name
@@ -24,6 +24,20 @@ pub struct Batch {
     pub may_repeat: bool,
     /// When the batch arrived.
     pub recorded_at: Timestamp,
+}
+
+impl Batch {
+    /// The places of the samples in the order in which they are stored: by series, as they come first, then by time.
+    pub fn places_in_order_of_series(&self) -> Vec<usize> {
+        let mut series: HashMap<(usize, usize, usize), usize> = HashMap::new();
+        let number = |(place, point): (usize, &Point)| {
+            let next = series.len();
+            (*series.entry((point.meter, point.owner, point.resource)).or_insert(next), point.at, place)
+        };
+        let mut keys: Vec<(usize, Timestamp, usize)> = self.points.iter().enumerate().map(number).collect();
+        keys.sort_unstable();
+        keys.into_iter().map(|(_, _, place)| place).collect()
+    }
 }
 
 /// One sample of a [`Batch`].
@@ -76,9 +90,15 @@ impl BatchBuilder {
         }
     }
 
-    /// The place of a meter.
-    pub fn meter(&mut self, meter: &Meter) -> usize {
-        place(&mut self.meters, &mut self.batch.meters, meter)
+    /// The place of a meter. Most samples are of the same one as the sample before.
+    pub fn meter(&mut self, name: &str, kind: MeterType, unit: &str) -> usize {
+        let is_same = |meter: &Meter| meter.name == name && meter.kind == kind && meter.unit == unit;
+        let last = self.batch.points.last().map(|point| point.meter);
+        if let Some(last) = last.filter(|last| self.batch.meters.get(*last).is_some_and(is_same)) {
+            return last;
+        }
+        let meter = Meter { name: name.to_owned(), kind, unit: unit.to_owned() };
+        place(&mut self.meters, &mut self.batch.meters, &meter)
     }
 
     /// The place of a resource.
@@ -90,8 +110,16 @@ impl BatchBuilder {
     }
 
     /// The place of an owner.
-    pub fn owner(&mut self, owner: &Owner) -> usize {
-        place(&mut self.owners, &mut self.batch.owners, owner)
+    pub fn owner(&mut self, project_id: Option<&str>, user_id: Option<&str>, source: &str) -> usize {
+        let is_same = |owner: &Owner| {
+            owner.project_id.as_deref() == project_id && owner.user_id.as_deref() == user_id && owner.source == source
+        };
+        let last = self.batch.points.last().map(|point| point.owner);
+        if let Some(last) = last.filter(|last| self.batch.owners.get(*last).is_some_and(is_same)) {
+            return last;
+        }
+        let (project_id, user_id) = (project_id.map(str::to_owned), user_id.map(str::to_owned));
+        place(&mut self.owners, &mut self.batch.owners, &Owner { project_id, user_id, source: source.to_owned() })
     }
 
     /// The place of metadata, which are JSON text with sorted keys.

@@ -2,8 +2,6 @@
 //! grows at its end. Agents and Hearth itself make UUIDs of version 1 (RFC 9562 section 5.1), whose last eight bytes
 //! never change for one process: those bytes are kept once, as an origin, and a sample keeps the origin's number.
 
-use std::fmt::Write as _;
-
 /// The id of a sample, read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum MessageId {
@@ -77,19 +75,17 @@ impl MessageId {
     }
 }
 
+/// 32 digits in groups of 8, 4, 4, 4 and 12.
 fn halves_text(high: u64, low: u64) -> String {
-    let mut text = String::with_capacity(36);
-    // Writing into a String can not fail.
-    let _ = write!(
-        text,
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        high >> 32,
-        high >> 16 & 0xffff,
-        high & 0xffff,
-        low >> 48,
-        low & 0xffff_ffff_ffff
-    );
-    text
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut rest = u128::from(high) << 64 | u128::from(low);
+    let mut text = *b"00000000-0000-0000-0000-000000000000";
+    for place in text.iter_mut().rev().filter(|place| **place != b'-') {
+        *place = DIGITS[(rest & 15) as usize];
+        rest >>= 4;
+    }
+    // Digits and hyphens are text.
+    String::from_utf8(text.to_vec()).unwrap_or_default()
 }
 
 #[cfg(test)]

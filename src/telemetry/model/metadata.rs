@@ -6,29 +6,58 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 
 /// The nested form of flat metadata, as JSON text with sorted keys: a key `a.b` is an entry `b` of `a`. Where `a` has a
-/// value of its own too, the entry wins.
+/// value of its own too, the entry wins; of a key that is given twice the last one does.
 pub fn nest<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
-    let mut root = Map::new();
     let mut pairs: Vec<(&str, &str)> = pairs.into_iter().collect();
-    pairs.sort_by_key(|(key, _)| *key);
-    for (key, value) in pairs {
-        put(&mut root, key, value);
-    }
-    sorted(&Value::Object(root))
+    // Entries stand behind each other when a point is less than any other byte.
+    let rank = |byte: u8| if byte == b'.' { 0 } else { u16::from(byte) + 1 };
+    pairs.sort_by(|(one, _), (other, _)| one.bytes().map(rank).cmp(other.bytes().map(rank)));
+    let mut out =
+        String::with_capacity(pairs.iter().map(|(key, value)| key.len() + value.len() + 6).sum::<usize>() + 2);
+    write_nested(&pairs, 0, &mut out);
+    out
 }
 
-fn put(map: &mut Map<String, Value>, key: &str, value: &str) {
-    let Some((top, rest)) = key.split_once('.') else {
-        map.insert(key.to_owned(), Value::from(value));
-        return;
+/// Writes the entries of one object: sorted keys without their first `above` bytes.
+fn write_nested(pairs: &[(&str, &str)], above: usize, out: &mut String) {
+    let split = |key: &'_ str| -> usize {
+        let rest = key.get(above..).unwrap_or_default();
+        rest.find('.').map_or(key.len(), |point| above + point)
     };
-    let inner = map.entry(top).or_insert_with(|| Value::Object(Map::new()));
-    if !inner.is_object() {
-        *inner = Value::Object(Map::new());
+    out.push('{');
+    let mut rest = pairs;
+    while let Some((key, _)) = rest.first() {
+        let name = key.get(above..split(key)).unwrap_or_default();
+        let same = |key: &str| key.get(above..split(key)).unwrap_or_default() == name;
+        let (group, after) = rest.split_at(rest.iter().take_while(|(key, _)| same(key)).count().max(1));
+        if rest.len() < pairs.len() {
+            out.push(',');
+        }
+        write_text(name, out);
+        out.push(':');
+        let nested = group.iter().position(|(key, _)| split(key) < key.len());
+        match (nested, group.last()) {
+            (Some(first), _) => {
+                let below = above + name.len() + 1;
+                write_nested(group.get(first..).unwrap_or_default(), below, out);
+            }
+            (None, last) => write_text(last.map_or("", |(_, value)| value), out),
+        }
+        rest = after;
     }
-    if let Value::Object(inner) = inner {
-        put(inner, rest, value);
+    out.push('}');
+}
+
+/// Writes a JSON text.
+fn write_text(text: &str, out: &mut String) {
+    if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+        // Writing into a String can not fail.
+        let _ = write!(out, "{}", Value::from(text));
+        return;
     }
+    out.push('"');
+    out.push_str(text);
+    out.push('"');
 }
 
 /// JSON text with the keys of each object sorted, so that equal values have one text.
@@ -99,6 +128,14 @@ mod tests {
         );
         assert_eq!(nest([("a.b", "c"), ("a", "x"), ("a.d.e", "f")]), r#"{"a":{"b":"c","d":{"e":"f"}}}"#);
         assert_eq!(nest([]), "{}");
+        assert_eq!(
+            nest([("a.b", "1"), ("a-x", "2"), ("a", "3"), ("a.a.c", "4")]),
+            r#"{"a":{"a":{"c":"4"},"b":"1"},"a-x":"2"}"#
+        );
+        assert_eq!(
+            nest([("a", "1"), ("a", "2"), ("b.", "\"3\n"), (".", "é")]),
+            r#"{"":{"":"é"},"a":"2","b":{"":"\"3\n"}}"#
+        );
     }
 
     #[test]

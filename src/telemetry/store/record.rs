@@ -36,7 +36,8 @@ pub(super) fn record(tx: &mut Transaction<'_>, dictionary: &Dictionary, batches:
     if batches.iter().any(|batch| batch.may_repeat) {
         work.leave_out_repeated(tx)?;
     }
-    work.rows.sort_by_key(|row| (row.series, row.at));
+    // By batch first: the ids of a batch follow each other in this order, and their index grows at its end.
+    work.rows.sort_by_key(|row| (row.batch, row.series, row.at));
     work.advance();
     work.write_series(tx, &mut all_numbers)?;
     work.write_samples(tx)?;

@@ -16,7 +16,8 @@ use super::record::MILLISECOND;
 use super::scope::Scope;
 use super::sql;
 
-/// Among so many series with the newest samples of all, those of a scope are looked for first.
+/// Among so many series with the newest samples of all, those of a scope are looked for; before that, among a few times as
+/// many as are wanted.
 const RECENT: i64 = 2_000;
 /// Samples that are read of a series at a time where their metadata have to be looked at.
 const PAGE: i64 = 200;
@@ -240,17 +241,24 @@ impl Search<'_> {
             range.push_str(" AND s.oldest_at < ?");
             times.push(until.0.into());
         } else if !tested && scope.resource.is_none() {
-            let recent = if scope.is_everything() { limit } else { RECENT.max(limit) };
-            let mut sql = format!(
-                "{columns} FROM (SELECT * FROM telemetry_series ORDER BY newest_at DESC LIMIT ?) AS s WHERE 1 = 1{range}"
-            );
-            let mut values = vec![Value::Int(recent)];
-            values.extend(times.iter().cloned());
-            scope.limit_found_series(&mut sql, &mut values);
-            sql.push_str(" ORDER BY s.newest_at DESC LIMIT ?");
-            values.push(limit.into());
-            let found = self.connection.rows(&sql, &values, read)?;
-            rows = Some(found).filter(|found| found.len() >= self.limit || scope.is_everything());
+            let few = limit.saturating_mul(2);
+            let steps = if scope.is_everything() { [limit; 2] } else { [few, RECENT.max(few)] };
+            for recent in steps {
+                let mut sql = format!(
+                    "{columns} FROM (SELECT id, newest_at, metadata, mixed, stream, resource, project FROM telemetry_series \
+                     ORDER BY newest_at DESC LIMIT ?) AS s WHERE 1 = 1{range}"
+                );
+                let mut values = vec![Value::Int(recent)];
+                values.extend(times.iter().cloned());
+                scope.limit_found_series(&mut sql, &mut values);
+                sql.push_str(" ORDER BY s.newest_at DESC LIMIT ?");
+                values.push(limit.into());
+                let found = self.connection.rows(&sql, &values, read)?;
+                rows = Some(found).filter(|found| found.len() >= self.limit || scope.is_everything());
+                if rows.is_some() {
+                    break;
+                }
+            }
         }
         let rows = match rows {
             Some(rows) => rows,
