@@ -87,7 +87,7 @@ class Nginx:
     def uwsgi(self, path):
         """A port behind which a uWSGI server listens on a unix socket. That protocol has a connection for each request."""
         return self._server(
-            f'client_max_body_size 8m; location / {{ uwsgi_pass unix:{path}; include /etc/nginx/uwsgi_params; uwsgi_param SCRIPT_NAME ""; }}'
+            f'client_max_body_size 8m; client_body_buffer_size 512k; location / {{ uwsgi_pass unix:{path}; include /etc/nginx/uwsgi_params; uwsgi_param SCRIPT_NAME ""; }}'
         )
 
     def proxy(self, port):

@@ -149,3 +149,22 @@ fn place<T: Clone + Eq + std::hash::Hash>(places: &mut HashMap<T, usize>, list: 
     places.insert(item.clone(), list.len() - 1);
     list.len() - 1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{BatchBuilder, MessageId, MeterType, Point, Timestamp};
+
+    #[test]
+    fn samples_are_in_order_by_series_as_they_come_first_and_then_by_time() {
+        let mut builder = BatchBuilder::new(Timestamp(0), false);
+        for (resource, owner, at) in [("b", "u", 5), ("a", "u", 1), ("b", "u", 4), ("b", "v", 0), ("a", "u", 1)] {
+            let (meter, metadata) = (builder.meter("cpu", MeterType::Gauge, "%"), builder.metadata("{}"));
+            let (resource, owner) = (builder.resource(resource), builder.owner(None, Some(owner), "s"));
+            let id = MessageId::Text(String::new());
+            builder.push(Point { meter, resource, owner, metadata, at: Timestamp(at), volume: 0.0, id });
+        }
+        let batch = builder.finish();
+        assert_eq!(batch.places_in_order_of_series(), [2, 0, 1, 4, 3]);
+        assert_eq!((batch.meters.len(), batch.resources.len(), batch.owners.len(), batch.metadata.len()), (1, 2, 2, 1));
+    }
+}
