@@ -143,6 +143,13 @@ impl Connection {
         self.judge("ping", outcome)
     }
 
+    /// Lets go of what it need not have while nobody uses it.
+    pub(super) fn rest(&mut self) {
+        if !self.is_broken() {
+            self.driver.rest();
+        }
+    }
+
     /// Whether the connection must not be used again: it is lost, or somebody left a transaction open.
     pub(super) fn is_broken(&self) -> bool {
         self.lost || self.in_transaction

@@ -314,11 +314,17 @@ impl Lease<'_> {
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        if let Lease::First { inner, connection } = self {
-            let fit =
-                |connection: &Connection| !connection.is_broken() && connection.age() < inner.options.recycle_after;
-            let back = connection.take().filter(|connection| fit(connection));
-            *inner.first() = back.map_or(First::Closed, First::Idle);
+        match self {
+            Lease::Pooled(connection) => connection.rest(),
+            Lease::First { inner, connection } => {
+                let fit =
+                    |connection: &Connection| !connection.is_broken() && connection.age() < inner.options.recycle_after;
+                let back = connection.take().filter(|connection| fit(connection));
+                *inner.first() = back.map_or(First::Closed, |mut connection| {
+                    connection.rest();
+                    First::Idle(connection)
+                });
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ mod servers;
 mod attachments;
 mod child;
 mod clusters;
+mod connections;
 mod contention;
 mod crash;
 mod encryption;

@@ -139,6 +139,13 @@ impl Driver {
         }
     }
 
+    /// Lets go of what a connection need not have while nobody uses it. To be called between transactions.
+    pub(super) fn rest(&mut self) {
+        if let Driver::Mysql(session) = self {
+            session.rest();
+        }
+    }
+
     /// Asks the server whether it is still there.
     pub(super) fn ping(&mut self) -> Outcome<()> {
         match self {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use ::mysql::consts::CapabilityFlags;
 use ::mysql::prelude::Queryable;
-use ::mysql::{Conn, OptsBuilder, Params, SslOpts, Statement, Value as Cell};
+use ::mysql::{Conn, Opts, OptsBuilder, Params, SslOpts, Statement, Value as Cell};
 
 use super::{Cells, Failure, Outcome};
 use crate::database::engine::Engine;
@@ -19,8 +19,23 @@ use crate::service::threads;
 use crate::time::{Civil, Timestamp};
 use crate::{Error, Result};
 
+/// Bytes after which a connection is worn: it is closed as soon as it rests, and opened again when it is needed. The driver reads
+/// into a buffer of 4 MiB from its beginning to its end, so that each connection would soon hold all of that. Opening one anew takes
+/// the server 0.5 ms, as much as two shows; some hundreds of them, or two pages of 1,000 details, make a MiB.
+const WORN: usize = 1024 * 1024;
+/// What an answer takes beside its rows, about.
+const ANSWER: usize = 24;
+/// What the description of a column or a mark takes, about.
+const DESCRIPTION: usize = 64;
+
 pub(in crate::database) struct Session {
-    connection: Conn,
+    opts: Opts,
+    /// None while it rests.
+    connection: Option<Conn>,
+    /// Bytes that were read since it was opened, about.
+    read: usize,
+    /// Whether it may be closed when it is worn: not where opening it means a handshake of TLS.
+    may_rest: bool,
     /// Prepared statements by their portable text, with the use at which each was last needed. The driver keeps some too, but
     /// reads the whole text again at each use, for names in it.
     prepared: HashMap<Box<str>, (Statement, u64)>,
@@ -62,9 +77,29 @@ impl Session {
             .additional_capabilities(CapabilityFlags::CLIENT_FOUND_ROWS)
             .ssl_opts(encryption(server))
             .init(vec![session, isolation]);
-        let connection = Conn::new(builder).map_err(failure)?;
+        let opts = Opts::from(builder);
+        let connection = Conn::new(opts.clone()).map_err(failure)?;
         let kept = usize::from(options.statements_kept).max(1);
-        Ok(Self { connection, prepared: HashMap::new(), kept, uses: 0 })
+        let may_rest = opts.get_ssl_opts().is_none();
+        Ok(Self { opts, connection: Some(connection), read: 0, may_rest, prepared: HashMap::new(), kept, uses: 0 })
+    }
+
+    /// Closes the connection where it is worn. To be called between transactions.
+    pub(super) fn rest(&mut self) {
+        if self.read >= WORN && self.may_rest {
+            self.prepared.clear();
+            self.connection = None;
+            self.read = 0;
+        }
+    }
+
+    /// The connection, opened anew where it rested.
+    fn connection(&mut self) -> Outcome<&mut Conn> {
+        threads::about_to_wait();
+        match &mut self.connection {
+            Some(connection) => Ok(connection),
+            closed => Ok(closed.insert(Conn::new(self.opts.clone()).map_err(failure)?)),
+        }
     }
 
     /// The statement, prepared; the one that was not needed for longest gives way to it.
@@ -74,21 +109,27 @@ impl Session {
             *last = self.uses;
             return Ok(statement.clone());
         }
-        if self.prepared.len() >= self.kept
-            && let Some((oldest, _)) = self.prepared.iter().min_by_key(|(_, (_, last))| *last)
-            && let Some((_, (statement, _))) = self.prepared.remove_entry(&oldest.clone())
-        {
-            self.connection.close(statement).map_err(failure)?;
+        let oldest = if self.prepared.len() >= self.kept {
+            let oldest = self.prepared.iter().min_by_key(|(_, (_, last))| *last);
+            let key = oldest.map(|(key, _)| key.clone());
+            key.and_then(|key| self.prepared.remove(&key))
+        } else {
+            None
+        };
+        let connection = self.connection()?;
+        if let Some((statement, _)) = oldest {
+            connection.close(statement).map_err(failure)?;
         }
         let translated = Engine::Mysql.translate(sql);
-        let statement = match (self.connection.prep(&translated), without_hints(&translated)) {
+        let statement = match (connection.prep(&translated), without_hints(&translated)) {
             (Err(error), Some(plain)) if lacks_index(&error) => {
                 log::warn!("{error}: lists are slow until 'hearth db sync' has made it");
-                self.connection.prep(plain)
+                connection.prep(plain)
             }
             (outcome, _) => outcome,
         }
         .map_err(failure)?;
+        self.read += ANSWER + (statement.columns().len() + usize::from(statement.num_params())) * DESCRIPTION;
         self.prepared.insert(sql.into(), (statement.clone(), self.uses));
         Ok(statement)
     }
@@ -99,25 +140,28 @@ impl Session {
         params: &[Value<'_>],
         each_row: &mut dyn FnMut(&Row<'_>) -> Result<()>,
     ) -> Outcome<()> {
-        threads::about_to_wait();
         let mut anew = false;
         loop {
             let statement = self.prepare(sql)?;
-            let error = match self.connection.exec_iter(&statement, bound(params)) {
+            let mut read = ANSWER;
+            let error = match self.connection()?.exec_iter(&statement, bound(params)) {
                 Ok(mut rows) => {
                     for row in rows.by_ref() {
                         let row = row.map_err(failure)?;
+                        read += size(&row);
                         each_row(&Row { cells: Cells::Mysql(&row) }).map_err(Failure::kept)?;
                     }
-                    return Ok(());
+                    None
                 }
-                Err(error) => error,
+                Err(error) => Some(error),
             };
-            // An index that the statement names may have gone away since it was prepared.
-            if anew || !lacks_index(&error) {
-                return Err(failure(error));
+            self.read += read;
+            match error {
+                None => return Ok(()),
+                // An index that the statement names may have gone away since it was prepared.
+                Some(error) if !anew && lacks_index(&error) => self.forget(sql)?,
+                Some(error) => return Err(failure(error)),
             }
-            self.forget(sql)?;
             anew = true;
         }
     }
@@ -125,31 +169,41 @@ impl Session {
     /// The statement is prepared anew when it is next needed.
     fn forget(&mut self, sql: &str) -> Outcome<()> {
         match self.prepared.remove(sql) {
-            Some((statement, _)) => self.connection.close(statement).map_err(failure),
+            Some((statement, _)) => self.connection()?.close(statement).map_err(failure),
             None => Ok(()),
         }
     }
 
     pub(super) fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> Outcome<u64> {
-        threads::about_to_wait();
         let statement = self.prepare(sql)?;
-        let answer = self.connection.exec_iter(&statement, bound(params)).map_err(failure)?;
+        self.read += ANSWER;
+        let answer = self.connection()?.exec_iter(&statement, bound(params)).map_err(failure)?;
         Ok(answer.affected_rows())
     }
 
     pub(super) fn batch(&mut self, sql: &str) -> Outcome<()> {
-        threads::about_to_wait();
-        self.connection.query_drop(sql).map_err(failure)
+        self.read += ANSWER;
+        self.connection()?.query_drop(sql).map_err(failure)
     }
 
     pub(super) fn last_insert_id(&self) -> i64 {
-        i64::try_from(self.connection.last_insert_id()).unwrap_or(0)
+        let id = self.connection.as_ref().map_or(0, Conn::last_insert_id);
+        i64::try_from(id).unwrap_or(0)
     }
 
     pub(super) fn ping(&mut self) -> Outcome<()> {
-        threads::about_to_wait();
-        self.connection.ping().map_err(Failure::lost)
+        self.connection()?.ping().map_err(Failure::lost)
     }
+}
+
+/// The bytes of a row as the server sends it, about.
+fn size(row: &::mysql::Row) -> usize {
+    let cell = |column| match row.as_ref(column) {
+        Some(Cell::Bytes(value)) => value.len() + 1,
+        Some(Cell::NULL) | None => 0,
+        Some(_) => 8,
+    };
+    (0..row.len()).map(cell).sum::<usize>() + 8
 }
 
 /// The modes of SQL as an expression: those that are wished, and those that make quotes and backslashes mean what they
