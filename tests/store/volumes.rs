@@ -9,7 +9,7 @@ use hearth::block_storage::store::metadata::{self, Present, Source, Table};
 use hearth::block_storage::store::{
     Outcome, attachments, snapshot_lists, snapshots, volume_details, volume_lists, volumes,
 };
-use hearth::database::{Connection, Database};
+use hearth::database::{Connection, Database, Engine};
 use hearth::time::Timestamp;
 
 use super::fixture::{on_every_schema, unique};
@@ -23,6 +23,7 @@ on_every_schema! {
     lists_find_what_their_conditions_say,
     lists_of_snapshots_look_at_their_volumes,
     details_hold_what_hangs_on_each_volume,
+    a_short_page_is_told_by_one_statement_where_each_is_dear,
 }
 
 fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -414,4 +415,53 @@ fn details_hold_what_hangs_on_each_volume(database: &Database) {
     assert_eq!((rest[0].image_metadata.len(), &rest[1].metadata), (20, &pairs(&[("b", "2")])));
     assert_eq!((alone(&one).as_ref(), alone(&two).as_ref()), (Some(&rest[0]), Some(&rest[1])));
     assert_eq!(Status::Available.name(), "available");
+}
+
+fn a_short_page_is_told_by_one_statement_where_each_is_dear(database: &Database) {
+    let project = unique();
+    let made = |second: i64| {
+        put(database, |volume| {
+            volume.project_id.clone_from(&project);
+            volume.created_at = volume.created_at.map(|time| time.plus_seconds(second));
+        })
+    };
+    let (old, middle, new) = (made(0), made(1), made(2));
+    let said = |count: i64| -> Vec<(String, String)> { (0..count).map(|n| (format!("k{n}"), n.to_string())).collect() };
+    database
+        .write(|tx| {
+            metadata::merge(tx, Table::Volume, &old.id, &said(3))?;
+            metadata::merge(tx, Table::VolumeImage, &old.id, &said(2))?;
+            metadata::merge(tx, Table::VolumeAdmin, &new.id, &pairs(&[("format", "raw"), ("readonly", "True")]))?;
+            metadata::remove(tx, Table::Volume, &old.id, "k1").map(|_| ())
+        })
+        .unwrap();
+    let mut selection = selection(volume_list::COLUMNS, &project, Some(Condition::NoMigrationTarget));
+    selection.order.iter_mut().for_each(|order| order.ascending = false);
+    let at_once = |selection: &Selection| database.read(|c| volume_details::short_page(c, selection)).unwrap();
+    let in_two = |selection: &Selection| {
+        let read = |c: &mut Connection| {
+            let page = volume_lists::page(c, selection, |_| ())?;
+            volume_details::of_page(c, page, true)
+        };
+        Some(database.read(read).unwrap()).filter(|_| database.engine() == Engine::Mysql)
+    };
+    assert_eq!(at_once(&selection), in_two(&selection));
+    assert_eq!(in_two(&selection).map_or(3, |page| page.len()), 3);
+    selection.limit = 2;
+    let two = at_once(&selection);
+    assert_eq!(two, in_two(&selection));
+    assert!(two.is_none_or(|page| page[0].visible_admin_metadata == pairs(&[("readonly", "True")])));
+    selection.marker = Some(new.id.clone());
+    assert_eq!(at_once(&selection), None, "another page than the first");
+    selection.marker = None;
+    // More rows than are read at once: the oldest volume's may not be all, the two before it are.
+    database.write(|tx| metadata::merge(tx, Table::VolumeImage, &old.id, &said(15))).unwrap();
+    assert_eq!(at_once(&selection), in_two(&selection));
+    selection.limit = 3;
+    assert_eq!(at_once(&selection), None);
+    database.write(|tx| volumes::change(tx, &middle.id, &[("migration_status", "target:x".into())])).unwrap();
+    selection.limit = 1;
+    assert_eq!(at_once(&selection), in_two(&selection));
+    selection.conditions.clear();
+    assert_eq!(at_once(&selection), in_two(&selection));
 }

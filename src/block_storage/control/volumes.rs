@@ -33,12 +33,17 @@ pub fn list<'a>(caller: &Caller<'a>, selection: Selection, counted: bool) -> Res
     let selection = visible(caller, selection)?;
     caller.database.read(|c| {
         let mut turn = None;
-        let page = store::volume_lists::page(c, &selection, |rows| {
-            if rows == LARGE {
-                turn = Some(caller.database.turn());
+        let page = match store::volume_details::short_page(c, &selection)? {
+            Some(page) => page,
+            None => {
+                let page = store::volume_lists::page(c, &selection, |rows| {
+                    if rows == LARGE {
+                        turn = Some(caller.database.turn());
+                    }
+                })?;
+                store::volume_details::of_page(c, page, store::volume_lists::is_in_a_row(&selection))?
             }
-        })?;
-        let page = store::volume_details::of_page(c, page, store::volume_lists::is_in_a_row(&selection))?;
+        };
         let count = if counted { Some(store::volume_lists::count(c, &selection)?) } else { None };
         Ok(Listed { items: page, count, _turn: turn })
     })
