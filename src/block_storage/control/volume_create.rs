@@ -17,7 +17,7 @@ use crate::block_storage::model::volume_type::VolumeType;
 use crate::block_storage::model::work::Hints;
 use crate::block_storage::policies::volumes as rules;
 use crate::block_storage::store::metadata::{Source, Table};
-use crate::block_storage::store::quotas::{Charge, charge, check_volume_size};
+use crate::block_storage::store::quotas::{Charge, charge};
 use crate::block_storage::store::volume_types::Eyes;
 use crate::block_storage::{rpc, store};
 use crate::config::{Config, default as options, hearth};
@@ -499,17 +499,17 @@ pub(super) fn place(
         }
     };
     let limits = limits::configured(caller.config);
-    check_volume_size(tx, &volume.project_id, volume.size_gib, &limits)?;
     let charged = Charge {
         project_id: &volume.project_id,
         volume_type_id: Some(&volume.volume_type_id),
         volumes: 1,
         gigabytes: volume.size_gib,
+        single_gib: Some(volume.size_gib),
         ..Charge::default()
     };
     charge(tx, &charged, &limits)?;
     store::volumes::insert(tx, volume)?;
-    store::metadata::merge(tx, Table::Volume, &volume.id, &new.metadata)?;
+    store::metadata::add(tx, Table::Volume, &volume.id, &new.metadata)?;
     if volume.bootable {
         match content {
             Content::Empty | Content::Backup(_) | Content::Image(_) => {}

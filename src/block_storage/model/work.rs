@@ -360,6 +360,11 @@ impl Order {
         }
     }
 
+    /// Whether it is about a volume alone that nobody has made yet: there is none that could be anywhere.
+    pub fn is_about_nothing_yet(&self) -> bool {
+        matches!(self.work, Work::CreateVolume { .. }) && self.source_volume_id.is_none()
+    }
+
     /// Whether this order must wait for `earlier`, because it would change what the other reads or changes.
     pub fn waits_for(&self, earlier: &Self) -> bool {
         if earlier.work.is_said_to_servers() {

@@ -163,6 +163,14 @@ pub fn merge(connection: &mut Connection, table: Table, id: &str, pairs: &[(Stri
     Present::read(connection, table, id)?.merge(connection, pairs).map(|_| ())
 }
 
+/// Adds names to an object that has none of them.
+///
+/// # Errors
+/// As all statements.
+pub fn add(connection: &mut Connection, table: Table, id: &str, pairs: &[(String, String)]) -> Result<()> {
+    Present { table, object_id: id.to_owned(), rows: Vec::new() }.merge(connection, pairs).map(|_| ())
+}
+
 /// Gives an object these names and no others.
 ///
 /// # Errors

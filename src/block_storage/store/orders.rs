@@ -6,6 +6,7 @@ use std::ops::Deref;
 use serde_json::{Map, Value as Json, json};
 
 use super::{image_orders, service_orders};
+use crate::block_storage::model::volume::Volume;
 use crate::block_storage::model::work::{Charged, Hints, Order, Requester, ServerEvent, Work};
 use crate::database::orders::{self, Standing, Taken};
 use crate::database::{Connection, Transaction, Value};
@@ -44,6 +45,8 @@ pub struct Waiting {
 pub struct Held {
     order: Order,
     taken: Taken,
+    /// The volume, as the transaction left it that took the order and placed the volume.
+    placed: Option<Box<Volume>>,
 }
 
 impl Held {
@@ -59,6 +62,16 @@ impl Held {
     /// When it was placed.
     pub fn placed_at(&self) -> Timestamp {
         self.taken.created_at
+    }
+
+    /// The volume, as the transaction left it that took the order, where that one found a place for it.
+    pub fn placed(&self) -> Option<&Volume> {
+        self.placed.as_deref()
+    }
+
+    /// The order with the volume as this transaction leaves it.
+    pub fn with_placed(self, volume: Volume) -> Self {
+        Self { placed: Some(Box::new(volume)), ..self }
     }
 
     /// Whether `backend` has told already that the work begins.
@@ -199,7 +212,11 @@ pub(super) fn arriving(c: &mut Connection, project_id: &str, volume_type_id: &st
 /// Takes an order for `seconds` as `owner`; `None` where somebody else has it, or where it is done.
 pub fn take(tx: &mut Transaction<'_>, waiting: &Waiting, owner: &str, seconds: i64) -> Result<Option<Held>> {
     let taken = orders::hold(tx, &waiting.standing, owner, seconds)?;
-    Ok(taken.map(|taken| Held { order: Order { attempts: taken.attempts, ..waiting.order.clone() }, taken }))
+    Ok(taken.map(|taken| Held {
+        order: Order { attempts: taken.attempts, ..waiting.order.clone() },
+        taken,
+        placed: None,
+    }))
 }
 
 /// Keeps all orders of `owner` for `seconds` more.
@@ -224,7 +241,7 @@ pub fn give_back(tx: &mut Transaction<'_>, held: &Held) -> Result<()> {
 /// `Conflict` where the order was lost to another process, as all the following functions.
 pub fn assign(tx: &mut Transaction<'_>, held: Held, backend: &str) -> Result<Held> {
     ours(&held, orders::assign(tx, &held.taken, backend)?)?;
-    Ok(Held { order: Order { backend: Some(backend.to_owned()), ..held.order }, taken: held.taken })
+    Ok(Held { order: Order { backend: Some(backend.to_owned()), ..held.order }, ..held })
 }
 
 /// Lets another backend carry out an order, as `work`.

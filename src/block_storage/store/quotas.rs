@@ -23,6 +23,8 @@ pub struct Charge<'a> {
     pub type_alone: bool,
     /// Whether limits do not matter, because it can not be refused any more.
     pub unlimited: bool,
+    /// GiB of a new volume, which must be no more than any single one of the project may have.
+    pub single_gib: Option<i64>,
     /// GiB that the caller asked for, for the words of a refusal, where that is not all that is charged.
     pub asked_gib: Option<i64>,
     /// Volumes.
@@ -96,6 +98,10 @@ pub fn charge(tx: &mut Transaction<'_>, charge: &Charge<'_>, limits: &Limits) ->
         return Ok(());
     }
     let grows = deltas.iter().any(|delta| delta.delta > 0);
+    let found = if grows && !charge.unlimited { found_limits(tx, charge, &deltas, limits)? } else { BTreeMap::new() };
+    if let Some(gib) = charge.single_gib {
+        refuse_too_large(gib, &found, limits)?;
+    }
     if grows && !charge.unlimited && charge.project_id.is_empty() {
         return Err(Error::invalid("Invalid input received: a token that is scoped to a project is needed"));
     }
@@ -104,7 +110,7 @@ pub fn charge(tx: &mut Transaction<'_>, charge: &Charge<'_>, limits: &Limits) ->
     if grows {
         refresh(tx, charge, &deltas, limits, &mut rows)?;
         if !charge.unlimited {
-            check(tx, charge, &deltas, limits, &rows)?;
+            check(charge, &deltas, limits, &found, &rows)?;
         }
     }
     let moved = deltas.iter().filter_map(|delta| {
@@ -120,12 +126,29 @@ pub fn charge(tx: &mut Transaction<'_>, charge: &Charge<'_>, limits: &Limits) ->
 /// # Errors
 /// [`crate::Kind::OverQuota`] with Cinder's text.
 pub fn check_volume_size(c: &mut Connection, project_id: &str, size_gib: i64, limits: &Limits) -> Result<()> {
+    let found = limits_of(c, project_id, &[Resource::PerVolumeGigabytes.name()], limits)?;
+    refuse_too_large(size_gib, &found, limits)
+}
+
+fn refuse_too_large(size_gib: i64, found: &BTreeMap<String, i64>, limits: &Limits) -> Result<()> {
     let resource = Resource::PerVolumeGigabytes;
-    let found = limits_of(c, project_id, &[resource.name()], limits)?;
     match found.get(resource.name()).copied().unwrap_or(limits.of(resource)) {
         limit if limit >= 0 && size_gib > limit => Err(quota::volume_too_large(size_gib, limit)),
         _ => Ok(()),
     }
+}
+
+/// The limits that rows set for what grows, and for a single volume where there is one.
+fn found_limits(
+    tx: &mut Transaction<'_>,
+    charge: &Charge<'_>,
+    deltas: &[Delta],
+    limits: &Limits,
+) -> Result<BTreeMap<String, i64>> {
+    let single = charge.single_gib.map(|_| Resource::PerVolumeGigabytes.name());
+    let growing = deltas.iter().filter(|delta| delta.delta > 0).map(|delta| delta.name.as_str());
+    let names: Vec<&str> = growing.chain(single).collect();
+    limits_of(tx, charge.project_id, &names, limits)
 }
 
 /// The resources of a charge, those of the volume type with their names.
@@ -230,7 +253,13 @@ fn refresh(
 }
 
 /// Refuses growth beyond the limits, and beyond what a row can hold.
-fn check(tx: &mut Transaction<'_>, charge: &Charge<'_>, deltas: &[Delta], limits: &Limits, rows: &[Row]) -> Result<()> {
+fn check(
+    charge: &Charge<'_>,
+    deltas: &[Delta],
+    limits: &Limits,
+    found: &BTreeMap<String, i64>,
+    rows: &[Row],
+) -> Result<()> {
     let growing: Vec<&Delta> = deltas.iter().filter(|delta| delta.delta > 0).collect();
     let usage = |name: &str| rows.iter().find(|row| row.name == name).map(|row| row.usage).unwrap_or_default();
     let after = |delta: &Delta| usage(&delta.name).total().saturating_add(delta.delta);
@@ -239,8 +268,6 @@ fn check(tx: &mut Transaction<'_>, charge: &Charge<'_>, deltas: &[Delta], limits
     if !too_great.is_empty() {
         return Err(quota::overflow(too_great));
     }
-    let names: Vec<&str> = growing.iter().map(|delta| delta.name.as_str()).collect();
-    let found = limits_of(tx, charge.project_id, &names, limits)?;
     let overs = growing.iter().filter_map(|delta| {
         let default = if delta.of_type { -1 } else { limits.of(delta.resource) };
         let limit = found.get(&delta.name).copied().unwrap_or(default);

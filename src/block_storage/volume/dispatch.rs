@@ -41,7 +41,8 @@ impl Dispatcher {
         }
         let (found, elsewhere) = shared.database.read(|c| {
             let found = orders::waiting(c, &ready, LOOK)?;
-            let elsewhere = if found.is_empty() { Vec::new() } else { orders::taken_elsewhere(c, &ready)? };
+            let concerned = found.iter().any(|waiting| !waiting.order.is_about_nothing_yet());
+            let elsewhere = if concerned { orders::taken_elsewhere(c, &ready)? } else { Vec::new() };
             let ids: Vec<String> = elsewhere.into_iter().map(|order| order.volume_id).collect();
             Ok((found, ids))
         })?;

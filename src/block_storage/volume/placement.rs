@@ -54,8 +54,8 @@ pub(super) fn place(tx: &mut Transaction<'_>, shared: &Shared, order: Held) -> R
     }
     match choose(tx, shared, &order, &volume)? {
         Some(pool) => {
-            move_to(tx, &volume, &pool)?;
-            return keep_or_pass_on(tx, shared, order, &pool);
+            let volume = move_to(tx, &volume, &pool)?;
+            return Ok(keep_or_pass_on(tx, shared, order, &pool)?.map(|order| order.with_placed(volume)));
         }
         None => {
             let outbox = Cow::Borrowed(&shared.settings.outbox);
@@ -202,10 +202,12 @@ pub(super) fn extra_specs(c: &mut Connection, volume_type_id: &str) -> Result<Ve
     Ok(specs.into_iter().map(|(key, value)| (key, value.unwrap_or_default())).collect())
 }
 
-fn move_to(tx: &mut Transaction<'_>, volume: &Volume, pool: &Pool) -> Result<()> {
+/// Lets a volume lie on a pool. Answers the volume as it is then.
+fn move_to(tx: &mut Transaction<'_>, volume: &Volume, pool: &Pool) -> Result<Volume> {
     let zone = volume.availability_zone.as_deref().unwrap_or(&pool.availability_zone);
     let columns =
         [("host", (&pool.name).into()), ("availability_zone", zone.into()), ("scheduled_at", Timestamp::now().into())];
     volumes::change(tx, &volume.id, &columns)?;
-    pools::promise(tx, &pool.name, volume.size_gib, true)
+    pools::promise(tx, &pool.name, volume.size_gib, true)?;
+    Ok(Volume { host: Some(pool.name.clone()), availability_zone: Some(zone.to_owned()), ..volume.clone() })
 }

@@ -25,14 +25,19 @@ struct Origin {
 
 pub(super) fn run(job: &Job<'_>, tried: &[String]) -> Result<()> {
     let order = job.order;
-    let found = job.read(|c| {
-        let volume = volumes::by_id(c, &order.volume_id)?.filter(|volume| volume.status == Status::Creating);
-        match volume.filter(|volume| job.is_here(volume)) {
-            Some(volume) => origin(c, job, &volume).map(|origin| Some((volume, origin))),
-            None => Ok(None),
-        }
-    });
-    let (volume, origin) = match found? {
+    // Nothing changed an empty volume's row since this process placed it, but whoever reset its status: that is seen at the end.
+    let placed = order.placed().filter(|volume| volume.snapshot_id.is_none() && volume.source_volid.is_none());
+    let found = placed.map(|volume| Ok(Some((volume.clone(), Ok(None)))));
+    let read = || {
+        job.read(|c| {
+            let volume = volumes::by_id(c, &order.volume_id)?.filter(|volume| volume.status == Status::Creating);
+            match volume.filter(|volume| job.is_here(volume)) {
+                Some(volume) => origin(c, job, &volume).map(|origin| Some((volume, origin))),
+                None => Ok(None),
+            }
+        })
+    };
+    let (volume, origin) = match found.unwrap_or_else(read)? {
         Some((volume, Ok(origin))) => (volume, origin),
         Some((volume, Err(error))) => {
             job.failed(&error.to_string());
@@ -99,7 +104,10 @@ fn finish(tx: &mut Transaction<'_>, job: &Job<'_>, volume: &Volume, format: Form
         // An operator has reset its status meanwhile. The disk is there, and goes with the volume.
         return Ok(());
     }
-    metadata::merge(tx, Table::VolumeAdmin, &volume.id, &[(FORMAT.to_owned(), format.name().to_owned())])?;
+    let format = [(FORMAT.to_owned(), format.name().to_owned())];
+    // Nobody else writes the format, and whoever takes the order first has not written it.
+    let write = if job.order.attempts == 1 { metadata::add } else { metadata::merge };
+    write(tx, Table::VolumeAdmin, &volume.id, &format)?;
     if volume.use_quota {
         teller(tx, job, volume)?.volume(tx, &volume.id, "create.end")?;
     }
