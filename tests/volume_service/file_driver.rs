@@ -130,7 +130,7 @@ fn a_copy_costs_what_was_written_and_not_what_was_promised() {
             let done = Command::new("qemu-io").args(["-r", "-f", format.name(), "-c", &verify]).arg(path).output();
             assert!(done.unwrap().stdout.is_empty(), "{name} has other bytes");
         }
-        driver.delete_snapshot("snapshot-1").unwrap();
+        driver.delete_snapshot(stored("snapshot-1", 8, format), stored("volume-1", 8, format)).unwrap();
         assert_eq!(backend.names(), ["volume-1", "volume-2", "volume-3"]);
     }
 }

@@ -120,8 +120,8 @@ pub trait Driver: Send + Sync {
     /// Keeps the content of `volume` as the snapshot `name`, in place of what an earlier attempt made.
     fn create_snapshot(&self, name: &str, volume: Stored<'_>) -> Result<()>;
 
-    /// Removes a snapshot; one that is not there is no error.
-    fn delete_snapshot(&self, name: &str) -> Result<()>;
+    /// Removes a snapshot of `volume`; one that is not there is no error. Somebody may be using the volume.
+    fn delete_snapshot(&self, snapshot: Stored<'_>, volume: Stored<'_>) -> Result<()>;
 
     /// Gives `volume` the content of `snapshot` again, at the size of the snapshot.
     fn revert_volume(&self, volume: Stored<'_>, snapshot: Stored<'_>) -> Result<()>;

@@ -1,7 +1,8 @@
 //! Removing a volume, with its snapshots where that was asked for.
 
 use super::super::exports;
-use super::{Job, image_cache};
+use super::snapshots::kept;
+use super::{Job, format_of, image_cache, stored};
 use crate::block_storage::model::snapshot::{self, Snapshot};
 use crate::block_storage::model::volume::{AttachStatus, DELETE, Status, Volume};
 use crate::block_storage::store::quotas::Charge;
@@ -14,11 +15,11 @@ pub(super) fn run(job: &Job<'_>, cascade: bool) -> Result<()> {
         let volume = volumes::by_id(c, &job.order.volume_id)?;
         let leaving = |volume: &Volume| matches!(volume.status, Status::Deleting | Status::ErrorManagingDeleting);
         match volume.filter(|volume| leaving(volume) && job.is_here(volume)) {
-            Some(volume) => Ok(Some((snapshots::of_volume(c, &volume.id)?, volume))),
+            Some(volume) => Ok(Some((snapshots::of_volume(c, &volume.id)?, format_of(c, &volume)?, volume))),
             None => Ok(None),
         }
     });
-    let Some((own, volume)) = found? else { return job.obsolete() };
+    let Some((own, format, volume)) = found? else { return job.obsolete() };
     job.begin(|tx, notices| {
         let notices = notices.clone().elevated();
         if volume.use_quota {
@@ -32,10 +33,12 @@ pub(super) fn run(job: &Job<'_>, cascade: bool) -> Result<()> {
         if volume.provider_location.is_some() {
             exports::end(job.backend, &job.volume_name(&volume), &volume)?;
         }
+        let name = job.volume_name(&volume);
         for snapshot in &own {
-            driver.delete_snapshot(&job.snapshot_name(snapshot))?;
+            let own = job.snapshot_name(snapshot);
+            driver.delete_snapshot(kept(&own, snapshot, format), stored(&name, &volume, format))?;
         }
-        driver.delete_volume(&job.volume_name(&volume))
+        driver.delete_volume(&name)
     });
     match removed {
         Ok(()) => {

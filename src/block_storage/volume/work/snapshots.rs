@@ -46,10 +46,11 @@ fn fail(tx: &mut Transaction<'_>, job: &Job<'_>, snapshot: &Snapshot) -> Result<
 }
 
 pub(super) fn delete(job: &Job<'_>) -> Result<()> {
-    let Some((snapshot, volume, ..)) = load(job, Status::Deleting)? else { return job.obsolete() };
+    let Some((snapshot, volume, format, _)) = load(job, Status::Deleting)? else { return job.obsolete() };
     job.begin(|tx, notices| notices.clone().elevated().snapshot(tx, &snapshot.id, "delete.start"))?;
-    let name = job.snapshot_name(&snapshot);
-    match job.step(|driver| driver.delete_snapshot(&name)) {
+    let (name, of) = (job.snapshot_name(&snapshot), job.volume_name(&volume));
+    let gone = kept(&name, &snapshot, format);
+    match job.step(|driver| driver.delete_snapshot(gone, stored(&of, &volume, format))) {
         Ok(()) => job.end(|tx| {
             job.release_snapshot(tx, &snapshot, &volume)?;
             job.notices().elevated().snapshot_gone(tx, &snapshot.id, "delete.end")?;
@@ -77,8 +78,7 @@ pub(super) fn revert(job: &Job<'_>) -> Result<()> {
         if is_attached(&volume) {
             return Err(Error::invalid_state("The volume is attached."));
         }
-        let from = Stored { name: &name, size_gib: snapshot.volume_size_gib, format, attached: false };
-        driver.revert_volume(stored(&of, &volume, format), from)
+        driver.revert_volume(stored(&of, &volume, format), kept(&name, &snapshot, format))
     });
     let outcome = if reverted.is_ok() { Outcome::Done } else { Outcome::Failed };
     job.end(|tx| {
@@ -95,6 +95,11 @@ pub(super) fn revert(job: &Job<'_>) -> Result<()> {
         notices.volume(tx, &volume.id, "revert.end")?;
         notices.snapshot(tx, &snapshot.id, "revert.end")
     })
+}
+
+/// A snapshot as the driver knows it; nobody ever writes to one.
+pub(super) fn kept<'a>(name: &'a str, snapshot: &Snapshot, format: Format) -> Stored<'a> {
+    Stored { name, size_gib: snapshot.volume_size_gib, format, attached: false }
 }
 
 /// Lets the key of a snapshot that has gone go, where it is no longer that of its volume because a backup was restored

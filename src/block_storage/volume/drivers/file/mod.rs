@@ -139,8 +139,8 @@ impl Driver for FileDriver {
         self.copy(name, bytes(volume.size_gib)?, volume)
     }
 
-    fn delete_snapshot(&self, name: &str) -> Result<()> {
-        self.folder.remove(name)
+    fn delete_snapshot(&self, snapshot: Stored<'_>, _: Stored<'_>) -> Result<()> {
+        self.folder.remove(snapshot.name)
     }
 
     fn revert_volume(&self, volume: Stored<'_>, snapshot: Stored<'_>) -> Result<()> {

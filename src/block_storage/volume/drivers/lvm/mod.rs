@@ -240,8 +240,8 @@ impl Driver for LvmDriver {
         self.share(&escaped(name), volume.name)
     }
 
-    fn delete_snapshot(&self, name: &str) -> Result<()> {
-        self.remove(&escaped(name))
+    fn delete_snapshot(&self, snapshot: Stored<'_>, _: Stored<'_>) -> Result<()> {
+        self.remove(&escaped(snapshot.name))
     }
 
     fn revert_volume(&self, volume: Stored<'_>, snapshot: Stored<'_>) -> Result<()> {

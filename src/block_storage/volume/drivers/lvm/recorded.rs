@@ -189,8 +189,8 @@ mod tests {
             ]
         );
         assert_eq!((group.read("volume-a"), group.read("_snapshot-b")), ("before".to_owned(), "before".to_owned()));
-        driver.delete_snapshot("snapshot-b").unwrap();
-        driver.delete_snapshot("snapshot-b").unwrap();
+        driver.delete_snapshot(stored("snapshot-b"), stored("volume-a")).unwrap();
+        driver.delete_snapshot(stored("snapshot-b"), stored("volume-a")).unwrap();
         assert_eq!(recorder.lines(), ["lvremove --yes hv/_snapshot-b"]);
         driver.adopt("volume-c", "volume-d", 3).unwrap();
         driver.adopt("volume-c", "volume-d", 3).unwrap();
