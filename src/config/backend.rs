@@ -39,6 +39,13 @@ pub const NFS_SPARSED_VOLUMES: Opt = Opt::boolean(SECTION, "nfs_sparsed_volumes"
 /// Whether the volumes of the file driver are in QEMU's format.
 pub const NFS_QCOW2_VOLUMES: Opt = Opt::boolean(SECTION, "nfs_qcow2_volumes", "false")
     .help("Whether the file driver makes qcow2 files instead of raw ones. Copies keep the format of their source.");
+/// Where the snapshots of the file driver are.
+pub const HEARTH_FILE_SNAPSHOTS: Opt = Opt::choice(SECTION, "hearth_file_snapshots", &["auto", "files", "internal"], "auto")
+    .help(
+        "Where the file driver keeps snapshots of thin qcow2 volumes: auto, as files of their own where the file system shares \
+         blocks (XFS, Btrfs), else inside the volume's file, which copies no data; files, always as files of their own; \
+         internal, always inside. Raw volumes, thick and attached ones have files of their own.",
+    );
 
 /// Where hosts mount the folder of the file driver.
 pub const HEARTH_FILE_EXPORT: Opt = Opt::text(SECTION, "hearth_file_export", "").help(
@@ -120,6 +127,7 @@ pub const ROWS: &[Opt] = &[
     HEARTH_FILE_PATH,
     NFS_SPARSED_VOLUMES,
     NFS_QCOW2_VOLUMES,
+    HEARTH_FILE_SNAPSHOTS,
     HEARTH_FILE_EXPORT,
     NFS_MOUNT_OPTIONS,
     TARGET_PROTOCOL,

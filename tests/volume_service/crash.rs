@@ -7,9 +7,11 @@ use std::path::Path;
 
 use hearth::block_storage::model::snapshot;
 use hearth::block_storage::model::volume::{AttachStatus, Status};
-use hearth::block_storage::store::attachments;
+use hearth::block_storage::model::work::{Order, Requester, Work};
+use hearth::block_storage::store::{attachments, orders};
 
 use super::crash_stories::everywhere;
+use super::inside::inner;
 use super::world::{Of, World, virtual_size};
 
 const GIB: u64 = 1 << 30;
@@ -28,6 +30,8 @@ struct Operation {
 struct Scene<'a> {
     world: &'a World,
     format: &'a str,
+    /// Whether snapshots are inside the files of volumes.
+    inside: bool,
     volume: String,
     snapshot: String,
 }
@@ -46,6 +50,42 @@ impl Scene<'_> {
 
     fn assert_data(&self, name: &str) {
         assert!(holds(&self.path(name), self.format), "{name} does not hold the data");
+    }
+
+    /// As [`Scene::assert_data`], of a snapshot, whose volume holds something else meanwhile.
+    fn assert_kept(&self, id: &str) {
+        let name = format!("snapshot-{id}");
+        if !self.inside {
+            return self.assert_data(&name);
+        }
+        let raw = self.world.folder.join(&name);
+        let mut convert = std::process::Command::new("qemu-img");
+        let done =
+            convert.args(["convert", "-f", "qcow2", "-O", "raw", "-l", &name]).args([&self.path(&name), &raw]).status();
+        assert!(done.unwrap().success());
+        let mut found = [0; 4096];
+        fs::File::open(raw).unwrap().read_exact_at(&mut found, GIB / 2).unwrap();
+        assert_eq!(found, [120; 4096], "{name} does not hold the data");
+    }
+
+    /// Lets the volume hold something else than its snapshot.
+    fn overwrite(&self) {
+        let path = self.path(&format!("volume-{}", self.volume));
+        if self.format == "raw" {
+            fs::OpenOptions::new().write(true).open(path).unwrap().write_all_at(&[7; 30], GIB / 2).unwrap();
+        } else {
+            assert!(qemu_io(&path, &format!("write -q -P 7 {} 70000", GIB / 2)).is_empty());
+        }
+    }
+
+    /// In the files of all volumes is what the rows tell of, and nothing is lost in them.
+    fn assert_nothing_else_inside(&self) {
+        for name in self.world.files().into_iter().filter(|name| name.starts_with("volume-")) {
+            let found = inner(&self.path(&name));
+            let own = |one: &String| self.path(one).exists();
+            assert!(self.inside || found.is_empty(), "{name} has {found:?} inside");
+            assert!(found.iter().all(own), "{name} has {found:?} inside");
+        }
     }
 }
 
@@ -92,7 +132,9 @@ const OPERATIONS: &[Operation] = &[
         run: |scene| scene.world.create_snapshot(&scene.volume),
         check: |scene, id| {
             assert_eq!(scene.world.snapshot(id).unwrap().status, snapshot::Status::Available);
-            scene.assert_data(&format!("snapshot-{id}"));
+            scene.assert_data(&format!("volume-{}", scene.volume));
+            scene.overwrite();
+            scene.assert_kept(id);
         },
     },
     Operation {
@@ -102,7 +144,10 @@ const OPERATIONS: &[Operation] = &[
             scene.world.delete_snapshot(&scene.snapshot);
             scene.snapshot.clone()
         },
-        check: |scene, id| assert!(scene.world.snapshot(id).is_none()),
+        check: |scene, id| {
+            assert!(scene.world.snapshot(id).is_none());
+            scene.assert_data(&format!("volume-{}", scene.volume));
+        },
     },
     Operation {
         name: "delete_volume",
@@ -120,6 +165,7 @@ const OPERATIONS: &[Operation] = &[
         name: "revert_to_snapshot",
         told: &["volume.revert.start", "snapshot.revert.start", "volume.revert.end", "snapshot.revert.end"],
         run: |scene| {
+            scene.overwrite();
             scene.world.revert(&scene.volume, &scene.snapshot);
             scene.volume.clone()
         },
@@ -225,37 +271,84 @@ const OPERATIONS: &[Operation] = &[
     },
 ];
 
+/// A snapshot was removed from a volume that was in use, which nobody uses any more.
+const TENDING: Operation = Operation {
+    name: "tend_volume",
+    told: &[],
+    run: |scene| {
+        set_attached(scene, "detached");
+        let volume = scene.world.volume(&scene.volume).unwrap();
+        let order = Order {
+            id: 0,
+            backend: Some("node1@file".to_owned()),
+            volume_id: volume.id.clone(),
+            snapshot_id: None,
+            source_volume_id: None,
+            work: Work::TendVolume,
+            requester: Requester::default(),
+            attempts: 0,
+        };
+        scene.world.database.write(|tx| orders::place(tx, &order)).unwrap();
+        scene.world.doorbell.ring();
+        volume.id
+    },
+    check: |scene, id| {
+        scene.assert_available(id, 1);
+        scene.assert_data(&format!("volume-{id}"));
+        assert_eq!(inner(&scene.path(&format!("volume-{id}"))), Vec::<String>::new());
+    },
+};
+
 #[test]
 fn whatever_is_killed_is_finished_after_the_next_start_with_raw_files() {
-    OPERATIONS.iter().for_each(|operation| kill_everywhere(operation, "raw"));
+    OPERATIONS.iter().for_each(|operation| kill_everywhere(operation, "raw", false));
 }
 
 #[test]
 fn whatever_is_killed_is_finished_after_the_next_start_with_qcow2_files() {
-    OPERATIONS.iter().for_each(|operation| kill_everywhere(operation, "qcow2"));
+    OPERATIONS.iter().for_each(|operation| kill_everywhere(operation, "qcow2", false));
+}
+
+#[test]
+fn whatever_is_killed_is_finished_after_the_next_start_with_snapshots_inside() {
+    let about_snapshots = |operation: &&Operation| {
+        let apart = ["manage_snapshot", "manage_volume", "unmanage_volume"].contains(&operation.name);
+        !apart && (operation.name.contains("snapshot") || operation.name.ends_with("delete_volume"))
+    };
+    OPERATIONS.iter().filter(about_snapshots).for_each(|operation| kill_everywhere(operation, "qcow2", true));
+    kill_everywhere(&TENDING, "qcow2", true);
 }
 
 /// Plays an operation, watched, and killed at each point that it passes.
-fn kill_everywhere(operation: &Operation, format: &str) {
-    everywhere(&format!("{} with {format} files", operation.name), |fate| {
-        let option = if format == "qcow2" { "nfs_qcow2_volumes = true" } else { "" };
+fn kill_everywhere(operation: &Operation, format: &str, inside: bool) {
+    let kind = if inside { "snapshots inside" } else { "files of their own" };
+    everywhere(&format!("{} with {format} files and {kind}", operation.name), |fate| {
+        let mut options = format!("hearth_file_snapshots = {}", if inside { "internal" } else { "files" });
+        if format == "qcow2" {
+            options.push_str("\nnfs_qcow2_volumes = true");
+        }
         // Nobody takes what this driver keeps.
         let notifications = "[oslo_messaging_notifications]\ndriver = hearth_telemetry";
-        let world = World::with("enabled_backends = file", &format!("[file]\n{option}\n{notifications}"));
-        let scene = set(&world, format);
-        if operation.name == "unmanage_volume" {
-            without_snapshot(&scene);
+        let world = World::with("enabled_backends = file", &format!("[file]\n{options}\n{notifications}"));
+        let scene = set(&world, format, inside);
+        match operation.name {
+            "unmanage_volume" => without_snapshot(&scene, false),
+            "tend_volume" => without_snapshot(&scene, true),
+            _ => {}
         }
         let before = world.told().len();
         let id = world.meet(fate, "node1@file", || (operation.run)(&scene));
         (operation.check)(&scene, &id);
         world.assert_whole();
+        if format == "qcow2" && !operation.name.contains("manage") {
+            scene.assert_nothing_else_inside();
+        }
         assert_eq!(&world.told()[before..], operation.told);
     });
 }
 
 /// Makes the scene with a service of this process, which is gone afterwards.
-fn set<'a>(world: &'a World, format: &'a str) -> Scene<'a> {
+fn set<'a>(world: &'a World, format: &'a str, inside: bool) -> Scene<'a> {
     let service = world.start();
     let volume = world.create(1, Of::Nothing);
     world.settle();
@@ -263,15 +356,24 @@ fn set<'a>(world: &'a World, format: &'a str) -> Scene<'a> {
     let snapshot = world.create_snapshot(&volume);
     world.settle();
     drop(service);
-    Scene { world, format, volume, snapshot }
+    Scene { world, format, inside, volume, snapshot }
 }
 
-/// Takes the snapshot out of the scene: a volume that is given up may have none.
-fn without_snapshot(scene: &Scene<'_>) {
+/// Takes the snapshot out of the scene: a volume that is given up may have none. Somebody may use the volume meanwhile, and
+/// afterwards.
+fn without_snapshot(scene: &Scene<'_>, in_use: bool) {
     let service = scene.world.start();
+    if in_use {
+        set_attached(scene, "attached");
+    }
     scene.world.delete_snapshot(&scene.snapshot);
     scene.world.settle();
     drop(service);
+}
+
+fn set_attached(scene: &Scene<'_>, status: &str) {
+    let sql = "UPDATE volumes SET attach_status = ? WHERE id = ?";
+    scene.world.database.write(|tx| tx.execute(sql, &[status.into(), (&scene.volume).into()])).unwrap();
 }
 
 fn write(path: &Path, format: &str) {

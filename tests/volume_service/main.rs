@@ -22,6 +22,7 @@ mod engines;
 mod exports;
 mod file_driver;
 mod groups;
+mod inside;
 mod logical_volumes;
 mod machine;
 mod moving;

@@ -130,6 +130,8 @@ pub enum Work {
     },
     /// Ends the export of a volume that another service has read, unless somebody else uses it.
     EndExport,
+    /// Removes what stayed in the file of a volume while somebody used it, or after a crash.
+    TendVolume,
     /// Tells the Compute service what has become of a volume.
     TellServers {
         /// The servers that use it.
@@ -224,6 +226,7 @@ impl Work {
             Self::DiscardDisk { .. } => "discard_disk",
             Self::SwapServers { .. } => "swap_servers",
             Self::EndExport => "end_export",
+            Self::TendVolume => "tend_volume",
             Self::TellServers { .. } => "tell_servers",
             Self::Connect { .. } => "connect",
             Self::Disconnect { .. } => "disconnect",
@@ -355,6 +358,7 @@ impl Order {
             | Work::ReimageVolume { .. }
             | Work::MigrateVolume { .. }
             | Work::CreateSnapshot
+            | Work::UnmanageSnapshot
             | Work::RevertToSnapshot => true,
             _ => false,
         }

@@ -209,6 +209,13 @@ pub(super) fn arriving(c: &mut Connection, project_id: &str, volume_type_id: &st
     Ok(arriving.flatten().filter(|charged| charged.project_id == project_id).collect())
 }
 
+/// Whether an order for this kind of work on a volume waits, or is being carried out.
+pub(in super::super) fn is_placed(c: &mut Connection, work: &Work, volume_id: &str) -> Result<bool> {
+    let sql = "SELECT count(*) FROM hearth_orders WHERE role = ? AND kind = ? AND object_type = ? AND object_id = ?";
+    let found = c.row(sql, &[ROLE.into(), work.kind().into(), VOLUME.into(), volume_id.into()], |row| row.int(0))?;
+    Ok(found.is_some_and(|count| count > 0))
+}
+
 /// Takes an order for `seconds` as `owner`; `None` where somebody else has it, or where it is done.
 pub fn take(tx: &mut Transaction<'_>, waiting: &Waiting, owner: &str, seconds: i64) -> Result<Option<Held>> {
     let taken = orders::hold(tx, &waiting.standing, owner, seconds)?;
@@ -369,6 +376,7 @@ fn payload(order: &Order) -> Json {
         | Work::DeleteSnapshot
         | Work::RevertToSnapshot
         | Work::EndExport
+        | Work::TendVolume
         | Work::UnmanageVolume
         | Work::UnmanageSnapshot
         | Work::CreateGroup => json!({}),
@@ -449,6 +457,7 @@ fn work(kind: &str, json: &Json) -> Option<Work> {
         "migrate_volume" => Work::MigrateVolume { destination: text("destination")? },
         "discard_disk" => Work::DiscardDisk { disk_id: text("disk_id")? },
         "end_export" => Work::EndExport,
+        "tend_volume" => Work::TendVolume,
         "swap_servers" => Work::SwapServers { new_volume_id: text("new_volume_id")? },
         "tell_servers" => Work::TellServers {
             server_ids: list("server_ids")?,

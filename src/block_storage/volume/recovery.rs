@@ -3,6 +3,7 @@
 //! before it begins any order; the orders themselves are then carried out again, which every step of them allows.
 
 use super::backends::Backend;
+use super::work::tend;
 use super::{Shared, events};
 use crate::block_storage::model::snapshot;
 use crate::block_storage::model::volume;
@@ -24,6 +25,8 @@ pub(super) fn recover(shared: &Shared, backend: &Backend) -> Result<()> {
         let freed = orders::free(tx, &backend.host)?;
         Ok((freed, settle_all(tx, shared, backend, |_| true)?))
     })?;
+    // Behind the orders that an earlier process has begun: most of what it left they put in order themselves.
+    tend::place_orders(shared, backend)?;
     if freed > 0 {
         log::info!("{}: {freed} orders of an earlier process are taken up again", backend.host);
     }

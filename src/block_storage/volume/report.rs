@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use super::backends::{Backend, State, TAKEN};
+use super::work::tend;
 use super::{Shared, exports, fixed_keys, recovery};
 use crate::block_storage::key_store::{Holder, KeyStore};
 use crate::block_storage::model::pool::service_host;
@@ -27,6 +28,7 @@ pub(super) fn run(shared: &Shared) {
         }
         round(shared, pools);
         take_back(shared);
+        tend_all(shared);
         remove_loose_keys(shared);
         if messages_at.is_none_or(|at| at.elapsed() >= shared.settings.message_reap_interval) {
             messages_at = Some(Instant::now());
@@ -39,6 +41,17 @@ pub(super) fn run(shared: &Shared) {
                 Ok(count) => log::info!("removed {count} messages whose time was over"),
                 Err(error) => log::warn!("old messages stay: {error}"),
             }
+        }
+    }
+}
+
+/// Orders the end of what stayed in the files of volumes while somebody used them.
+fn tend_all(shared: &Shared) {
+    for backend in shared.backends.iter().filter(|backend| backend.state().is_ready()) {
+        match tend::place_orders(shared, backend) {
+            Ok(0) => {}
+            Ok(_) => shared.calls.call(),
+            Err(error) => log::error!("{}: it is not known which volumes are to be tended: {error}", backend.host),
         }
     }
 }

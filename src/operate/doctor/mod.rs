@@ -340,7 +340,10 @@ fn of_files(config: &Config, database: &Database, findings: &mut Findings) -> Re
     for place in places(config)? {
         let residents = database.read(|c| census::residents(c, &place.host))?;
         match place.driver.inventory() {
-            Ok(found) => compare(&place, &found.place, &found.names, &residents, findings),
+            Ok(found) => {
+                compare(&place, &found.place, &found.names, &residents, findings);
+                tended(&place, &residents, findings)?;
+            }
             Err(_) if residents.is_empty() => {}
             Err(error) => findings.add(
                 Severity::Error,
@@ -402,6 +405,23 @@ fn of_notifications(config: &Config, database: &Database, findings: &mut Finding
         };
         let what = format!("{count} notifications wait for the driver {driver}, the oldest since {since} UTC");
         findings.add(if known { Severity::Warning } else { Severity::Notice }, what, todo);
+    }
+    Ok(())
+}
+
+/// Tells of volumes that hold what was removed from them while somebody used them.
+fn tended(place: &Place, residents: &[Resident], findings: &mut Findings) -> Result<()> {
+    for name in place.driver.untended()? {
+        let of = residents.iter().find(|one| !one.is_snapshot && place.volume_name(&one.disk_id) == name);
+        let Some(volume) = of else { continue };
+        let what = format!("the file of volume {} on {} holds snapshots that were removed", volume.id, place.host);
+        if volume.status == "available" {
+            let todo = "the volume service frees their space with its next report, and its log says why where it can \
+                        not; where a snapshot is made or removed now, look again";
+            findings.add(Severity::Warning, what, todo);
+        } else {
+            findings.add(Severity::Notice, what, "nothing: their space is freed when nobody uses the volume");
+        }
     }
     Ok(())
 }

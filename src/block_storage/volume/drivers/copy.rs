@@ -10,30 +10,18 @@ use rustix::io::Errno;
 use crate::error::{Error, Result};
 use crate::service::threads;
 
-/// How a copy was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    /// Both files share their blocks until one is written to. The copy is of one moment.
-    Shared,
-    /// Byte by byte: a file that is written meanwhile is copied as no moment had it.
-    Bytes,
-}
-
 /// The most that one call copies.
 const AT_ONCE: u64 = 64 << 20;
 
-/// Makes the empty file `to` equal to `from`.
-pub(super) fn copy(from: &File, to: &File) -> Result<Way> {
-    if share(from, to)? {
-        return Ok(Way::Shared);
-    }
+/// Makes the empty file `to` equal to `from`, byte by byte: a file that is written meanwhile is copied as no moment had it.
+pub(super) fn copy_data(from: &File, to: &File) -> Result<()> {
+    threads::about_to_wait();
     let length = from.metadata().map_err(|error| failed(&error))?.len();
     to.set_len(length).map_err(|error| failed(&error))?;
-    copy_data(from, to, 0, length).map_err(|error| failed(&error))?;
-    Ok(Way::Bytes)
+    copy_extents(from, to, 0, length).map_err(|error| failed(&error))
 }
 
-/// Lets the empty file `to` share all blocks of `from`, where the file system can.
+/// Lets the empty file `to` share all blocks of `from`, where the file system can. Then it is a copy of one moment.
 pub(super) fn share(from: &File, to: &File) -> Result<bool> {
     threads::about_to_wait();
     match ioctl_ficlone(to, from) {
@@ -49,10 +37,10 @@ pub(super) fn copy_range_of_data(from: &File, to: &File, start: u64, end: u64) -
     // A device has no length of its own but the place of its end.
     let length = seek(from, SeekFrom::End(0)).map_err(|error| failed(&error.into()))?;
     let end = end.min(length);
-    copy_data(from, to, start, end).map_err(|error| failed(&error))
+    copy_extents(from, to, start, end).map_err(|error| failed(&error))
 }
 
-fn copy_data(from: &File, to: &File, start: u64, length: u64) -> io::Result<()> {
+fn copy_extents(from: &File, to: &File, start: u64, length: u64) -> io::Result<()> {
     let mut position = start;
     while position < length {
         let start = match seek(from, SeekFrom::Data(position)) {

@@ -123,8 +123,23 @@ pub trait Driver: Send + Sync {
     /// Removes a snapshot of `volume`; one that is not there is no error. Somebody may be using the volume.
     fn delete_snapshot(&self, snapshot: Stored<'_>, volume: Stored<'_>) -> Result<()>;
 
+    /// Lets a snapshot of `volume` stay as something that can be used without the volume, and that nobody looks after any more.
+    fn give_up_snapshot(&self, _snapshot: Stored<'_>, _volume: Stored<'_>) -> Result<()> {
+        Ok(())
+    }
+
     /// Gives `volume` the content of `snapshot` again, at the size of the snapshot.
     fn revert_volume(&self, volume: Stored<'_>, snapshot: Stored<'_>) -> Result<()>;
+
+    /// The names of volumes that hold what could not be removed while somebody used them, or what a crash left.
+    fn untended(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    /// Removes that from a volume that nobody uses.
+    fn tend_volume(&self, _volume: Stored<'_>) -> Result<()> {
+        Ok(())
+    }
 
     /// The path under which the programs of this host open a volume: a file or a device.
     fn local_path(&self, name: &str) -> Result<PathBuf>;

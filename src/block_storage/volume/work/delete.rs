@@ -7,6 +7,7 @@ use crate::block_storage::model::snapshot::{self, Snapshot};
 use crate::block_storage::model::volume::{AttachStatus, DELETE, Status, Volume};
 use crate::block_storage::store::quotas::Charge;
 use crate::block_storage::store::{Outcome, keys, pools, snapshots, volumes};
+use crate::block_storage::volume::drivers::Stored;
 use crate::database::Transaction;
 use crate::error::{Error, Result};
 
@@ -34,9 +35,11 @@ pub(super) fn run(job: &Job<'_>, cascade: bool) -> Result<()> {
             exports::end(job.backend, &job.volume_name(&volume), &volume)?;
         }
         let name = job.volume_name(&volume);
+        // What is inside a file that goes as a whole is not looked for, as in one that somebody uses.
+        let leaving = Stored { attached: true, ..stored(&name, &volume, format) };
         for snapshot in &own {
             let own = job.snapshot_name(snapshot);
-            driver.delete_snapshot(kept(&own, snapshot, format), stored(&name, &volume, format))?;
+            driver.delete_snapshot(kept(&own, snapshot, format), leaving)?;
         }
         driver.delete_volume(&name)
     });

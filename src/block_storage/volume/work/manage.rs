@@ -4,7 +4,8 @@
 use serde_json::{Value as Json, json};
 
 use super::super::placement::{self, NoPlace};
-use super::{FORMAT, Job, events};
+use super::snapshots::kept;
+use super::{FORMAT, Job, events, format_of, stored};
 use crate::block_storage::model::snapshot::{self, Snapshot};
 use crate::block_storage::model::volume::{AttachStatus, MANAGE, Status, UNMANAGE, Volume};
 use crate::block_storage::notices::Unplaced;
@@ -12,7 +13,7 @@ use crate::block_storage::store::census::{self, Resident};
 use crate::block_storage::store::metadata::{self, Table};
 use crate::block_storage::store::quotas::{Charge, check_volume_size};
 use crate::block_storage::store::{Outcome, pools, snapshots, volumes};
-use crate::block_storage::volume::drivers::Found;
+use crate::block_storage::volume::drivers::{Format, Found};
 use crate::database::{Connection, Transaction};
 use crate::error::{Error, Result};
 use crate::service::fault;
@@ -185,14 +186,15 @@ pub(super) fn give_up_volume(job: &Job<'_>) -> Result<()> {
         let leaving = |volume: &Volume| matches!(volume.status, Status::Unmanaging | Status::ErrorManagingDeleting);
         let volume = volumes::by_id(c, &job.order.volume_id)?.filter(|volume| leaving(volume) && job.is_here(volume));
         let Some(volume) = volume else { return Ok(None) };
-        Ok(Some((snapshots::of_volume(c, &volume.id)?.len(), volume)))
+        Ok(Some((snapshots::of_volume(c, &volume.id)?.len(), format_of(c, &volume)?, volume)))
     });
-    let Some((own, volume)) = found? else { return job.obsolete() };
+    let Some((own, format, volume)) = found? else { return job.obsolete() };
     job.begin(|tx, notices| notices.clone().elevated().volume(tx, &volume.id, "unmanage.start"))?;
     // What the API has looked at already, once more.
-    let given_up = job.step(|_| match (volume.attach_status, own) {
+    let given_up = job.step(|driver| match (volume.attach_status, own) {
         (AttachStatus::Attached, _) => Err(Error::invalid_state("The volume is attached.")),
-        (_, 0) => Ok(()),
+        // Nobody does that afterwards.
+        (_, 0) => driver.tend_volume(stored(&job.volume_name(&volume), &volume, format)),
         _ => Err(Error::invalid_state("The volume has snapshots.")),
     });
     let outcome = if given_up.is_ok() { Outcome::Done } else { Outcome::Failed };
@@ -216,20 +218,22 @@ pub(super) fn give_up_volume(job: &Job<'_>) -> Result<()> {
     })
 }
 
-/// The snapshot of the order with its volume, if it still is in `status` and here.
-fn load(job: &Job<'_>, status: snapshot::Status) -> Result<Option<(Snapshot, Volume)>> {
+/// The snapshot of the order with its volume and the format of that, if it still is in `status` and here.
+fn load(job: &Job<'_>, status: snapshot::Status) -> Result<Option<(Snapshot, Volume, Format)>> {
     let id = job.order.snapshot_id.as_deref().unwrap_or_default();
     job.read(|c| {
         let Some(snapshot) = snapshots::by_id(c, id)?.filter(|snapshot| snapshot.status == status) else {
             return Ok(None);
         };
-        let volume = volumes::by_id(c, &snapshot.volume_id)?.filter(|volume| job.is_here(volume));
-        Ok(volume.map(|volume| (snapshot, volume)))
+        match volumes::by_id(c, &snapshot.volume_id)?.filter(|volume| job.is_here(volume)) {
+            Some(volume) => format_of(c, &volume).map(|format| Some((snapshot, volume, format))),
+            None => Ok(None),
+        }
     })
 }
 
 pub(super) fn snapshot(job: &Job<'_>, from: &str) -> Result<()> {
-    let Some((snapshot, volume)) = load(job, snapshot::Status::Creating)? else { return job.obsolete() };
+    let Some((snapshot, volume, _)) = load(job, snapshot::Status::Creating)? else { return job.obsolete() };
     job.begin(|tx, notices| notices.snapshot(tx, &snapshot.id, "manage_existing_snapshot.start"))?;
     let residents = job.read(|c| census::residents(c, &job.backend.host))?;
     let name = job.snapshot_name(&snapshot);
@@ -260,14 +264,22 @@ pub(super) fn snapshot(job: &Job<'_>, from: &str) -> Result<()> {
 }
 
 pub(super) fn give_up_snapshot(job: &Job<'_>) -> Result<()> {
-    let Some((snapshot, volume)) = load(job, snapshot::Status::Unmanaging)? else { return job.obsolete() };
+    let Some((snapshot, volume, format)) = load(job, snapshot::Status::Unmanaging)? else { return job.obsolete() };
     job.begin(|tx, notices| notices.clone().elevated().snapshot(tx, &snapshot.id, "delete.start"))?;
-    job.end(|tx| {
-        job.release_snapshot(tx, &snapshot, &volume)?;
-        job.notices().elevated().snapshot_gone(tx, &snapshot.id, "delete.end")?;
-        if !snapshots::finish(tx, &snapshot.id, &snapshot::UNMANAGE, Outcome::Done, &[])? {
-            return Err(Error::conflict("The snapshot's status was changed while it was given up."));
-        }
-        pools::promise(tx, volume.host.as_deref().unwrap_or_default(), -snapshot.volume_size_gib, false)
-    })
+    let (name, of) = (job.snapshot_name(&snapshot), job.volume_name(&volume));
+    let own = kept(&name, &snapshot, format);
+    match job.step(|driver| driver.give_up_snapshot(own, stored(&of, &volume, format))) {
+        Ok(()) => job.end(|tx| {
+            job.release_snapshot(tx, &snapshot, &volume)?;
+            job.notices().elevated().snapshot_gone(tx, &snapshot.id, "delete.end")?;
+            if !snapshots::finish(tx, &snapshot.id, &snapshot::UNMANAGE, Outcome::Done, &[])? {
+                return Err(Error::conflict("The snapshot's status was changed while it was given up."));
+            }
+            pools::promise(tx, volume.host.as_deref().unwrap_or_default(), -snapshot.volume_size_gib, false)
+        }),
+        Err(_) => job.end(|tx| {
+            snapshots::finish(tx, &snapshot.id, &snapshot::UNMANAGE, Outcome::Failed, &[])?;
+            job.tell(tx, &snapshot.id, events::SNAPSHOT_DELETE_FAILED)
+        }),
+    }
 }

@@ -19,6 +19,7 @@ mod servers;
 mod service;
 mod snapshots;
 mod swap;
+pub(super) mod tend;
 mod upload;
 
 use std::borrow::Cow;
@@ -80,6 +81,7 @@ pub(super) fn run(shared: &Shared, order: &Held) -> Result<()> {
         Work::DiscardDisk { disk_id } => move_disk::discard(&job, disk_id),
         Work::SwapServers { new_volume_id } => swap::tell(&job, new_volume_id),
         Work::EndExport => move_disk::end_export(&job),
+        Work::TendVolume => tend::run(&job),
         Work::TellServers { server_ids, event } => servers::tell(&job, server_ids, *event),
         Work::CreateSnapshot => snapshots::create(&job),
         Work::DeleteSnapshot => snapshots::delete(&job),

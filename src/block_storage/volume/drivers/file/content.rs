@@ -10,6 +10,20 @@ use crate::block_storage::volume::drivers::copy;
 use crate::block_storage::volume::drivers::{Format, Stored};
 use crate::error::Result;
 
+/// The content of the snapshot `stored`, which is inside `file`. Nobody ever writes to it, whoever writes to the file.
+pub(super) fn read_inside(
+    file: &File,
+    stored: Stored<'_>,
+    bytes: u64,
+    folder: &Path,
+    image: &Image,
+) -> Result<Content> {
+    let raw = nameless(folder)?;
+    let image = Image { format: Format::Raw, ..*image };
+    image.extract(stored.name, &path_of(file), (&path_of(&raw), &raw), bytes)?;
+    Content::still(raw)
+}
+
 /// The content of `file`, which holds `stored`; `folder` is where a copy can be made.
 pub(super) fn read(file: File, stored: Stored<'_>, folder: &Path, image: &Image) -> Result<Content> {
     let found = if stored.attached { freeze(file, folder)? } else { Content::still(file)? };

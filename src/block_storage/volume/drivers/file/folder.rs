@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
@@ -22,6 +22,8 @@ const LOCK: &str = ".hearth.lock";
 const UNFINISHED: &str = ".part";
 /// How the names of unfinished content end that comes from elsewhere; they begin with a point.
 const CONTENT: &str = ".content";
+/// How the names end of what says that a file is worked on, or is to be tended; they begin with a point.
+const MARK: &str = ".upkeep";
 
 /// The folder of one backend.
 pub(super) struct Folder {
@@ -29,11 +31,20 @@ pub(super) struct Folder {
     /// The locked file, while this process has the folder.
     lock: Mutex<Option<File>>,
     unfinished: AtomicU64,
+    /// Whether files may be marked.
+    marked: AtomicBool,
+}
+
+/// Which file a name leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity {
+    device: u64,
+    number: u64,
 }
 
 impl Folder {
     pub(super) fn new(root: PathBuf) -> Self {
-        Self { root, lock: Mutex::new(None), unfinished: AtomicU64::new(0) }
+        Self { root, lock: Mutex::new(None), unfinished: AtomicU64::new(0), marked: AtomicBool::new(true) }
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -99,6 +110,11 @@ impl Folder {
     /// Puts a new file in the place of `name`: `fill` makes its content under a hidden name, which is then flushed and
     /// renamed. If anything fails, what was there stays.
     pub(super) fn replace(&self, name: &str, fill: impl FnOnce(&Path, &File) -> Result<()>) -> Result<()> {
+        self.replace_if(name, |path, file| fill(path, file).map(|()| true)).map(|_| ())
+    }
+
+    /// As [`Folder::replace`], where `fill` may say that it made nothing: then what was there stays.
+    pub(super) fn replace_if(&self, name: &str, fill: impl FnOnce(&Path, &File) -> Result<bool>) -> Result<bool> {
         self.replace_by(self.unfinished_path(name), name, fill)
     }
 
@@ -106,7 +122,7 @@ impl Folder {
     /// always the same, so that whoever tries again, or gives up, finds what an attempt left.
     pub(super) fn replace_content(&self, name: &str, fill: impl FnOnce(&Path, &File) -> Result<()>) -> Result<()> {
         self.forget_content(name)?;
-        self.replace_by(self.content_path(name)?, name, fill)
+        self.replace_by(self.content_path(name)?, name, |path, file| fill(path, file).map(|()| true)).map(|_| ())
     }
 
     /// Removes what an attempt of [`Folder::replace_content`] left.
@@ -119,19 +135,21 @@ impl Folder {
         Ok(self.root.join(format!(".{name}{CONTENT}")))
     }
 
-    fn replace_by(&self, from: PathBuf, name: &str, fill: impl FnOnce(&Path, &File) -> Result<()>) -> Result<()> {
+    fn replace_by(&self, from: PathBuf, name: &str, fill: impl FnOnce(&Path, &File) -> Result<bool>) -> Result<bool> {
         let to = self.path(name)?;
         let done = (|| {
             let file = self.make(&from).map_err(|error| self.failed("make", name, &error))?;
             fault::point("file.after_part");
-            fill(&from, &file)?;
+            if !fill(&from, &file)? {
+                return Ok(false);
+            }
             fault::point("file.after_fill");
             file.sync_all().map_err(|error| self.failed("flush", name, &error))?;
             fs::rename(&from, &to).map_err(|error| self.failed("rename", name, &error))?;
             fault::point("file.after_rename");
-            self.flush().map_err(|error| self.failed("flush", name, &error))
+            self.flush().map_err(|error| self.failed("flush", name, &error)).map(|()| true)
         })();
-        if done.is_err() {
+        if !matches!(done, Ok(true)) {
             // The file may not have been made, and the error that matters is told already.
             let _ = fs::remove_file(&from);
         }
@@ -175,6 +193,83 @@ impl Folder {
         self.flush().map_err(|error| self.failed("flush", name, &error))
     }
 
+    /// Which file has the name; `None` where nothing has it, or something that is no plain file. How many names it has stands
+    /// beside it.
+    pub(super) fn identity(&self, name: &str) -> Option<(Identity, u64)> {
+        let found = fs::symlink_metadata(self.path(name).ok()?).ok().filter(fs::Metadata::is_file)?;
+        Some((Identity { device: found.dev(), number: found.ino() }, found.nlink()))
+    }
+
+    /// Gives the file `from` the further name `to`. `false` where the file system gives files one name, or no more names.
+    pub(super) fn link(&self, from: &str, to: &str) -> Result<bool> {
+        match fs::hard_link(self.path(from)?, self.path(to)?).map_err(|error| (Errno::from_io_error(&error), error)) {
+            Ok(()) => {}
+            Err((Some(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK), _)) => return Ok(false),
+            Err((_, error)) => return Err(self.failed("link", to, &error)),
+        }
+        self.flush().map_err(|error| self.failed("flush", to, &error))?;
+        Ok(true)
+    }
+
+    /// Says on the disk that the file `name` is worked on, until [`Folder::unmark`]. Survives a power cut.
+    pub(super) fn mark(&self, name: &str) -> Result<()> {
+        if !self.mark_if_room(name)? {
+            return Err(self.failed("mark", name, &Errno::NOSPC.into()));
+        }
+        self.flush().map_err(|error| self.failed("flush", name, &error))
+    }
+
+    /// As [`Folder::mark`]; `false` where the folder is too full for it. Survives a power cut as soon as what is done to names
+    /// after it.
+    pub(super) fn mark_if_room(&self, name: &str) -> Result<bool> {
+        let path = self.mark_path(name)?;
+        self.marked.store(true, Ordering::Relaxed);
+        let made = OpenOptions::new().create(true).truncate(false).write(true).mode(0o660).open(path);
+        match made.map_err(|error| (Errno::from_io_error(&error), error)) {
+            Ok(_) => {}
+            Err((Some(Errno::NOSPC | Errno::DQUOT), _)) => return Ok(false),
+            Err((_, error)) => return Err(self.failed("mark", name, &error)),
+        }
+        fault::point("file.after_mark");
+        Ok(true)
+    }
+
+    /// Takes the mark of a file away, where it has one.
+    pub(super) fn unmark(&self, name: &str) -> Result<()> {
+        self.unlink(&self.mark_path(name)?, name)
+    }
+
+    /// Whether a file is marked.
+    pub(super) fn is_marked(&self, name: &str) -> Result<bool> {
+        Ok(fs::symlink_metadata(self.mark_path(name)?).is_ok())
+    }
+
+    /// The names of all marked files.
+    pub(super) fn all_marked(&self) -> Result<Vec<String>> {
+        // Whoever marks one meanwhile says so again.
+        if !self.marked.swap(false, Ordering::Relaxed) {
+            return Ok(Vec::new());
+        }
+        let listed = (|| {
+            let mut names = Vec::new();
+            for entry in fs::read_dir(&self.root)? {
+                let name = entry?.file_name();
+                let name = name.to_str().and_then(|name| name.strip_prefix('.')?.strip_suffix(MARK));
+                names.extend(name.map(str::to_owned));
+            }
+            Ok(names)
+        })();
+        if listed.as_ref().map_or(true, |names| !names.is_empty()) {
+            self.marked.store(true, Ordering::Relaxed);
+        }
+        listed.map_err(|error| self.failed("list", "", &error))
+    }
+
+    fn mark_path(&self, name: &str) -> Result<PathBuf> {
+        self.path(name)?;
+        Ok(self.root.join(format!(".{name}{MARK}")))
+    }
+
     /// Removes the file at `path`, if it is there.
     fn unlink(&self, path: &Path, name: &str) -> Result<()> {
         match fs::remove_file(path) {
@@ -196,6 +291,9 @@ impl Folder {
                 }
                 _ => log::info!("removed the unfinished file {name} from {}", self.root.display()),
             }
+        }
+        for name in self.all_marked()?.iter().filter(|name| self.identity(name).is_none()) {
+            self.unmark(name)?;
         }
         Ok(leftovers.len())
     }

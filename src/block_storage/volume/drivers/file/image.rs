@@ -5,19 +5,26 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
+use super::qcow2;
 use crate::block_storage::volume::drivers::Format;
 use crate::error::{Error, Result};
 use crate::service::exec::{self, Output, Program};
 
 /// The program that makes and grows qcow2 files.
 const QEMU_IMG: &str = "qemu-img";
+/// What it says of an image that another program has open.
+const IN_USE: &str = "Is another process using the image";
+/// What of an image's tables it keeps in memory at most: those of 2 TiB of data. Where they do not fit, each is flushed
+/// on its own, which takes ten times as long.
+const TABLES: &str = "256M";
+/// How often a snapshot is looked for in a file that may change meanwhile.
+const LOOKS: u32 = 3;
 
 /// How the files of a backend are made.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +56,7 @@ impl Image {
                 let length = file.metadata().map_err(|error| failed(path, &error))?.len();
                 if length < bytes || !self.thin { self.set_length(path, file, bytes.max(length)) } else { Ok(()) }
             }
-            Format::Qcow2 if virtual_size(path, file)? >= bytes => Ok(()),
+            Format::Qcow2 if qcow2::virtual_size(path, file)? >= bytes => Ok(()),
             Format::Qcow2 => {
                 let preallocation = if self.thin { "--preallocation=off" } else { "--preallocation=falloc" };
                 self.qemu_img(&["resize", "-q", "-f", "qcow2", preallocation], path, &bytes.to_string())
@@ -65,6 +72,55 @@ impl Image {
             options.extend(["-o", if self.thin { "preallocation=off" } else { "preallocation=falloc" }]);
         }
         let program = Program::new(QEMU_IMG).args(&options).arg(from).arg(to).timeout(self.timeout);
+        self.end_of(&program.run_to_end()?, &options)
+    }
+
+    /// Writes the content of the internal snapshot `name` of the image at `from`, whoever has that open, into the file at
+    /// `to`, in the format of this image and with `bytes` bytes.
+    pub(super) fn extract(&self, name: &str, from: &Path, (to, file): (&Path, &File), bytes: u64) -> Result<()> {
+        let mut options = vec!["convert", "-q", "-U", "-f", "qcow2", "-O", self.format.name()];
+        if self.format == Format::Qcow2 {
+            options.extend(["-o", if self.thin { "preallocation=off" } else { "preallocation=falloc" }]);
+        }
+        options.push("-l");
+        let chosen = format!("snapshot.name={}", escaped(name));
+        let program = Program::new(QEMU_IMG).args(&options).arg(&chosen).arg(from).arg(to).timeout(self.timeout);
+        let mut looks = 1;
+        while let Err(error) = self.end_of(&program.run_to_end()?, &options) {
+            if looks == LOOKS {
+                return Err(error);
+            }
+            // The table of snapshots may be written anew while it is looked at; what is in a snapshot never is.
+            log::info!("the snapshot {name} is looked for anew: {error}");
+            looks += 1;
+        }
+        // It has the size that the volume has now. What is beyond that of the snapshot is empty.
+        match self.format {
+            Format::Raw => file.set_len(bytes).map_err(|error| failed(to, &error)),
+            Format::Qcow2 if qcow2::virtual_size(to, file)? > bytes => {
+                self.qemu_img(&["resize", "-q", "-f", "qcow2", "--shrink"], to, &bytes.to_string())
+            }
+            Format::Qcow2 => self.grow(to, file, bytes),
+        }
+    }
+
+    /// Does something about the internal snapshot `name` of the image at `path`: `-c` makes it, `-a` gives the image its
+    /// content and its size again, `-d` removes it.
+    pub(super) fn snapshot(&self, what: &str, name: &str, path: &Path) -> Result<()> {
+        // It takes no format otherwise.
+        let image = format!(
+            "driver=qcow2,l2-cache-size={TABLES},file.driver=file,file.filename={}",
+            escaped(&path.to_string_lossy())
+        );
+        let options = ["snapshot", "-q", what, name, "--image-opts", &image];
+        let program = Program::new(QEMU_IMG).args(options).timeout(self.timeout);
+        self.end_of(&program.run_to_end()?, &options)
+    }
+
+    /// Frees what the image at `path` holds for nothing since a program was killed that worked on it.
+    pub(super) fn repair(&self, path: &Path) -> Result<()> {
+        let options = ["check", "-q", "-f", "qcow2", "-r", "leaks"];
+        let program = Program::new(QEMU_IMG).args(options).arg(path).timeout(self.timeout);
         self.end_of(&program.run_to_end()?, &options)
     }
 
@@ -91,7 +147,13 @@ impl Image {
             return Ok(());
         }
         let told = output.stderr.trim();
-        let public = if told.contains("No space left") { "The backend has no space left." } else { "qemu-img failed." };
+        let public = if told.contains("No space left") {
+            "The backend has no space left."
+        } else if told.contains(IN_USE) {
+            "The volume's file is in use."
+        } else {
+            "qemu-img failed."
+        };
         let end = output.code.map_or("a signal".to_owned(), |code| format!("code {code}"));
         Err(Error::unavailable(public, format!("qemu-img {} ended with {end}: {told}", options.join(" "))))
     }
@@ -116,15 +178,9 @@ fn allocate(file: &File, bytes: u64) -> Result<(), Errno> {
     }
 }
 
-/// The size that an image of qcow2 has for its user: bytes 24 to 31 of the header that `qemu-img` wrote.
-fn virtual_size(path: &Path, file: &File) -> Result<u64> {
-    let mut header = [0; 32];
-    file.read_exact_at(&mut header, 0).map_err(|error| failed(path, &error))?;
-    let (magic, size) = (header.first_chunk::<4>(), header.last_chunk::<8>());
-    match (magic, size) {
-        (Some(b"QFI\xfb"), Some(size)) => Ok(u64::from_be_bytes(*size)),
-        _ => Err(Error::unavailable("The volume's file is damaged.", format!("{} is no qcow2 image", path.display()))),
-    }
+/// A value among QEMU's options, where a comma ends it.
+fn escaped(value: &str) -> String {
+    value.replace(',', ",,")
 }
 
 fn failed(path: &Path, error: &io::Error) -> Error {
