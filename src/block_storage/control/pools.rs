@@ -38,9 +38,8 @@ pub fn list(caller: &Caller<'_>, filter: &Filter) -> Result<Vec<Pool>> {
     });
     let fits = |pool: &Pool| {
         let reported = Capability::Map(pool.capabilities());
-        let says = |(name, value): &(String, String)| {
-            reported.at(&[name.as_str()]).is_some_and(|found| text_of(found).eq_ignore_ascii_case(value))
-        };
+        let says =
+            |(name, value): &(String, String)| reported.at(&[name.as_str()]).is_some_and(|found| is(found, value));
         pool.enabled
             && pool.up
             && filter.name.as_ref().is_none_or(|name| *name == pool.name)
@@ -61,15 +60,16 @@ pub(super) fn has_room(caller: &Caller<'_>, name: &str, size_gib: i64) -> Result
     Ok(pools.iter().any(takes))
 }
 
-/// A value as a query writes it; a list as its first value.
-fn text_of(value: &Capability) -> String {
-    match value {
-        Capability::Text(text) => text.clone(),
-        Capability::Integer(number) => number.to_string(),
-        Capability::Number(number) => number.to_string(),
-        Capability::Boolean(value) => value.to_string(),
-        Capability::List(values) => values.first().map(text_of).unwrap_or_default(),
-        Capability::None | Capability::Map(_) => String::new(),
+/// Whether what is reported is what a query says: texts to the letter, numbers and booleans by their value, a list by its
+/// first value.
+fn is(reported: &Capability, said: &str) -> bool {
+    match reported {
+        Capability::Text(text) => text == said,
+        Capability::Integer(number) => said.parse() == Ok(*number),
+        Capability::Number(number) => said.parse() == Ok(*number),
+        Capability::Boolean(value) => scheduler::truth(said) == *value,
+        Capability::List(values) => values.first().is_some_and(|first| is(first, said)),
+        Capability::None | Capability::Map(_) => false,
     }
 }
 

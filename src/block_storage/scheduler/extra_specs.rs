@@ -69,7 +69,7 @@ fn text_of(value: &Capability) -> String {
 }
 
 /// Whether a text means yes; every other text means no.
-fn truth(text: &str) -> bool {
+pub fn truth(text: &str) -> bool {
     matches!(text.trim().to_ascii_lowercase().as_str(), "1" | "t" | "true" | "on" | "y" | "yes")
 }
 

@@ -9,6 +9,7 @@ mod filters;
 use std::fmt;
 
 use super::model::pool::Pool;
+pub use extra_specs::truth;
 use filters::FILTERS;
 
 /// What a volume needs of its pool.
