@@ -23,7 +23,7 @@ const PAUSE_MICROS: (u64, u64) = (1_000, 200_000);
 /// How many connections in a row may turn out to be lost before the server is taken to be gone.
 const LOST_IN_A_ROW: u32 = 3;
 
-/// How long a connection of the pool is kept that nobody needs. One to MariaDB holds the 4 MiB into which the driver reads,
+/// How long a connection of the pool is kept that nobody needs. One to MariaDB holds up to a MiB that the driver has read into,
 /// and what it knows of the statements that it has prepared.
 const IDLE: Duration = Duration::from_secs(60);
 
