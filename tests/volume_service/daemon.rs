@@ -54,7 +54,7 @@ impl Daemon {
             }
             Self::Lio(_) => Lio::tell(&format!(
                 "group = rtslib_fb.TPG(rtslib_fb.Target(rtslib_fb.FabricModule('iscsi'), '{iqn}'), 1)\n\
-                 rtslib_fb.LUN(group, 1, rtslib_fb.FileIOStorageObject('by-hand', '{}'))",
+                 rtslib_fb.LUN(group, 1, rtslib_fb.FileIOStorageObject('by-hand', '{}', 1 << 20))",
                 path.display()
             )),
         }

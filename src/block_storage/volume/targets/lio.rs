@@ -24,9 +24,8 @@ const ROOT: &str = "/sys/kernel/config/target";
 const LUN: u32 = 0;
 /// The only group of a target.
 const GROUP: u32 = 1;
-/// The adapters under which the devices are, by what they serve: files and block devices. Their number keeps them apart
-/// from those that `targetcli` numbers from 0.
-const ADAPTERS: [&str; 2] = ["fileio_10860", "iblock_10860"];
+/// What serves files, and what serves block devices.
+const BACKSTORES: [&str; 2] = ["fileio", "iblock"];
 /// What a group has to be told: a secret is needed, hosts need not be known by name, and may write.
 const GROUP_ATTRIBUTES: [(&str, &str); 4] = [
     ("authentication", "1"),
@@ -59,8 +58,13 @@ impl Lio {
         self.target(name).join(format!("tpgt_{GROUP}"))
     }
 
+    /// Where the device of a volume can be: each has an adapter of its own, since `targetcli` removes them together. The
+    /// number follows from the name, so that what a crash left can be found.
     fn devices(&self, name: &str) -> [PathBuf; 2] {
-        ADAPTERS.map(|adapter| self.root.join("core").join(adapter).join(name))
+        // FNV-1a.
+        let number =
+            name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        BACKSTORES.map(|kind| self.root.join("core").join(format!("{kind}_{number}")).join(name))
     }
 
     /// Makes the device of a volume; answers where it is.
@@ -225,7 +229,12 @@ impl Target for Lio {
     fn remove(&self, name: &str) -> Result<()> {
         self.remove_target(name)?;
         fault::point("export.after_remove");
-        self.devices(name).iter().try_for_each(|device| remove(device))
+        for device in self.devices(name) {
+            remove(&device)?;
+            // Should two names have one number, it stays.
+            let _ = device.parent().map(fs::remove_dir);
+        }
+        Ok(())
     }
 
     fn connection(&self, export: &Export, connector: &Json) -> Result<Connection> {
