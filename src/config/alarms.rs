@@ -3,8 +3,9 @@
 use super::opt::Opt;
 
 /// History.
-pub const RECORD_HISTORY: Opt =
-    Opt::boolean("DEFAULT", "record_history", "true").help("Whether what happens to alarms is kept.").reload();
+pub const RECORD_HISTORY: Opt = Opt::boolean("DEFAULT", "record_history", "true")
+    .help("Whether what happens to alarms is kept, and told by notifications. Without it, only deletions are told.")
+    .reload();
 /// Counts of evaluations.
 pub const ENABLE_EVALUATION_RESULTS_METRICS: Opt =
     Opt::boolean("DEFAULT", "enable_evaluation_results_metrics", "false")
@@ -37,6 +38,10 @@ pub const ADDITIONAL_INGESTION_LAG: Opt = Opt::integer("DEFAULT", "additional_in
 pub const PROMETHEUS_PROJECT_LABEL_NAME: Opt = Opt::text("DEFAULT", "prometheus_project_label_name", "project").help(
     "The label in Prometheus that holds the project: queries of callers who are no administrators are held to theirs.",
 );
+/// The exchange of notifications.
+pub const CONTROL_EXCHANGE: Opt = Opt::text("hearth_alarms", "control_exchange", "aodh").help(
+    "The exchange of RabbitMQ that notifications about alarms are sent to, where [oslo_messaging_notifications] driver says so.",
+);
 /// Where Prometheus is.
 pub const PROMETHEUS_URL: Opt = Opt::text("hearth_alarms", "prometheus_url", "")
     .help("Where the HTTP API of Prometheus, or of what speaks like it, is: http://host:9090. Empty: there is none.");
@@ -55,16 +60,28 @@ pub const GNOCCHI_USER: Opt =
 /// With which password.
 pub const GNOCCHI_PASSWORD: Opt =
     Opt::text("hearth_alarms", "gnocchi_password", "").secret().help("The password with gnocchi_auth = basic.");
+/// Where Octavia is.
+pub const OCTAVIA_URL: Opt = Opt::text("hearth_alarms", "octavia_url", "").help(
+    "Where Octavia is, whose members of pools alarms may watch: http://host:9876, or http://host/load-balancer. Empty: there is \
+     none, and no such alarm can be made.",
+);
+/// How Octavia is asked.
+pub const OCTAVIA_AUTH: Opt = Opt::choice("hearth_alarms", "octavia_auth", &["keystone", "none"], "keystone")
+    .help("How Octavia is told who asks. keystone: with tokens of the user of [keystone_authtoken]; none: not at all.");
+/// Age of members.
+pub const MEMBER_CREATION_TIME: Opt = Opt::integer("DEFAULT", "member_creation_time", "120")
+    .at_least(0)
+    .help("Seconds after its creation for which a member of a load balancer's pool may be in error without an alarm.");
 /// Authorities of Prometheus and Gnocchi.
 pub const SOURCES_CAFILE: Opt = Opt::path("hearth_alarms", "cafile", "").help(
-    "The certificates of authorities, in PEM, that Prometheus and Gnocchi are believed by. Empty: the usual ones.",
+    "The certificates of authorities, in PEM, that Prometheus, Gnocchi and Octavia are believed by. Empty: the usual ones.",
 );
 /// Certificates of Prometheus and Gnocchi.
 pub const SOURCES_INSECURE: Opt = Opt::boolean("hearth_alarms", "insecure", "false")
-    .help("Whether the certificates of Prometheus and Gnocchi are not looked at.");
+    .help("Whether the certificates of Prometheus, Gnocchi and Octavia are not looked at.");
 /// Longest wait for Prometheus and Gnocchi.
 pub const SOURCES_TIMEOUT: Opt = Opt::seconds("hearth_alarms", "timeout", "10")
-    .help("Longest wait for an answer of Prometheus or Gnocchi, in seconds.");
+    .help("Longest wait for an answer of Prometheus, Gnocchi or Octavia, in seconds.");
 /// Threads that evaluate.
 pub const EVALUATOR_THREADS: Opt = Opt::integer("hearth_alarms", "evaluator_threads", "4")
     .range(0, 256)
@@ -113,11 +130,15 @@ pub const ROWS: &[Opt] = &[
     EVALUATION_INTERVAL,
     ADDITIONAL_INGESTION_LAG,
     PROMETHEUS_PROJECT_LABEL_NAME,
+    CONTROL_EXCHANGE,
     PROMETHEUS_URL,
     GNOCCHI_URL,
     GNOCCHI_AUTH,
     GNOCCHI_USER,
     GNOCCHI_PASSWORD,
+    OCTAVIA_URL,
+    OCTAVIA_AUTH,
+    MEMBER_CREATION_TIME,
     SOURCES_CAFILE,
     SOURCES_INSECURE,
     SOURCES_TIMEOUT,

@@ -54,6 +54,13 @@ pub const METERING_TIME_TO_LIVE: Opt = Opt::integer("database", "metering_time_t
 pub const EVENT_TIME_TO_LIVE: Opt = Opt::integer("database", "event_time_to_live", "-1")
     .at_least(-1)
     .help("Seconds for which events are kept. -1: for ever.");
+/// Age of the history of alarms.
+pub const ALARM_HISTORY_TIME_TO_LIVE: Opt = Opt::integer("database", "alarm_history_time_to_live", "-1")
+    .help("Seconds for which the history of alarms is kept. Not above 0: as long as the alarms.");
+/// Rows of history that go at once.
+pub const ALARM_HISTORIES_DELETE_BATCH_SIZE: Opt = Opt::integer("database", "alarm_histories_delete_batch_size", "0")
+    .at_least(0)
+    .help("Most rows of the history of alarms that one look for old ones removes. 0: all, a hundred at a time.");
 /// Ages of samples of some meters.
 pub const METER_TIME_TO_LIVE: Opt = Opt::list("hearth_telemetry", "meter_time_to_live", "").help(
     "meter:seconds pairs for meters whose samples are kept longer or shorter than metering_time_to_live says; the meter \
@@ -90,4 +97,6 @@ pub const ROWS: &[Opt] = &[
     METERING_TIME_TO_LIVE,
     EVENT_TIME_TO_LIVE,
     METER_TIME_TO_LIVE,
+    ALARM_HISTORY_TIME_TO_LIVE,
+    ALARM_HISTORIES_DELETE_BATCH_SIZE,
 ];

@@ -11,7 +11,7 @@ use super::broker::{Broker, Line, PATIENCE, broken, runtime, slow};
 use super::drivers::{Failure, Heard, Listener};
 use super::notification::{Envelope, body};
 use super::transport::Transport;
-use crate::config::{Config, notifications as options};
+use crate::config::{Config, Opt, notifications as options};
 use crate::database::outbox::Waiting;
 use crate::error::{Error, Result};
 
@@ -30,15 +30,15 @@ pub(super) struct Rabbit {
 }
 
 impl Rabbit {
-    /// The broker of a configuration.
+    /// The broker of a configuration, with the exchange that this option names.
     ///
     /// # Errors
     /// `Invalid` for an address that can not be read, and for options that contradict each other.
-    pub(super) fn of(config: &Config, envelope: Envelope) -> Result<Self> {
+    pub(super) fn of(config: &Config, exchange: &Opt, envelope: Envelope) -> Result<Self> {
         let (transport, config) = Transport::of(config)?;
         Ok(Self {
             broker: Broker::of(transport, &config, "hearth notifications", true)?,
-            exchange: config.text(&options::CONTROL_EXCHANGE).to_owned(),
+            exchange: config.text(exchange).to_owned(),
             topics: config.list(&options::TOPICS).to_vec(),
             envelope,
             line: Line::default(),

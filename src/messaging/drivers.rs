@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::amqp::Rabbit;
 use super::notification::Envelope;
 use super::transport::Transport;
-use crate::config::Config;
+use crate::config::{Config, Opt};
 use crate::database::outbox::Waiting;
 use crate::error::{Error, Result};
 
@@ -50,14 +50,15 @@ impl Heard {
     }
 }
 
-/// The listener of a driver; `None` for one that only others in this process can listen to.
+/// The listener of a driver, which sends to this exchange where it sends to RabbitMQ; `None` for one that only others in this
+/// process can listen to.
 ///
 /// # Errors
 /// `Invalid` where the configuration does not say where to send.
-pub(super) fn open(driver: &str, config: &Config) -> Result<Option<Box<dyn Listener>>> {
+pub(super) fn open(driver: &str, config: &Config, exchange: &Opt) -> Result<Option<Box<dyn Listener>>> {
     Ok(match driver {
-        "messagingv2" => Some(Box::new(Rabbit::of(config, Envelope::Two)?)),
-        "messaging" => Some(Box::new(Rabbit::of(config, Envelope::One)?)),
+        "messagingv2" => Some(Box::new(Rabbit::of(config, exchange, Envelope::Two)?)),
+        "messaging" => Some(Box::new(Rabbit::of(config, exchange, Envelope::One)?)),
         "log" => Some(Box::new(Log)),
         _ => None,
     })

@@ -18,6 +18,6 @@ mod transport;
 pub use consumer::{Consumer, Delivery, Queue, Verdict};
 pub use drivers::{Failure, Heard, Listener};
 pub use notification::{Notification, Priority};
-pub use outbox::Outbox;
+pub use outbox::{Mailbox, Outbox};
 pub use pauses::Pauses;
 pub use postman::{Postman, start};

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::notification::Notification;
-use crate::config::{Config, notifications as options};
+use crate::config::{Config, Opt, alarms, notifications as options};
 use crate::database::Transaction;
 use crate::database::outbox::{self, New};
 use crate::error::Result;
@@ -11,22 +11,56 @@ use crate::error::Result;
 /// The driver that sends nothing.
 const NOOP: &str = "noop";
 
+/// Whose notifications they are. Those of each lie apart, also where databases are shared, and go to an exchange of their own.
+#[derive(Debug, Clone, Copy)]
+pub struct Mailbox {
+    /// What stands before the names of drivers in the table.
+    prefix: &'static str,
+    /// The exchange of RabbitMQ.
+    pub(super) exchange: &'static Opt,
+}
+
+impl Mailbox {
+    /// Those of Block Storage.
+    pub const STORAGE: Self = Self { prefix: "", exchange: &options::CONTROL_EXCHANGE };
+    /// Those of alarms.
+    pub const ALARMS: Self = Self { prefix: "alarms:", exchange: &alarms::CONTROL_EXCHANGE };
+
+    /// The name in the table for what a driver gets.
+    pub fn place(&self, driver: &str) -> String {
+        format!("{}{driver}", self.prefix)
+    }
+
+    /// The driver of a name in the table, where it is of this mailbox.
+    pub fn driver<'p>(&self, place: &'p str) -> Option<&'p str> {
+        place.strip_prefix(self.prefix).filter(|driver| !driver.contains(':'))
+    }
+}
+
 /// The drivers that get what is put in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outbox {
     drivers: Vec<String>,
+    /// Their names in the table.
+    places: Vec<String>,
 }
 
 impl Outbox {
-    /// The outbox of a configuration. Costs next to nothing where no driver is named.
+    /// The outbox of a configuration for Block Storage. Costs next to nothing where no driver is named.
     pub fn of(config: &Config) -> Self {
+        Self::within(config, Mailbox::STORAGE)
+    }
+
+    /// The outbox of a configuration for others.
+    pub fn within(config: &Config, mailbox: Mailbox) -> Self {
         let mut drivers: Vec<String> = Vec::new();
         for driver in config.list(&options::DRIVER) {
             if driver != NOOP && !drivers.contains(driver) {
                 drivers.push(driver.clone());
             }
         }
-        Self { drivers }
+        let places = drivers.iter().map(|driver| mailbox.place(driver)).collect();
+        Self { drivers, places }
     }
 
     /// Whether anybody gets notifications.
@@ -60,7 +94,7 @@ impl Outbox {
             message: &message,
             context: &context,
         };
-        self.drivers.iter().try_for_each(|driver| outbox::put(tx, driver, &new))
+        self.places.iter().try_for_each(|place| outbox::put(tx, place, &new))
     }
 }
 
@@ -75,5 +109,14 @@ mod tests {
         assert_eq!(drivers("[oslo_messaging_notifications]\ndriver = noop\n"), "");
         let twice = "[oslo_messaging_notifications]\ndriver = messagingv2\ndriver = log\ndriver = log\n";
         assert_eq!(drivers(twice), "messagingv2 log");
+    }
+
+    #[test]
+    fn mailboxes_lie_apart() {
+        let config = Config::from_text("[oslo_messaging_notifications]\ndriver = log\n").unwrap();
+        assert_eq!(Outbox::of(&config).places, ["log"]);
+        assert_eq!(Outbox::within(&config, Mailbox::ALARMS).places, ["alarms:log"]);
+        assert_eq!((Mailbox::STORAGE.driver("alarms:log"), Mailbox::ALARMS.driver("alarms:log")), (None, Some("log")));
+        assert_eq!((Mailbox::STORAGE.driver("log"), Mailbox::ALARMS.driver("log")), (Some("log"), None));
     }
 }

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::drivers::{self, Failure, Listener, TELEMETRY};
-use super::outbox::Outbox;
+use super::outbox::{Mailbox, Outbox};
 use super::pauses::Pauses;
 use crate::config::{Config, notifications as options};
 use crate::database::Database;
@@ -46,20 +46,26 @@ impl Postman {
     }
 }
 
-/// Starts delivering notifications from a database, for every driver that the configuration names; without one no thread is
-/// started. `telemetry` gets those of the driver `hearth_telemetry`, where Telemetry is in this process.
+/// Starts delivering the notifications of a mailbox from a database, for every driver that the configuration names; without one
+/// no thread is started. `telemetry` gets those of the driver `hearth_telemetry`, where Telemetry is in this process.
 ///
 /// # Errors
 /// `Invalid` where the configuration does not say where to send; `Internal` where a thread can not be started.
-pub fn start(config: &Config, database: &Database, telemetry: Option<Box<dyn Listener>>) -> Result<Postman> {
+pub fn start(
+    config: &Config,
+    database: &Database,
+    mailbox: Mailbox,
+    telemetry: Option<Box<dyn Listener>>,
+) -> Result<Postman> {
     let mut telemetry = telemetry;
     let mut rounds = Vec::new();
-    for driver in Outbox::of(config).drivers() {
-        let listener = if driver == TELEMETRY { telemetry.take() } else { drivers::open(driver, config)? };
+    for driver in Outbox::within(config, mailbox).drivers() {
+        let listener =
+            if driver == TELEMETRY { telemetry.take() } else { drivers::open(driver, config, mailbox.exchange)? };
         let own = drivers::settings(driver, config)?;
         let calls = Arc::new(Calls::default());
         let round = Round {
-            driver: driver.clone(),
+            place: mailbox.place(driver),
             owner: format!("{}-{}", std::process::id(), uuid::Uuid::new_v4()),
             settings: Settings::of(&own),
             database: database.clone(),
@@ -69,7 +75,7 @@ pub fn start(config: &Config, database: &Database, telemetry: Option<Box<dyn Lis
             failures: 0,
             limited_at: None,
         };
-        let name = format!("notify-{driver}");
+        let name = format!("notify-{}", round.place);
         let thread = thread::Builder::new().name(name.clone()).spawn(move || round.run());
         rounds.push((calls, thread.map_err(|error| Error::internal(format!("thread {name}: {error}")))?));
     }
@@ -99,7 +105,8 @@ impl Settings {
 
 /// The delivery for one driver.
 struct Round {
-    driver: String,
+    /// The name of the driver in the outbox.
+    place: String,
     owner: String,
     settings: Settings,
     database: Database,
@@ -126,7 +133,7 @@ enum Found {
 impl Round {
     fn run(mut self) {
         if self.listener.is_none() {
-            log::warn!("nobody in this process listens to the notifications of {}", self.driver);
+            log::warn!("nobody in this process listens to the notifications of {}", self.place);
         }
         let mut watch = Watch::on(&self.database).ok();
         let mut looked: Option<Instant> = None;
@@ -138,7 +145,7 @@ impl Round {
             if found != Found::Nothing || changed || due {
                 looked = Some(Instant::now());
                 found = self.look().unwrap_or_else(|error| {
-                    log::error!("the notifications of {} can not be looked at: {error}", self.driver);
+                    log::error!("the notifications of {} can not be looked at: {error}", self.place);
                     Found::Nothing
                 });
             }
@@ -149,22 +156,22 @@ impl Round {
             }
         }
         if self.held_until.is_some()
-            && let Err(error) = self.database.write(|tx| outbox::release(tx, &self.driver, &self.owner))
+            && let Err(error) = self.database.write(|tx| outbox::release(tx, &self.place, &self.owner))
         {
-            log::warn!("the notifications of {} wait for the end of a lease: {error}", self.driver);
+            log::warn!("the notifications of {} wait for the end of a lease: {error}", self.place);
         }
     }
 
     /// Delivers a batch, where there is one and no other process delivers.
     fn look(&mut self) -> Result<Found> {
-        if !self.database.read(|c| outbox::any(c, &self.driver))? {
+        if !self.database.read(|c| outbox::any(c, &self.place))? {
             return Ok(Found::Nothing);
         }
         self.keep_limit()?;
         if self.listener.is_none() || !self.hold()? {
             return Ok(Found::Nothing);
         }
-        let batch = self.database.read(|c| outbox::oldest(c, &self.driver, BATCH))?;
+        let batch = self.database.read(|c| outbox::oldest(c, &self.place, BATCH))?;
         let Some(listener) = &mut self.listener else { return Ok(Found::Nothing) };
         let heard = listener.hear(&batch);
         fault::point("notification.after_send");
@@ -200,7 +207,7 @@ impl Round {
         }
         // The first line tells; the others would only say it again.
         let level = if self.failures == 1 { log::Level::Error } else { log::Level::Debug };
-        log::log!(level, "notifications of {} wait, since they can not be sent: {error}", self.driver);
+        log::log!(level, "notifications of {} wait, since they can not be sent: {error}", self.place);
         Ok(Found::Trouble)
     }
 
@@ -213,7 +220,7 @@ impl Round {
         // Counted from before the statement, so that the end seen here comes before the one that others see.
         let until = Instant::now() + lease;
         let millis = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
-        let held = self.database.write(|tx| outbox::hold(tx, &self.driver, &self.owner, millis))?;
+        let held = self.database.write(|tx| outbox::hold(tx, &self.place, &self.owner, millis))?;
         self.held_until = held.then_some(until);
         Ok(held)
     }
@@ -224,9 +231,9 @@ impl Round {
             return Ok(());
         }
         self.limited_at = Some(Instant::now());
-        let cut = self.database.write(|tx| outbox::cut(tx, &self.driver, limit))?;
+        let cut = self.database.write(|tx| outbox::cut(tx, &self.place, limit))?;
         if cut > 0 {
-            log::error!("{cut} notifications of {} are given up: more than {limit} were waiting", self.driver);
+            log::error!("{cut} notifications of {} are given up: more than {limit} were waiting", self.place);
         }
         Ok(())
     }

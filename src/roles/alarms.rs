@@ -1,4 +1,4 @@
-//! `hearth alarms`: evaluates alarms and calls whom they tell.
+//! `hearth alarms`: evaluates alarms, calls whom they tell, and delivers the notifications about them.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::assemble;
 use crate::config::{Config, Sources};
 use crate::error::Result;
-use crate::telemetry::alarms;
+use crate::messaging::{self, Mailbox};
+use crate::telemetry::{alarms, retention};
 
 /// Connections to Telemetry's database.
 const POOL_SIZE: u32 = 8;
@@ -21,9 +22,17 @@ pub fn run(sources: &Sources) -> Result<ExitCode> {
     let _log = super::start_logging(&config, "hearth-alarms", false)?;
     let database = assemble::telemetry_database(&config, POOL_SIZE, false)?;
     let service = alarms::start(&config, &database)?;
+    let postman = messaging::start(&config, &database, Mailbox::ALARMS, assemble::telemetry_listener(&config)?)?;
+    let expirer = retention::start(&config, database, retention::EVERY)?;
     crate::service::sd_notify::ready();
     super::until_told_to_stop(sources, signals);
     service.stop();
     service.wait();
+    if let Some(expirer) = expirer {
+        expirer.stop();
+    }
+    // Last of all: what was just found is told too.
+    postman.stop();
+    postman.wait();
     Ok(ExitCode::SUCCESS)
 }

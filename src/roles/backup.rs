@@ -6,7 +6,7 @@ use super::assemble;
 use crate::block_storage::backup;
 use crate::config::{Config, Sources};
 use crate::error::Result;
-use crate::messaging;
+use crate::messaging::{self, Mailbox};
 
 /// Connections of the backup service to the database.
 const POOL_SIZE: u32 = 8;
@@ -20,7 +20,7 @@ pub fn run(sources: &Sources) -> Result<ExitCode> {
     let config = Config::load(sources)?;
     let _log = super::start_logging(&config, "hearth-backup", false)?;
     let database = assemble::block_storage_database(&config, POOL_SIZE, false)?;
-    let postman = messaging::start(&config, &database, assemble::telemetry_listener(&config)?)?;
+    let postman = messaging::start(&config, &database, Mailbox::STORAGE, assemble::telemetry_listener(&config)?)?;
     let role = backup::start(&config, database)?;
     crate::service::sd_notify::ready();
     super::until_told_to_stop(sources, signals);

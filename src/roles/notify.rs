@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::assemble;
 use crate::config::{Config, Sources};
 use crate::error::{Error, Result};
-use crate::messaging::{self, Outbox};
+use crate::messaging::{self, Mailbox, Outbox};
 
 /// Connections to the database.
 const POOL_SIZE: u32 = 4;
@@ -22,7 +22,7 @@ pub fn run(sources: &Sources) -> Result<ExitCode> {
         return Err(Error::invalid("[oslo_messaging_notifications] driver is not set: there is nothing to deliver"));
     }
     let database = assemble::block_storage_database(&config, POOL_SIZE, false)?;
-    let postman = messaging::start(&config, &database, assemble::telemetry_listener(&config)?)?;
+    let postman = messaging::start(&config, &database, Mailbox::STORAGE, assemble::telemetry_listener(&config)?)?;
     crate::service::sd_notify::ready();
     super::until_told_to_stop(sources, signals);
     postman.stop();

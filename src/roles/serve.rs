@@ -9,8 +9,9 @@ use crate::block_storage::{backup, volume};
 use crate::config::{Config, Sources};
 use crate::error::{Error, Result};
 use crate::gateway::{Protocol, Server};
+use crate::messaging::{self, Mailbox, Postman};
+use crate::telemetry;
 use crate::telemetry::alarms::{self, Alarms};
-use crate::{messaging, telemetry};
 
 /// Where it listens if nothing says otherwise.
 pub const ADDRESS: &str = "127.0.0.1:8776";
@@ -42,16 +43,18 @@ pub fn run(sources: &Sources, listen: &[String], roles: Roles) -> Result<ExitCod
     let server =
         Server::new(settings(&assembly.config)?, super::handler(&assembly), listeners).map_err(Error::internal)?;
     let (config, database) = (&assembly.config, &assembly.database);
-    let postman = messaging::start(config, database, assemble::telemetry_listener(config)?)?;
+    let postman = messaging::start(config, database, Mailbox::STORAGE, assemble::telemetry_listener(config)?)?;
     let samples = assemble::telemetry_database(config, 1, false)?;
     let expirer = telemetry::retention::start(config, samples, telemetry::retention::EVERY)?;
     let volumes = if roles.volume { Some(volume::start(config.clone(), database.clone())?) } else { None };
     let backups = if roles.backup { Some(backup::start(config, database.clone())?) } else { None };
     let alarms = if roles.alarms { start_alarms(config) } else { None };
     let outcome = super::api::serve(&assembly, server);
-    if let Some(role) = alarms {
+    if let Some((role, postman)) = alarms {
         role.stop();
         role.wait();
+        postman.stop();
+        postman.wait();
     }
     if let Some(role) = backups {
         role.stop();
@@ -69,9 +72,12 @@ pub fn run(sources: &Sources, listen: &[String], roles: Roles) -> Result<ExitCod
     outcome
 }
 
-/// The alarm service, where Telemetry has a database: many who try volumes have none.
-fn start_alarms(config: &Arc<Config>) -> Option<Alarms> {
-    let started = assemble::telemetry_database(config, ALARMS_POOL_SIZE, false)
-        .and_then(|database| alarms::start(config, &database));
+/// The alarm service with the delivery of its notifications, where Telemetry has a database: many who try volumes have none.
+fn start_alarms(config: &Arc<Config>) -> Option<(Alarms, Postman)> {
+    let started = assemble::telemetry_database(config, ALARMS_POOL_SIZE, false).and_then(|database| {
+        let role = alarms::start(config, &database)?;
+        let listener = assemble::telemetry_listener(config)?;
+        Ok((role, messaging::start(config, &database, Mailbox::ALARMS, listener)?))
+    });
     started.map_err(|error| log::warn!("alarms are not evaluated: {error}")).ok()
 }

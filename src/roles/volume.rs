@@ -7,7 +7,7 @@ use super::assemble;
 use crate::block_storage::volume;
 use crate::config::{Config, Sources};
 use crate::error::Result;
-use crate::messaging;
+use crate::messaging::{self, Mailbox};
 
 /// Connections of the volume service to the database.
 const POOL_SIZE: u32 = 8;
@@ -21,7 +21,7 @@ pub fn run(sources: &Sources) -> Result<ExitCode> {
     let config = Arc::new(Config::load(sources)?);
     let _log = super::start_logging(&config, "hearth-volume", false)?;
     let database = assemble::block_storage_database(&config, POOL_SIZE, false)?;
-    let postman = messaging::start(&config, &database, assemble::telemetry_listener(&config)?)?;
+    let postman = messaging::start(&config, &database, Mailbox::STORAGE, assemble::telemetry_listener(&config)?)?;
     let role = volume::start(config, database)?;
     crate::service::sd_notify::ready();
     super::until_told_to_stop(sources, signals);

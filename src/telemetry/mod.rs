@@ -6,6 +6,7 @@ pub mod control;
 pub mod definitions;
 pub mod ingest;
 pub mod model;
+pub mod notices;
 pub mod policy;
 pub mod retention;
 pub mod store;

@@ -1,5 +1,6 @@
-//! How long samples and events are kept, and the thread of a long-lived process that removes older ones.
+//! How long samples, events and the history of alarms are kept, and the thread of a long-lived process that removes older ones.
 
+use std::fmt;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -14,13 +15,16 @@ use crate::{Error, Result};
 /// How often a process looks that has other things to do.
 pub const EVERY: Duration = Duration::from_secs(3600);
 
-/// Ages in seconds after which samples and events go; `None`: never.
+/// Ages in seconds after which samples, events and history go; `None`: never.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
     samples: Option<i64>,
     /// Names of meters, perhaps with `*` at the end, with the ages of their samples. The first that fits counts.
     meters: Vec<(String, Option<i64>)>,
     events: Option<i64>,
+    history: Option<i64>,
+    /// Most rows of history that one look removes.
+    most_history: Option<u64>,
 }
 
 /// How much went.
@@ -30,6 +34,14 @@ pub struct Gone {
     pub samples: u64,
     /// Events.
     pub events: u64,
+    /// Rows of the history of alarms.
+    pub history: u64,
+}
+
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} samples, {} events and {} changes of alarms", self.samples, self.events, self.history)
+    }
 }
 
 impl Retention {
@@ -50,12 +62,17 @@ impl Retention {
             samples: age(config.integer(&options::METERING_TIME_TO_LIVE)),
             meters: config.list(&options::METER_TIME_TO_LIVE).iter().map(meter).collect::<Result<_>>()?,
             events: age(config.integer(&options::EVENT_TIME_TO_LIVE)),
+            history: age(config.integer(&options::ALARM_HISTORY_TIME_TO_LIVE)).filter(|age| *age > 0),
+            most_history: u64::try_from(config.integer(&options::ALARM_HISTORIES_DELETE_BATCH_SIZE))
+                .ok()
+                .filter(|most| *most > 0),
         })
     }
 
     /// Whether everything is kept.
     pub fn keeps_all(&self) -> bool {
-        self.samples.is_none() && self.events.is_none() && self.meters.iter().all(|(_, age)| age.is_none())
+        let ages = [self.samples, self.events, self.history];
+        ages.into_iter().chain(self.meters.iter().map(|(_, age)| *age)).all(|age| age.is_none())
     }
 
     /// The age after which samples of a meter go.
@@ -82,7 +99,11 @@ impl Retention {
             Some(age) => store.expire_events(before(age), &stopping)?,
             None => 0,
         };
-        Ok(Gone { samples, events })
+        let history = match self.history {
+            Some(age) => store.expire_alarm_history(before(age), self.most_history, &stopping)?,
+            None => 0,
+        };
+        Ok(Gone { samples, events, history })
     }
 }
 
@@ -116,10 +137,8 @@ pub fn start(config: &Config, database: Database, every: Duration) -> Result<Opt
         let store = Store::new(database);
         while !heard.is_stopping() {
             match retention.expire(&store, Timestamp::now(), || heard.is_stopping()) {
-                Ok(Gone { samples: 0, events: 0 }) => {}
-                Ok(gone) => {
-                    log::info!("{} samples and {} events were too old and are removed", gone.samples, gone.events)
-                }
+                Ok(gone) if gone == Gone::default() => {}
+                Ok(gone) => log::info!("{gone} were too old and are removed"),
                 Err(error) => log::error!("what is too old can not be removed: {error}"),
             }
             heard.wait_for_stop(every);

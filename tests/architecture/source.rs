@@ -124,6 +124,7 @@ const LAYERS: &[Layer] = &[
         may: &[
             "telemetry::Telemetry",
             "telemetry::definitions",
+            "telemetry::notices",
             "telemetry::store",
             "telemetry::model",
             "telemetry::policy",
@@ -137,10 +138,12 @@ const LAYERS: &[Layer] = &[
     Layer { name: "telemetry::api::xml", may: &["gateway::Request", "gateway::Response", "gateway::ResponseBody"] },
     // Who may publish without a token is decided before there is a caller.
     Layer { name: "telemetry::api::publishers", may: PLATFORM },
-    Layer { name: "telemetry::store", may: &["telemetry::model", "database", "service"] },
+    Layer { name: "telemetry::store", may: &["telemetry::model", "database", "messaging", "service"] },
+    Layer { name: "telemetry::notices", may: &["telemetry::store", "messaging", "config"] },
     Layer {
         name: "telemetry::ingest",
         may: &[
+            "telemetry::notices",
             "telemetry::store",
             "telemetry::model",
             "telemetry::definitions",
@@ -155,11 +158,13 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "telemetry::alarms",
         may: &[
+            "telemetry::notices",
             "telemetry::store",
             "telemetry::model",
             // What a query means in a rule is what it means in a request.
             "telemetry::control::simple_query",
             "telemetry::control::alarms::rules",
+            "rest::python",
             "service",
             "database",
             "identity",

@@ -100,7 +100,7 @@ def test_a_process_of_its_own_removes_what_is_too_old(agent):
     with Collector(f"[hearth_collector]\nsources = udp\n[collector]\nudp_address = 127.0.0.1\nudp_port = {port}\n"
                    "[database]\nmetering_time_to_live = 86400\n") as collector:
         done = subprocess.run([HEARTH, "telemetry", "expire"], env=collector.environment, capture_output=True, text=True, timeout=60)
-        assert done.stdout == "0 samples and 0 events removed\n", done
+        assert done.stdout == "0 samples, 0 events and 0 changes of alarms removed\n", done
         collector.collect()
         wait_until(lambda: "are taken on" in collector.log("collector"), "the collector")
         now = datetime.datetime.now(datetime.timezone.utc)

@@ -13,6 +13,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
+from rabbit import Rabbit  # noqa: E402
 from sequence import OBJECTS, ROLES, Side  # noqa: E402
 from stack import HEARTH, PATH, SOURCES, Stack, free_port, wait_until  # noqa: E402
 
@@ -90,6 +91,13 @@ def serve_with(stack, name, text):
             return True
     wait_until(answers, f"the server {name}")
     return f"http://127.0.0.1:{port}/volume"
+
+
+@pytest.fixture(scope="session")
+def rabbit():
+    subprocess.run([SOURCES / "scripts/venv", "cinder", SOURCES / "tests/peers/cinder-requirements.txt"], check=True)
+    with Rabbit() as rabbit:
+        yield rabbit
 
 
 @pytest.fixture(scope="session")

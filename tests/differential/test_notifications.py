@@ -3,62 +3,23 @@ same clients do the same to both, and the notifications are compared object by o
 
 import contextlib
 import json
-import os
-import pathlib
 import re
 import sqlite3
-import subprocess
 import urllib.parse
 
 import pytest
 
 import operations
 from rabbit import PASSWORD, USER, VIRTUAL_HOST, Rabbit, Relay
+from listening import Listener, until_heard
 from sequence import DATA, OBJECTS, STAMP, TIME, UUID, differences, flatten
-from stack import HEARTH, SOURCES, Stack, wait_until
+from stack import HEARTH, Stack, wait_until
 
 # Where a payload names what it is about; the most special first.
 ABOUT = ("group_snapshot_id", "backup_id", "snapshot_id", "volume_id", "group_id", "type_id", "volume_type_id", "id", "name")
 THE_END = "the end"
 QUICK = ("[oslo_messaging_notifications]\ndriver = messagingv2\n[hearth_notifications]\npoll_interval = 0.1\nlease = 2\n"
          "[oslo_messaging_rabbit]\nrabbit_retry_interval = 0.1\nrabbit_retry_backoff = 0.1\nrabbit_interval_max = 0.5\n")
-
-
-class Listener:
-    """A real listener in a process of its own."""
-
-    def __init__(self, url, path, *options):
-        python = pathlib.Path(os.environ.get("CACHE", SOURCES / "target/test-cache")) / "cinder/bin/python"
-        self.path = pathlib.Path(path)
-        self.path.touch()
-        self.process = subprocess.Popen(
-            [python, SOURCES / "tests/support/notification_listener.py", url, path, *options],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=open(f"{path}.log", "wb"))
-        assert self.process.stdout.readline() == b"listening\n", pathlib.Path(f"{path}.log").read_text()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait(20)
-
-
-def heard(path, start=0):
-    return [json.loads(line) for line in pathlib.Path(path).read_text()[start:].splitlines()]
-
-
-def until_heard(path, wanted, start=0, seconds=30):
-    """Until a notification is there for which `wanted` is true; all of them."""
-    wait_until(lambda: any(wanted(one) for one in heard(path, start)), f"a notification in {path}", seconds)
-    return heard(path, start)
-
-
-@pytest.fixture(scope="session")
-def rabbit():
-    subprocess.run([SOURCES / "scripts/venv", "cinder", SOURCES / "tests/peers/cinder-requirements.txt"], check=True)
-    with Rabbit() as rabbit:
-        yield rabbit
 
 
 def sending(rabbit, more=""):

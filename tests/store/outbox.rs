@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use hearth::config::Config;
 use hearth::database::outbox::{self, Waiting};
 use hearth::database::{Database, Engine, migrate};
-use hearth::messaging::{self, Heard, Listener, Notification, Outbox, Postman, Priority};
+use hearth::messaging::{self, Heard, Listener, Mailbox, Notification, Outbox, Postman, Priority};
 use hearth::{Error, Kind};
 use serde_json::{Value as Json, json};
 
@@ -75,7 +75,7 @@ fn config(more: &str) -> Config {
 }
 
 pub(crate) fn postman(database: &Database, listener: impl Listener + 'static) -> Postman {
-    messaging::start(&config(""), database, Some(Box::new(listener))).expect("a postman")
+    messaging::start(&config(""), database, Mailbox::STORAGE, Some(Box::new(listener))).expect("a postman")
 }
 
 fn put(database: &Database, outbox: &Outbox, number: i64) -> hearth::Result<()> {
@@ -170,7 +170,8 @@ fn what_can_not_be_delivered_waits_or_is_given_up_as_the_configuration_says(engi
     assert_eq!(waiting(&database), [1, 2, 3]);
     let (tell, told) = mpsc::channel();
     let config = config("[oslo_messaging_notifications]\nretry = 2\n");
-    let hasty = messaging::start(&config, &database, Some(Box::new(Refuses(1, tell)))).expect("a postman");
+    let hasty =
+        messaging::start(&config, &database, Mailbox::STORAGE, Some(Box::new(Refuses(1, tell)))).expect("a postman");
     assert_eq!(told.iter().take(5).collect::<Vec<_>>(), [1, 1, 1, 2, 3]);
     hasty.stop();
     hasty.wait();

@@ -2,10 +2,11 @@
 
     CACHE/cinder/bin/python notification_listener.py TRANSPORT_URL FILE [OPTION=VALUE of [oslo_messaging_rabbit]]...
 
-Prints `listening` when it does.
+Prints `listening` when it does. The exchange is EXCHANGE of the environment, else `openstack`.
 """
 
 import json
+import os
 import signal
 import sys
 
@@ -42,7 +43,7 @@ def listener(conf, path, executor, topics=("notifications",)):
 def main():
     conf = cfg.ConfigOpts()
     conf([])
-    oslo_messaging.set_transport_defaults("openstack")
+    oslo_messaging.set_transport_defaults(os.environ.get("EXCHANGE", "openstack"))
     oslo_messaging.get_notification_transport(conf, sys.argv[1])
     conf.set_override("transport_url", sys.argv[1], "oslo_messaging_notifications")
     for pair in sys.argv[3:]:

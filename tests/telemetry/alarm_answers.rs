@@ -70,7 +70,9 @@ fn exchange(block: &str) -> Exchange {
 
 #[test]
 fn answers_about_alarms_are_those_of_the_live_service() {
-    let services = Services::with("enable_evaluation_results_metrics = true\n[api]\nproject_alarm_quota = 50\n");
+    let services = Services::with(
+        "enable_evaluation_results_metrics = true\n[api]\nproject_alarm_quota = 50\n[hearth_alarms]\noctavia_url = http://127.0.0.1:1\n",
+    );
     let mut differences = Vec::new();
     // Ids there and here.
     let mut ids: HashMap<String, String> = HashMap::new();

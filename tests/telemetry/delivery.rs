@@ -9,8 +9,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use hearth::config::Config;
-use hearth::database::{Database, Engine, Options};
+use hearth::database::{Connection, Database, Engine, Options, outbox};
 use hearth::telemetry::alarms;
+use hearth::telemetry::model::EventFilter;
 use hearth::telemetry::store::Store;
 use serde_json::{Value as Json, json};
 
@@ -78,7 +79,7 @@ pub(crate) fn waiting(services: &Services, actions: &[&str]) -> String {
 
 pub(crate) fn happen(services: &Services) {
     let event = json!({"message_id": "m", "event_type": "x", "traits": [["project_id", 1, "operators"]]});
-    Store::new(services.database.clone()).event_arrived(&event, true).unwrap();
+    Store::new(services.database.clone()).event_arrived(&event, &crate::evaluation::kept()).unwrap();
 }
 
 pub(crate) fn start(services: &Services, lines: &str) -> alarms::Alarms {
@@ -153,15 +154,24 @@ fn spawn(config: &std::path::Path, fault: &str) -> Child {
 
 #[test]
 fn a_transition_happens_once_and_its_action_is_called_through_a_kill_at_any_point() {
-    for fault in
-        ["alarm.claimed", "alarm.before_commit", "alarm.after_commit", "action.after_send", "action.before_commit"]
-    {
+    for fault in [
+        "alarm.claimed",
+        "alarm.before_commit",
+        "alarm.after_commit",
+        "action.after_send",
+        "action.before_commit",
+        "notification.after_send",
+        "notification.before_commit",
+        "telemetry.after_events",
+    ] {
         let folder =
             std::env::temp_dir().join(format!("hearth-alarms-{}-{}", std::process::id(), fault.replace('.', "-")));
         std::fs::create_dir_all(&folder).unwrap();
         let url = format!("sqlite:///{}", folder.join("telemetry.sqlite").display());
         let database = Database::open(&url, Options { create: true, ..Options::default() }).unwrap();
-        let services = Services::over(database, "");
+        // What is told of alarms becomes events of the same database.
+        let driver = "[oslo_messaging_notifications]\ndriver = hearth_telemetry\n";
+        let services = Services::over(database, driver);
         let hears = hears(vec![]);
         let (a, b) = (waiting(&services, &[]), waiting(&services, &[]));
         let alarm = json!({"name": "c", "type": "combination", "alarm_actions": [hears.url],
@@ -172,7 +182,7 @@ fn a_transition_happens_once_and_its_action_is_called_through_a_kill_at_any_poin
         let config = folder.join("hearth.conf");
         let lines = format!(
             "[DEFAULT]\nstate_path = {}\n[hearth_telemetry]\nconnection = {url}\n[hearth_alarms]\npoll_interval = 0.02\n\
-             evaluation_lease = 1\naction_timeout = 1\n",
+             evaluation_lease = 1\naction_timeout = 1\n[hearth_notifications]\npoll_interval = 0.02\nlease = 1\n{driver}",
             folder.display()
         );
         std::fs::write(&config, lines).unwrap();
@@ -183,15 +193,21 @@ fn a_transition_happens_once_and_its_action_is_called_through_a_kill_at_any_poin
         assert_eq!((&told["alarm_id"], &told["current"]), (&json!(id), &json!("alarm")), "{fault}");
         let store = Store::new(services.database.clone());
         let begun = std::time::Instant::now();
-        while store.waiting_actions().unwrap().0 > 0 {
-            assert!(begun.elapsed() < PATIENCE, "{fault}: the action stays");
-            std::thread::yield_now();
+        let told = |connection: &mut Connection| outbox::waiting(connection);
+        while store.waiting_actions().unwrap().0 > 0 || !store.database().read(told).unwrap().is_empty() {
+            assert!(begun.elapsed() < PATIENCE, "{fault}: an action or a notification stays");
+            std::thread::sleep(Duration::from_millis(5));
         }
         next.kill().unwrap();
         next.wait().unwrap();
         let history = services.get(ADMIN, &format!("/alarming/v2/alarms/{id}/history")).json;
         let kinds: Vec<&Json> = history.as_array().unwrap().iter().map(|row| &row["type"]).collect();
         assert_eq!(kinds, ["state transition", "creation"], "{fault}");
+        let events = store.events(&EventFilter::default(), 1000).unwrap();
+        let about = events.iter().filter(|event| event.text("id") == Some(id));
+        let mut types: Vec<&str> = about.map(|event| event.event_type.as_str()).collect();
+        types.sort_unstable();
+        assert_eq!(types, ["alarm.creation", "alarm.state_transition"], "{fault}");
         std::fs::remove_dir_all(&folder).unwrap();
         crash_stories::tell("killed", fault);
     }

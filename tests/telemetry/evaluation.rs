@@ -10,7 +10,7 @@ use hearth::telemetry::alarms::evaluator::{Clock, Evaluator};
 use hearth::telemetry::alarms::sources::Sources;
 use hearth::telemetry::model::alarm::State;
 use hearth::telemetry::store::Store;
-use hearth::telemetry::store::alarms::{Evaluated, Refresh, Writing};
+use hearth::telemetry::store::alarms::{Chronicle, Evaluated, Refresh, Writing};
 use hearth::time::Timestamp;
 use serde_json::{Value as Json, json};
 
@@ -23,6 +23,11 @@ on_every_engine! {
     what_is_changed_while_it_is_evaluated_stays_as_it_was_set,
     alarms_are_combined_and_composed,
     events_fire_the_alarms_that_wait_for_them,
+}
+
+/// History is kept, and nobody is told of it.
+pub(crate) fn kept() -> Chronicle {
+    Chronicle { record_history: true, ..Chronicle::default() }
 }
 
 /// Services, and a clock that begins a moment after now.
@@ -224,7 +229,8 @@ fn evaluators_share_alarms_and_take_over_those_of_the_dead(engine: Engine) {
     let refresh =
         Refresh { state: State::Alarm, reason: "late".to_owned(), reason_data: json!({}), always_record: false };
     let evaluated = Evaluated { refresh: Some(refresh), counted: None };
-    let writing = Writing { now: world.now(), due: world.now(), record_history: true };
+    let kept = kept();
+    let writing = Writing { now: world.now(), due: world.now(), chronicle: &kept };
     assert!(!world.store.complete_alarm(&dead[0], "dead", &evaluated, &writing).unwrap());
     assert_eq!((world.state(&dead[0].id), world.actions()), ("insufficient data".to_owned(), vec![]));
 }
@@ -237,7 +243,8 @@ fn what_is_changed_while_it_is_evaluated_stays_as_it_was_set(engine: Engine) {
     let refresh =
         Refresh { state: State::Alarm, reason: "old".to_owned(), reason_data: json!({}), always_record: false };
     let evaluated = Evaluated { refresh: Some(refresh), counted: None };
-    let writing = Writing { now: world.now(), due: world.now().plus_seconds(60), record_history: true };
+    let kept = kept();
+    let writing = Writing { now: world.now(), due: world.now().plus_seconds(60), chronicle: &kept };
     assert!(!world.store.complete_alarm(&mine[0], "slow", &evaluated, &writing).unwrap());
     assert_eq!((world.state(&id), world.actions()), ("ok".to_owned(), vec![]));
     assert_eq!(world.evaluate(), 1, "it is evaluated at once as it is now");
@@ -315,12 +322,12 @@ fn events_fire_the_alarms_that_wait_for_them(engine: Engine) {
         event("volume.create.end", 4, "p1"),
         event("volume.create.end", 9, "p2"),
     ] {
-        assert_eq!(world.store.event_arrived(&missed, true).unwrap(), 0, "{missed}");
+        assert_eq!(world.store.event_arrived(&missed, &kept()).unwrap(), 0, "{missed}");
     }
-    assert_eq!(world.store.event_arrived(&json!({"event_type": "volume.create.end"}), true).unwrap(), 0);
+    assert_eq!(world.store.event_arrived(&json!({"event_type": "volume.create.end"}), &kept()).unwrap(), 0);
     let hit = event("volume.create.end", 9, "p1");
-    assert_eq!(world.store.event_arrived(&hit, true).unwrap(), 2);
-    assert_eq!(world.store.event_arrived(&hit, true).unwrap(), 1);
+    assert_eq!(world.store.event_arrived(&hit, &kept()).unwrap(), 2);
+    assert_eq!(world.store.event_arrived(&hit, &kept()).unwrap(), 1);
     assert_eq!((world.state(&once), world.state(&disabled)), ("alarm".to_owned(), "insufficient data".to_owned()));
     assert_eq!((world.history(&once).len(), world.history(&always).len()), (2, 3));
     let actions = world.actions();
@@ -332,6 +339,11 @@ fn events_fire_the_alarms_that_wait_for_them(engine: Engine) {
         "{reason}"
     );
     assert_eq!(world.evaluate(), 0, "nobody evaluates alarms on events");
+    // An alarm that answered these would never come to an end.
+    world.make(&waits("any", json!({"event_rule": {"event_type": "*"}, "repeat_actions": true})));
+    assert_eq!(world.store.event_arrived(&event("alarm.state_transition", 9, "p1"), &kept()).unwrap(), 0);
+    assert_eq!(world.store.event_arrived(&event("alarm.creation", 9, "p1"), &kept()).unwrap(), 1);
+    world.actions();
     // Those that agents publish arrive by themselves.
     let published = world.make(&waits("published", json!({})));
     let mut of_an_agent = event("volume.delete.end", 9, "p1");

@@ -5,17 +5,21 @@ use std::collections::BTreeSet;
 use hearth::config::Config;
 use hearth::database::Engine;
 use hearth::telemetry::model::{Event, EventFilter, Filter};
-use hearth::telemetry::retention::Retention;
+use hearth::telemetry::retention::{Gone, Retention};
+use hearth::telemetry::store::Store;
 use hearth::time::Timestamp;
+use serde_json::json;
 
 use crate::reference::{self, BEGIN, One, Plain, Random};
 use crate::scratch::{on_every_engine, store};
+use crate::service::{MEMBER, Services};
 
 const DAY: i64 = 24 * 3_600_000_000;
 
 on_every_engine! {
     answers_are_those_of_the_samples_that_are_left,
     events_before_an_instant_go_with_their_traits,
+    history_of_alarms_goes_by_its_age_and_in_steps,
 }
 
 fn answers_are_those_of_the_samples_that_are_left(engine: Engine) {
@@ -75,7 +79,7 @@ fn events_before_an_instant_go_with_their_traits(engine: Engine) {
     let now = Timestamp(events[600].generated.0 + 1000 * 1_000_000);
     let keep = Config::from_text("").unwrap();
     let none = Retention::of(&keep).unwrap().expire(&store, now, || false).unwrap();
-    assert_eq!((none.samples, none.events), (0, 0));
+    assert_eq!(none, Gone::default());
     let config = Config::from_text("[database]\nevent_time_to_live = 1000").unwrap();
     let gone = Retention::of(&config).unwrap().expire(&store, now, || false).unwrap();
     let old = events.iter().filter(|event| event.generated < events[600].generated).count();
@@ -89,4 +93,40 @@ fn events_before_an_instant_go_with_their_traits(engine: Engine) {
     };
     assert_eq!(rows("telemetry_event_real"), left.len() as i64);
     assert_eq!(rows("telemetry_event_number"), 2 * left.len() as i64);
+}
+
+fn history_of_alarms_goes_by_its_age_and_in_steps(engine: Engine) {
+    let services = Services::on(engine, "");
+    let alarm = |name: String| json!({"name": name, "type": "event", "event_rule": {}});
+    let make = |name: String| {
+        let made = services.post(MEMBER, "/alarming/v2/alarms", &alarm(name));
+        assert_eq!(made.status, 201, "{}", made.text);
+        made.json["alarm_id"].as_str().unwrap().to_owned()
+    };
+    let ids: Vec<String> = (0..3).map(|number| make(number.to_string())).collect();
+    let json = [("Content-Type", "application/json")];
+    let state = |id: &str, state: &str| {
+        let url = format!("/alarming/v2/alarms/{id}/state");
+        assert_eq!(services.send("PUT", &url, MEMBER, &json, Some(format!("\"{state}\"").as_bytes())).status, 200);
+    };
+    for round in 0..80 {
+        ids.iter().for_each(|id| state(id, if round % 2 == 0 { "ok" } else { "alarm" }));
+    }
+    let middle = Timestamp::now();
+    state(&ids[0], "ok");
+    let store = Store::new(services.database.clone());
+    let expire = |lines: &str, now: Timestamp| {
+        let config = Config::from_text(&format!("[database]\n{lines}")).unwrap();
+        Retention::of(&config).unwrap().expire(&store, now, || false).unwrap().history
+    };
+    let later = middle.plus_seconds(1000);
+    assert_eq!(expire("alarm_history_time_to_live = 0", later), 0);
+    assert_eq!(expire("alarm_history_time_to_live = 2000", later), 0);
+    let some = "alarm_history_time_to_live = 1000\nalarm_histories_delete_batch_size = 130";
+    assert_eq!(expire(some, later), 130);
+    assert_eq!(expire("alarm_history_time_to_live = 1000", later), 3 + 240 - 130);
+    let left = |id: &str| services.get(MEMBER, &format!("/alarming/v2/alarms/{id}/history")).json;
+    assert_eq!(left(&ids[0]).as_array().unwrap().len(), 1);
+    assert_eq!((left(&ids[1]), left(&ids[2])), (json!([]), json!([])));
+    assert_eq!(services.get(MEMBER, "/alarming/v2/alarms").json.as_array().unwrap().len(), 3);
 }

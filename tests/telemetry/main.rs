@@ -1,6 +1,7 @@
 //! Telemetry in one process: the store against a plain model of it, and the API without a socket.
 
 mod alarm_answers;
+mod alarm_notices;
 mod alarms;
 mod api;
 #[path = "../support/crash.rs"]
@@ -11,6 +12,7 @@ mod events;
 mod expire;
 mod live_answers;
 mod notifications;
+mod octavia;
 mod prometheus;
 mod reference;
 mod scratch;

@@ -21,7 +21,7 @@ use crate::config::{Config, default};
 use crate::database::migrate::{self, Wanted};
 use crate::database::{Database, orders as platform_orders, outbox};
 use crate::error::{Error, Result};
-use crate::messaging::Outbox;
+use crate::messaging::{Mailbox, Outbox};
 use crate::time::Timestamp;
 
 /// Seconds after which an order that nobody has taken is worth a word.
@@ -91,7 +91,7 @@ pub fn run(
 ) -> Result<ExitCode> {
     let mut say = |line: &str| writeln!(out, "{line}").map_err(Error::internal);
     let mut findings = examine(config, database);
-    match telemetry.map_or(Ok(None), samples::room) {
+    match telemetry.map_or(Ok(None), |telemetry| of_telemetry(config, telemetry, &mut findings)) {
         Ok(Some(line)) => say(&line)?,
         Ok(None) => {}
         Err(error) => findings.push(Finding {
@@ -121,6 +121,17 @@ pub fn run(
 
 /// What Block Storage's database is to hold.
 const WANTED: Wanted<'static> = Wanted { cinder: true, components: &[&platform_orders::PLATFORM, &tables::COMPONENT] };
+
+/// A line about the room that samples take, and what is worth a word in Telemetry's database.
+fn of_telemetry(config: &Config, database: &Database, findings: &mut Vec<Finding>) -> Result<Option<String>> {
+    let line = samples::room(database)?;
+    if line.is_some() {
+        let mut own = Findings::default();
+        for_mailbox(config, database, Mailbox::ALARMS, "'hearth alarms'", &mut own)?;
+        findings.append(&mut own.0);
+    }
+    Ok(line)
+}
 
 /// Everything that is worth a word.
 pub fn examine(config: &Config, database: &Database) -> Vec<Finding> {
@@ -387,23 +398,34 @@ fn of_exports(config: &Config, database: &Database, findings: &mut Findings) -> 
 }
 
 fn of_notifications(config: &Config, database: &Database, findings: &mut Findings) -> Result<()> {
+    for_mailbox(config, database, Mailbox::STORAGE, "'hearth volume', 'hearth backup' or 'hearth notify'", findings)
+}
+
+/// The notifications of a mailbox that wait, which the processes of these names deliver.
+fn for_mailbox(
+    config: &Config,
+    database: &Database,
+    mailbox: Mailbox,
+    processes: &str,
+    findings: &mut Findings,
+) -> Result<()> {
     let outbox = Outbox::of(config);
     let now = Timestamp::now();
-    for (driver, count, oldest) in database.read(outbox::waiting)? {
-        let known = outbox.drivers().contains(&driver);
+    for (place, count, oldest) in database.read(outbox::waiting)? {
+        let Some(driver) = mailbox.driver(&place) else { continue };
+        let known = outbox.drivers().iter().any(|name| name == driver);
         if known && oldest > now.plus_seconds(-PATIENCE) {
             continue;
         }
         let since = oldest.iso_short();
-        let todo = match driver.as_str() {
-            _ if !known => format!("set [oslo_messaging_notifications] driver = {driver} here and start 'hearth notify'"),
+        let todo = match driver {
+            _ if !known => format!("set [oslo_messaging_notifications] driver = {driver} here and start {processes}"),
             "messaging" | "messagingv2" => {
-                "look at RabbitMQ and at the logs of 'hearth volume', 'hearth backup' and 'hearth notify': one of them must run"
-                    .to_owned()
+                format!("look at RabbitMQ and at the logs of {processes}: one of them must run")
             }
-            _ => "start 'hearth volume', 'hearth backup' or 'hearth notify': each of them delivers".to_owned(),
+            _ => format!("start {processes}, which delivers"),
         };
-        let what = format!("{count} notifications wait for the driver {driver}, the oldest since {since} UTC");
+        let what = format!("{count} notifications wait for the driver {place}, the oldest since {since} UTC");
         findings.add(if known { Severity::Warning } else { Severity::Notice }, what, todo);
     }
     Ok(())

@@ -14,8 +14,9 @@ use crate::service::fault;
 use crate::telemetry::model::alarm::{Alarm, RuleType, State, TimeConstraint};
 use crate::telemetry::model::cell::SECOND;
 use crate::telemetry::model::cron::Cron;
+use crate::telemetry::notices;
 use crate::telemetry::store::Store;
-use crate::telemetry::store::alarms::{Evaluated, Refresh, Writing};
+use crate::telemetry::store::alarms::{Chronicle, Evaluated, Refresh, Writing};
 use crate::time::Timestamp;
 use crate::{Kind, Result};
 
@@ -34,7 +35,7 @@ pub struct Evaluator {
     owner: String,
     interval: Duration,
     lease: Duration,
-    record_history: bool,
+    chronicle: Chronicle,
     counts: bool,
 }
 
@@ -52,7 +53,7 @@ impl Evaluator {
             owner: format!("{}-{}", std::process::id(), uuid::Uuid::new_v4()),
             interval: config.seconds(&options::EVALUATION_INTERVAL).max(Duration::from_secs(1)),
             lease: config.seconds(&options::EVALUATION_LEASE).max(Duration::from_secs(1)),
-            record_history: config.boolean(&options::RECORD_HISTORY),
+            chronicle: notices::chronicle(config),
             counts: config.boolean(&options::ENABLE_EVALUATION_RESULTS_METRICS),
         }
     }
@@ -80,7 +81,7 @@ impl Evaluator {
             if within(&alarm.time_constraints, now) { self.look(alarm, now)? } else { Evaluated::default() };
         evaluated.counted = evaluated.counted.filter(|_| self.counts);
         // Alarms that were late once do not stay together for ever: each keeps its own place in the interval.
-        let writing = Writing { now, due: later(now, self.interval), record_history: self.record_history };
+        let writing = Writing { now, due: later(now, self.interval), chronicle: &self.chronicle };
         if let Some(refresh) = &evaluated.refresh {
             log::info!("alarm {} is {} because {}", alarm.id, refresh.state.name(), refresh.reason);
         }
@@ -115,16 +116,7 @@ impl Evaluator {
             RuleType::Combination => self.combine(alarm)?,
             // Events come by themselves.
             RuleType::Event => Evaluated::default(),
-            RuleType::LoadBalancer => {
-                let reason = "load balancers are not asked by this service".to_owned();
-                let refresh = (alarm.state != State::Unknown).then(|| Refresh {
-                    state: State::Unknown,
-                    reason,
-                    reason_data: json!({"type": alarm.kind.name()}),
-                    always_record: false,
-                });
-                Evaluated { refresh, counted: Some(State::Unknown) }
-            }
+            RuleType::LoadBalancer => self.sources.evaluate_members(alarm, now),
             kind => {
                 let found = ask(kind, &alarm.rule);
                 let refresh = verdict::refresh(alarm.state, alarm.repeat_actions, &found);

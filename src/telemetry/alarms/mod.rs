@@ -5,6 +5,7 @@
 pub mod composite;
 pub mod evaluator;
 pub mod notifier;
+mod octavia;
 pub mod promql;
 pub mod sources;
 pub mod verdict;

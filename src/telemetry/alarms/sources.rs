@@ -1,10 +1,11 @@
-//! Where evaluators look: our own statistics, Prometheus, Gnocchi. Each answers the statistics of one rule, or why there are
-//! none.
+//! Where evaluators look: our own statistics, Prometheus, Gnocchi; each answers the statistics of one rule, or why there are
+//! none. Octavia is asked here, too (`octavia.rs`).
 
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
+use super::octavia::Octavia;
 use super::promql;
 use super::verdict::{Reading, Verdict, judge, without_outliers};
 use crate::config::{Config, alarms as options};
@@ -12,10 +13,11 @@ use crate::identity::{Secret, keystone, tls};
 use crate::service::threads::lock;
 use crate::telemetry::control::alarms::rules::{SCOPE, items};
 use crate::telemetry::control::simple_query;
-use crate::telemetry::model::alarm::RuleType;
+use crate::telemetry::model::alarm::{Alarm, RuleType};
 use crate::telemetry::model::cell::SECOND;
 use crate::telemetry::model::{Moments, Question};
 use crate::telemetry::store::Store;
+use crate::telemetry::store::alarms::Evaluated;
 use crate::time::Timestamp;
 use crate::{Error, Result};
 
@@ -26,13 +28,20 @@ const LONGEST_REFUSAL: usize = 300;
 /// Most statistics of a rule: two windows of the most periods, in several units.
 const MOST_STATISTICS: usize = 20_000;
 
-/// How Gnocchi is told who asks.
-enum Who {
+/// How a service is told who asks.
+pub(super) enum Who {
     Nobody,
     /// The header `Authorization`.
     Basic(String),
     /// Tokens of the user of `[keystone_authtoken]`.
     Keystone(std::sync::Mutex<Option<Secret>>),
+}
+
+impl Who {
+    /// The user of `[keystone_authtoken]`.
+    pub(super) fn keystone() -> Self {
+        Self::Keystone(std::sync::Mutex::new(None))
+    }
 }
 
 /// What evaluators ask.
@@ -42,9 +51,10 @@ pub struct Sources {
     prometheus: Option<String>,
     gnocchi: Option<String>,
     who: Who,
+    octavia: Octavia,
 }
 
-fn text<'r>(rule: &'r Json, name: &str) -> &'r str {
+pub(super) fn text<'r>(rule: &'r Json, name: &str) -> &'r str {
     rule.get(name).and_then(Json::as_str).unwrap_or_default()
 }
 
@@ -76,7 +86,7 @@ impl Sources {
             .build()
             .new_agent();
         let who = match config.text(&options::GNOCCHI_AUTH) {
-            "keystone" => Who::Keystone(std::sync::Mutex::new(None)),
+            "keystone" => Who::keystone(),
             "basic" => {
                 use base64::Engine as _;
                 let pair = [config.text(&options::GNOCCHI_USER), config.text(&options::GNOCCHI_PASSWORD)].join(":");
@@ -85,7 +95,12 @@ impl Sources {
             _ => Who::Nobody,
         };
         let (prometheus, gnocchi) = (base(config, &options::PROMETHEUS_URL), base(config, &options::GNOCCHI_URL));
-        Ok(Self { config: config.clone(), agent, prometheus, gnocchi, who })
+        Ok(Self { config: config.clone(), agent, prometheus, gnocchi, who, octavia: Octavia::of(config) })
+    }
+
+    /// What becomes of an alarm on the members of a load balancer's pool.
+    pub fn evaluate_members(&self, alarm: &Alarm, now: Timestamp) -> Evaluated {
+        self.octavia.evaluate(self, alarm, now)
     }
 
     /// What a rule says, at `now`. What can not be found out is a verdict too: nobody knows.
@@ -249,10 +264,7 @@ impl Sources {
             }
             _ => return Ok(Err(format!("rules of type {} are not evaluated", kind.name()))),
         };
-        let (mut status, mut answer) = self.send_gnocchi(&url, &query, body.as_ref(), false)?;
-        if status == 401 && matches!(self.who, Who::Keystone(_)) {
-            (status, answer) = self.send_gnocchi(&url, &query, body.as_ref(), true)?;
-        }
+        let (status, answer) = self.ask(&self.who, &url, &query, body.as_ref())?;
         let said = || String::from_utf8_lossy(&answer).into_owned();
         match status {
             200 => {}
@@ -265,14 +277,29 @@ impl Sources {
         Ok(Ok(measures.as_array().cloned().unwrap_or_default()))
     }
 
-    fn send_gnocchi(
+    /// Asks a service, once more with a new token where an old one is refused; the status and the body of its answer.
+    pub(super) fn ask(
         &self,
+        who: &Who,
+        url: &str,
+        query: &[(&str, &str)],
+        body: Option<&Json>,
+    ) -> Result<(u16, Vec<u8>)> {
+        match self.send(who, url, query, body, false)? {
+            (401, _) if matches!(who, Who::Keystone(_)) => self.send(who, url, query, body, true),
+            answer => Ok(answer),
+        }
+    }
+
+    fn send(
+        &self,
+        who: &Who,
         url: &str,
         query: &[(&str, &str)],
         body: Option<&Json>,
         anew: bool,
     ) -> Result<(u16, Vec<u8>)> {
-        let header = match &self.who {
+        let header = match who {
             Who::Nobody => None,
             Who::Basic(value) => Some(("Authorization", value.clone())),
             Who::Keystone(token) => {
@@ -331,12 +358,12 @@ fn unset(option: &str) -> Error {
     Error::new(crate::Kind::Unavailable, format!("[hearth_alarms] {option} is not set"))
 }
 
-fn unavailable(cause: impl std::fmt::Display) -> Error {
+pub(super) fn unavailable(cause: impl std::fmt::Display) -> Error {
     Error::unavailable("nobody answers as is expected", cause)
 }
 
 /// One segment of a path.
-fn segment(text: &str) -> String {
+pub(super) fn segment(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

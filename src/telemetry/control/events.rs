@@ -6,11 +6,11 @@ use super::Caller;
 use super::posting::check_name;
 use super::refusals::{not_authorized, not_found};
 use super::simple_query::{Item, unconverted, unknown_type};
-use crate::config::alarms::RECORD_HISTORY;
 use crate::config::telemetry::MAX_LIMIT;
 use crate::telemetry::definitions::{Definitions, Notification};
 use crate::telemetry::model::expression::Comparison;
 use crate::telemetry::model::{Event, EventFilter, Trait, TraitDescription, TraitTest, TraitValue, Whose};
+use crate::telemetry::notices;
 use crate::telemetry::policy::{GET_EVENT, GET_EVENTS, PUBLISH};
 use crate::time::Timestamp;
 use crate::{Error, Kind, Result};
@@ -92,7 +92,7 @@ pub fn publish(caller: &Caller<'_>, events: &[Event]) -> Result<()> {
     let store = &caller.telemetry.store;
     store.record_events(events)?;
     // Before the agent is told that they are stored: who sends them again has alarms told again rather than never.
-    store.events_arrived(events, caller.config.boolean(&RECORD_HISTORY)).map(|_| ())
+    store.events_arrived(events, &notices::chronicle(caller.config)).map(|_| ())
 }
 
 /// The events of bare payloads of notifications of one type, which tell neither an id nor a time: each is a new one of now.

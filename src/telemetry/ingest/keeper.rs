@@ -4,14 +4,15 @@
 
 use super::messages::Incoming;
 use crate::config::Config;
-use crate::config::alarms::RECORD_HISTORY;
 use crate::config::telemetry::SAMPLE_SOURCE;
 use crate::database::Database;
 use crate::service::fault;
 use crate::telemetry::definitions::{Definitions, Measured, Notification};
 use crate::telemetry::model::metadata::sorted;
 use crate::telemetry::model::{BatchBuilder, Event, MessageId, Meter, Owner, Point};
+use crate::telemetry::notices;
 use crate::telemetry::store::Store;
+use crate::telemetry::store::alarms::Chronicle;
 use crate::telemetry::store::schema::holds_name;
 use crate::time::Timestamp;
 use crate::{Error, Result};
@@ -22,8 +23,8 @@ pub struct Keeper {
     definitions: Definitions,
     /// The source of samples that name none.
     pub(super) source: String,
-    /// Whether alarms that events fire keep their history.
-    record_history: bool,
+    /// What is kept and told of alarms that events fire.
+    chronicle: Chronicle,
 }
 
 /// What comes in together.
@@ -51,7 +52,7 @@ impl Keeper {
             store: Store::new(database),
             definitions,
             source: config.text(&SAMPLE_SOURCE).to_owned(),
-            record_history: config.boolean(&RECORD_HISTORY),
+            chronicle: notices::chronicle(config),
         })
     }
 
@@ -115,7 +116,7 @@ impl Keeper {
         }
         self.store.record_events(&arrived.events)?;
         fault::point("telemetry.after_events");
-        self.store.events_arrived(&arrived.events, self.record_history).map(|_| ())
+        self.store.events_arrived(&arrived.events, &self.chronicle).map(|_| ())
     }
 }
 

@@ -91,6 +91,11 @@ impl<'a> Event<'a> {
         self.0.get(name).and_then(Json::as_str).unwrap_or_default()
     }
 
+    /// Its type; empty where it has none.
+    pub fn event_type(&self) -> &'a str {
+        self.text("event_type")
+    }
+
     /// Whether it has a type and an id.
     pub fn is_whole(&self) -> bool {
         !self.text("event_type").is_empty() && !self.text("message_id").is_empty()

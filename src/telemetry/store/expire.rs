@@ -14,6 +14,8 @@ use super::{Store, sql};
 
 /// Events that one transaction removes.
 const EVENTS_AT_ONCE: i64 = 500;
+/// Rows of the history of alarms that one transaction removes.
+const HISTORY_AT_ONCE: u64 = 100;
 
 impl Store {
     /// Removes the samples of whole days before the instants that `before` tells for the names of meters (`None`: all are
@@ -57,6 +59,28 @@ impl Store {
         let mut gone = 0;
         while !stopping() {
             let removed = self.database.write(|tx| expire_events(tx, before))?;
+            gone += removed;
+            if removed == 0 {
+                break;
+            }
+        }
+        Ok(gone)
+    }
+
+    /// Removes the history of alarms before an instant, at most `most` rows of it, until `stopping`; how many went.
+    ///
+    /// # Errors
+    /// As [`Store::expire_samples`].
+    pub fn expire_alarm_history(
+        &self,
+        before: Timestamp,
+        most: Option<u64>,
+        stopping: impl Fn() -> bool,
+    ) -> Result<u64> {
+        let mut gone = 0;
+        while !stopping() {
+            let room = most.map_or(HISTORY_AT_ONCE, |most| most.saturating_sub(gone).min(HISTORY_AT_ONCE));
+            let removed = self.database.write(|tx| expire_history(tx, before, room))?;
             gone += removed;
             if removed == 0 {
                 break;
@@ -151,6 +175,17 @@ fn expire_events(tx: &mut Transaction<'_>, before: Timestamp) -> Result<u64> {
             run(tx, start, None, chunk)?;
         }
         removed += run(tx, "DELETE FROM telemetry_event WHERE id IN ", None, chunk)?;
+    }
+    Ok(removed)
+}
+
+fn expire_history(tx: &mut Transaction<'_>, before: Timestamp, most: u64) -> Result<u64> {
+    let find = "SELECT id FROM telemetry_alarm_change WHERE at < ? ORDER BY at, id LIMIT ?";
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let ids = tx.rows(find, &[before.0.into(), most.into()], |row| row.int(0))?;
+    let mut removed = 0;
+    for chunk in sql::chunks(&ids, &[100, 10, 1]) {
+        removed += run(tx, "DELETE FROM telemetry_alarm_change WHERE id IN ", None, chunk)?;
     }
     Ok(removed)
 }

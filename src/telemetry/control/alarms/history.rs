@@ -3,7 +3,6 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::super::Caller;
-use crate::config::alarms as options;
 use crate::telemetry::model::alarm::{Alarm, Change};
 use crate::telemetry::model::dumps::dumps;
 use crate::telemetry::store::alarms::constraints_json;
@@ -21,13 +20,19 @@ pub(super) enum Kind {
 /// Fields that change with every definition, and tell nothing.
 const UNTOLD: [&str; 2] = ["timestamp", "state_timestamp"];
 
-/// The first row of an alarm's history, where history is kept.
-pub(super) fn creation(caller: &Caller<'_>, alarm: &Alarm) -> Option<Change> {
+/// The first row of an alarm's history.
+pub(super) fn creation(caller: &Caller<'_>, alarm: &Alarm) -> Change {
     let on_behalf_of = own(&caller.context.project_id);
     row(caller, alarm, "creation", &Json::Object(everything(alarm)), alarm.timestamp, on_behalf_of)
 }
 
-/// The row of a change, where history is kept and something changed.
+/// What is told of a deletion.
+pub(super) fn deletion(caller: &Caller<'_>, alarm: &Alarm) -> Change {
+    let on_behalf_of = own(&caller.context.project_id);
+    row(caller, alarm, "deletion", &json!({"state": alarm.state.name()}), Timestamp::now(), on_behalf_of)
+}
+
+/// The row of a change, where something changed.
 pub(super) fn change(caller: &Caller<'_>, old: &Alarm, new: &Alarm, kind: Kind) -> Option<Change> {
     let (name, detail, at) = match kind {
         Kind::State => {
@@ -46,7 +51,7 @@ pub(super) fn change(caller: &Caller<'_>, old: &Alarm, new: &Alarm, kind: Kind) 
             ("rule change", Json::Object(changed), new.timestamp)
         }
     };
-    row(caller, new, name, &detail, at, new.project_id.clone())
+    Some(row(caller, new, name, &detail, at, new.project_id.clone()))
 }
 
 fn own(id: &str) -> Option<String> {
@@ -60,8 +65,8 @@ fn row(
     detail: &Json,
     timestamp: Timestamp,
     on_behalf_of: Option<String>,
-) -> Option<Change> {
-    caller.config.boolean(&options::RECORD_HISTORY).then(|| Change {
+) -> Change {
+    Change {
         event_id: uuid::Uuid::new_v4().to_string(),
         alarm_id: alarm.id.clone(),
         kind: kind.to_owned(),
@@ -71,7 +76,7 @@ fn row(
         on_behalf_of,
         severity: Some(alarm.severity.name().to_owned()),
         timestamp,
-    })
+    }
 }
 
 /// All that an alarm is, as history shows it.

@@ -16,6 +16,7 @@ use super::Caller;
 use crate::config::alarms as options;
 use crate::identity::policy::{Rule, Target};
 use crate::telemetry::model::alarm::{Alarm, RuleType, Severity, State, TimeConstraint};
+use crate::telemetry::notices;
 use crate::telemetry::policy as rows;
 use crate::telemetry::store::alarms::Limits;
 use crate::telemetry::store::schema::NAME_LENGTH;
@@ -111,7 +112,7 @@ pub fn create(caller: &Caller<'_>, mut definition: Definition) -> Result<Alarm> 
         project: caller.config.integer(&options::PROJECT_ALARM_QUOTA),
         user: caller.config.integer(&options::USER_ALARM_QUOTA),
     };
-    caller.telemetry.store.create_alarm(&alarm, change.as_ref(), limits)?;
+    caller.telemetry.store.create_alarm(&alarm, &change, &notices::chronicle(caller.config), limits)?;
     Ok(alarm)
 }
 
@@ -141,6 +142,13 @@ fn check(caller: &Caller<'_>, definition: &mut Definition) -> Result<()> {
         }
     }
     rules::check(definition.kind, &definition.rule)?;
+    // One that nobody can ever evaluate would look as if somebody did.
+    if definition.kind == RuleType::LoadBalancer && caller.config.text(&options::OCTAVIA_URL).is_empty() {
+        let kind = definition.kind.name();
+        return Err(Error::invalid(format!(
+            "Alarms of type {kind} can not be made here: no load balancing service is configured"
+        )));
+    }
     let mut names: Vec<&str> = definition.time_constraints.iter().map(|constraint| constraint.name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
@@ -193,15 +201,20 @@ fn again(
     rule: &Rule,
     mut change: impl FnMut(&Alarm, Timestamp) -> Result<(Alarm, history::Kind)>,
 ) -> Result<Alarm> {
+    let chronicle = notices::chronicle(caller.config);
     for _ in 0..TRIES {
         let old = found(caller, id, rule)?;
         let (new, kind) = change(&old, Timestamp::now())?;
         let row = history::change(caller, &old, &new, kind);
-        if caller.telemetry.store.update_alarm(&new, row.as_ref())? {
+        if caller.telemetry.store.update_alarm(&new, row.as_ref(), &chronicle)? {
             return Ok(new);
         }
     }
-    Err(Error::unavailable("The alarm is changed by others all the time.", format!("alarm {id}")))
+    Err(restless(id))
+}
+
+fn restless(id: &str) -> Error {
+    Error::unavailable("The alarm is changed by others all the time.", format!("alarm {id}"))
 }
 
 /// Writes a definition over an alarm: what it leaves out goes back to its default.
@@ -262,9 +275,12 @@ pub fn set_state(caller: &Caller<'_>, id: &str, state: State) -> Result<State> {
 /// # Errors
 /// As [`show`].
 pub fn delete(caller: &Caller<'_>, id: &str) -> Result<()> {
-    found(caller, id, &rows::DELETE_ALARM)?;
-    if caller.telemetry.store.delete_alarm(id)? {
-        return Ok(());
+    let chronicle = notices::chronicle(caller.config);
+    for _ in 0..TRIES {
+        let alarm = found(caller, id, &rows::DELETE_ALARM)?;
+        if caller.telemetry.store.delete_alarm(&alarm, &history::deletion(caller, &alarm), &chronicle)? {
+            return Ok(());
+        }
     }
-    Err(Error::not_found(format!("Alarm {id} not found")))
+    Err(restless(id))
 }

@@ -1,5 +1,6 @@
 //! Alarms, their history, quotas, and the work that they make, in Telemetry's database.
 
+mod chronicle;
 mod complex;
 mod lists;
 mod quotas;
@@ -7,6 +8,7 @@ mod rows;
 pub mod schema;
 mod work;
 
+pub use chronicle::Chronicle;
 pub use complex::Question;
 pub use lists::{Condition, Page, What};
 pub use quotas::Limits;
@@ -14,6 +16,8 @@ pub use rows::constraints_json;
 pub use work::{Action, Evaluated, Refresh, Writing};
 
 use serde_json::{Value as Json, json};
+
+use chronicle::Teller;
 
 use super::Store;
 use crate::database::Connection;
@@ -74,15 +78,15 @@ impl Store {
         self.database.snapshot(|connection| complex::changes(connection, question, self.deadline()))
     }
 
-    /// Makes an alarm, with its first row of history, where the limits leave room for it.
+    /// Makes an alarm, with what is kept and told of it, where the limits leave room for it.
     ///
     /// # Errors
     /// `OverQuota` where they leave none; what the database gives.
-    pub fn create_alarm(&self, alarm: &Alarm, change: Option<&Change>, limits: Limits) -> Result<()> {
+    pub fn create_alarm(&self, alarm: &Alarm, change: &Change, chronicle: &Chronicle, limits: Limits) -> Result<()> {
         self.database.write(|tx| {
             quotas::check(tx, alarm, limits)?;
             rows::insert(tx, alarm)?;
-            change.map_or(Ok(()), |change| rows::record(tx, change))
+            chronicle.record(tx, change, Teller::Api)
         })
     }
 
@@ -90,26 +94,32 @@ impl Store {
     ///
     /// # Errors
     /// What the database gives.
-    pub fn update_alarm(&self, alarm: &Alarm, change: Option<&Change>) -> Result<bool> {
+    pub fn update_alarm(&self, alarm: &Alarm, change: Option<&Change>, chronicle: &Chronicle) -> Result<bool> {
         self.database.write(|tx| {
             if !rows::update(tx, alarm)? {
                 return Ok(false);
             }
-            change.map_or(Ok(()), |change| rows::record(tx, change))?;
+            change.map_or(Ok(()), |change| chronicle.record(tx, change, Teller::Api))?;
             Ok(true)
         })
     }
 
-    /// Removes an alarm with its history and the actions that wait; `false` where it is gone already.
+    /// Removes an alarm with its history and the actions that wait, and tells so; `false` where somebody else has changed it
+    /// since it was read, or it is gone already.
     ///
     /// # Errors
     /// What the database gives.
-    pub fn delete_alarm(&self, id: &str) -> Result<bool> {
+    pub fn delete_alarm(&self, alarm: &Alarm, deletion: &Change, chronicle: &Chronicle) -> Result<bool> {
+        let id = alarm.id.as_str();
         self.database.write(|tx| {
-            let removed = tx.execute("DELETE FROM telemetry_alarm WHERE alarm_id = ?", &[id.into()])?;
+            let params = [id.into(), alarm.version.into()];
+            if tx.execute("DELETE FROM telemetry_alarm WHERE alarm_id = ? AND version = ?", &params)? == 0 {
+                return Ok(false);
+            }
             tx.execute("DELETE FROM telemetry_alarm_change WHERE alarm_id = ?", &[id.into()])?;
             tx.execute("DELETE FROM telemetry_alarm_action WHERE alarm_id = ?", &[id.into()])?;
-            Ok(removed == 1)
+            chronicle.tell(tx, deletion, Teller::Api)?;
+            Ok(true)
         })
     }
 
@@ -180,7 +190,13 @@ impl Store {
     ///
     /// # Errors
     /// What the database gives.
-    pub fn complete_alarm(&self, alarm: &Alarm, owner: &str, evaluated: &Evaluated, writing: &Writing) -> Result<bool> {
+    pub fn complete_alarm(
+        &self,
+        alarm: &Alarm,
+        owner: &str,
+        evaluated: &Evaluated,
+        writing: &Writing<'_>,
+    ) -> Result<bool> {
         let written = self.database.write(|tx| work::complete(tx, alarm, owner, evaluated, writing));
         fault::point("alarm.after_commit");
         written
@@ -190,14 +206,14 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::event_arrived`].
-    pub fn events_arrived(&self, events: &[Stored], record_history: bool) -> Result<usize> {
+    pub fn events_arrived(&self, events: &[Stored], chronicle: &Chronicle) -> Result<usize> {
         let sql = "SELECT alarm_id FROM telemetry_alarm WHERE type = ? AND enabled = ? LIMIT 1";
         let params = [RuleType::Event.name().into(), true.into()];
         let mut fired = 0;
         // Where nobody waits for events, they cost no more than this.
         if self.database.read(|connection| connection.row(sql, &params, |_| Ok(())))?.is_some() {
             for event in events {
-                fired += self.event_arrived(&published(event), record_history)?;
+                fired += self.event_arrived(&published(event), chronicle)?;
             }
         }
         Ok(fired)
@@ -211,8 +227,9 @@ impl Store {
     /// for one that comes again: an alarm may then tell of it twice, but never not at all.
     ///
     /// # Errors
-    /// What the database gives. Events without `event_type` or `message_id` mean nothing.
-    pub fn event_arrived(&self, event: &Json, record_history: bool) -> Result<usize> {
+    /// What the database gives. Events without `event_type` or `message_id` mean nothing, and neither do those about transitions
+    /// of alarms, which alarms that repeat their actions would answer with another one without end.
+    pub fn event_arrived(&self, event: &Json, chronicle: &Chronicle) -> Result<usize> {
         let event = Event::of(event);
         let page = Page {
             conditions: vec![
@@ -222,18 +239,18 @@ impl Store {
             ],
             ..Page::default()
         };
-        if !event.is_whole() {
+        if !event.is_whole() || event.event_type() == chronicle::TRANSITION {
             return Ok(0);
         }
         let mut fired = 0;
         for alarm in self.alarms(&page)? {
-            fired += usize::from(self.fire(alarm, &event, record_history)?);
+            fired += usize::from(self.fire(alarm, &event, chronicle)?);
         }
         Ok(fired)
     }
 
     /// Fires one alarm where it waits for this event.
-    fn fire(&self, alarm: Alarm, event: &Event<'_>, record_history: bool) -> Result<bool> {
+    fn fire(&self, alarm: Alarm, event: &Event<'_>, chronicle: &Chronicle) -> Result<bool> {
         let mut now_it_is = Some(alarm);
         // Whoever changes the alarm meanwhile makes it worth another look.
         for _ in 0..TRIES {
@@ -249,7 +266,7 @@ impl Store {
                 always_record: alarm.repeat_actions,
             };
             let now = Timestamp::now();
-            let writing = Writing { now, due: now, record_history };
+            let writing = Writing { now, due: now, chronicle };
             let written = self.database.write(|tx| {
                 let sql = "UPDATE telemetry_alarm SET evaluated_at = ? WHERE alarm_id = ? AND version = ?";
                 let params = [now.0.into(), (&alarm.id).into(), alarm.version.into()];

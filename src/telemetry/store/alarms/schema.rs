@@ -2,6 +2,7 @@
 
 use super::super::schema::NAME_LENGTH;
 use crate::database::migrate::{Component, Step};
+use crate::database::outbox;
 use crate::database::table::{Column, Table, any_text, big_int, boolean, counter, index, name};
 
 const fn names(column: &'static str) -> Column {
@@ -105,8 +106,8 @@ const ACTION: Table = Table::new(
 )
 .indexes(&[index("telemetry_alarm_action_due", &["due_at", "id"])]);
 
-/// The tables, for whoever makes the database.
+/// The tables, for whoever makes the database. Where services share one, they share the outbox, too.
 pub const COMPONENT: Component = Component {
     name: "telemetry-alarms",
-    steps: &[Step { tables: &[&ALARM, &CHANGE, &QUOTA, &TURN, &ACTION], indexes: &[] }],
+    steps: &[Step { tables: &[&ALARM, &CHANGE, &QUOTA, &TURN, &ACTION], indexes: &[] }, outbox::STEP],
 };

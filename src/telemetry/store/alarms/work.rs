@@ -3,6 +3,7 @@
 
 use serde_json::{Value as Json, json};
 
+use super::chronicle::{Chronicle, Teller};
 use super::rows;
 use crate::Result;
 use crate::database::{Connection, Transaction, Value};
@@ -35,13 +36,13 @@ pub struct Evaluated {
 
 /// How evaluations are written.
 #[derive(Debug, Clone, Copy)]
-pub struct Writing {
+pub struct Writing<'a> {
     /// Now.
     pub now: Timestamp,
     /// When the alarm is to be evaluated again.
     pub due: Timestamp,
-    /// Whether history is kept.
-    pub record_history: bool,
+    /// What is kept and told of transitions.
+    pub chronicle: &'a Chronicle,
 }
 
 /// An action that is due.
@@ -98,7 +99,7 @@ pub(super) fn complete(
     alarm: &Alarm,
     owner: &str,
     evaluated: &Evaluated,
-    writing: &Writing,
+    writing: &Writing<'_>,
 ) -> Result<bool> {
     let count = match evaluated.counted {
         Some(State::Ok) => ", counted_ok = counted_ok + 1",
@@ -125,7 +126,12 @@ pub(super) fn complete(
 }
 
 /// Writes a transition of an alarm that the caller has locked as it is.
-pub(super) fn transition(tx: &mut Transaction<'_>, alarm: &Alarm, refresh: &Refresh, writing: &Writing) -> Result<()> {
+pub(super) fn transition(
+    tx: &mut Transaction<'_>,
+    alarm: &Alarm,
+    refresh: &Refresh,
+    writing: &Writing<'_>,
+) -> Result<()> {
     let changes = alarm.state != refresh.state;
     if changes || refresh.always_record {
         let since = if changes { writing.now } else { alarm.state_timestamp };
@@ -134,7 +140,7 @@ pub(super) fn transition(tx: &mut Transaction<'_>, alarm: &Alarm, refresh: &Refr
              WHERE alarm_id = ?",
             &[refresh.state.name().into(), (&refresh.reason).into(), since.0.into(), (&alarm.id).into()],
         )?;
-        if writing.record_history {
+        if writing.chronicle.record_history {
             let detail = dumps(&json!({"state": refresh.state.name(), "transition_reason": refresh.reason}));
             let change = Change {
                 event_id: uuid::Uuid::new_v4().to_string(),
@@ -147,7 +153,7 @@ pub(super) fn transition(tx: &mut Transaction<'_>, alarm: &Alarm, refresh: &Refr
                 severity: Some(alarm.severity.name().to_owned()),
                 timestamp: writing.now,
             };
-            rows::record(tx, &change)?;
+            writing.chronicle.record(tx, &change, Teller::Evaluator)?;
         }
     } else if !alarm.repeat_actions {
         return Ok(());
