@@ -167,10 +167,11 @@ fn many_who_write_beside_sweeps_lose_nothing(engine: Engine) {
                 sweeper.sweep(|| false).unwrap();
             }
         });
-        let new: Vec<One> = writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect();
+        let ends: Vec<_> = writers.into_iter().map(|writer| writer.join()).collect();
+        // Before anything else, or a writer that failed would leave the sweeper at work for ever.
         done.store(true, Ordering::Relaxed);
         sweeping.join().unwrap();
-        new
+        ends.into_iter().flat_map(|end| end.expect("a writer")).collect::<Vec<One>>()
     });
     let store = open();
     expire(&store);

@@ -105,7 +105,7 @@ impl Dictionary {
     }
 
     /// The numbers of everything that the batch names.
-    pub(super) fn resolve(&self, tx: &mut Transaction<'_>, epoch: Epoch, batch: &Batch) -> Result<Numbers> {
+    pub(super) fn resolve(&self, tx: &mut Transaction<'_>, epoch: &Epoch, batch: &Batch) -> Result<Numbers> {
         let mut numbers = Numbers { epoch: epoch.number, ..Numbers::default() };
         let known = self.known();
         for meter in &batch.meters {
@@ -135,16 +135,20 @@ impl Dictionary {
             };
             numbers.owners.push((id, project));
         }
+        let mut strange: Vec<&String> =
+            batch.metadata.iter().filter(|body| !known.metadata.0.contains_key(*body)).collect();
+        // Whoever stores the same at the same time does so in the same order, or both would wait for each other.
+        strange.sort_unstable();
+        strange.dedup();
+        let mut found: HashMap<&String, i64> = HashMap::with_capacity(strange.len());
+        for body in strange {
+            let id = metadata_id(tx, body)?;
+            found.insert(body, id);
+            numbers.learned.metadata.push((body.clone(), id));
+        }
         for body in &batch.metadata {
-            let id = match known.metadata.0.get(body) {
-                Some(id) => *id,
-                None => {
-                    let id = metadata_id(tx, epoch, body)?;
-                    numbers.learned.metadata.push((body.clone(), id));
-                    id
-                }
-            };
-            numbers.metadata.push(id);
+            let id = known.metadata.0.get(body).or_else(|| found.get(body));
+            numbers.metadata.push(*id.ok_or_else(|| Error::internal("metadata have no number"))?);
         }
         for point in &batch.points {
             match &point.id {
@@ -199,6 +203,17 @@ impl Dictionary {
         if let Some(id) = self.known().series.0.get(&(stream, resource)) {
             return Ok(Some(*id));
         }
+        self.series_anew(tx, numbers, stream, resource)
+    }
+
+    /// The number of a series as the database has it now.
+    pub(super) fn series_anew(
+        &self,
+        tx: &mut Transaction<'_>,
+        numbers: &mut Numbers,
+        stream: i64,
+        resource: i64,
+    ) -> Result<Option<i64>> {
         let find = "SELECT id FROM telemetry_series WHERE resource = ? AND stream = ?";
         let id = tx.row(find, &[resource.into(), stream.into()], |row| row.int(0))?;
         if let Some(id) = id {
@@ -234,6 +249,11 @@ impl Dictionary {
 }
 
 impl Numbers {
+    /// The metadata that this process did not know before.
+    pub(super) fn met(&self) -> impl Iterator<Item = i64> {
+        self.learned.metadata.iter().map(|(_, id)| *id)
+    }
+
     /// Takes note of a series.
     pub(super) fn learn_series(&mut self, stream: i64, resource: i64, id: i64) {
         self.learned.series.push(((stream, resource), id));
@@ -332,7 +352,7 @@ fn owner_id(tx: &mut Transaction<'_>, owner: &Owner, project: i64) -> Result<i64
 }
 
 /// Metadata with the same digest and another text take the next salt: whoever makes such texts gets no one else's.
-fn metadata_id(tx: &mut Transaction<'_>, epoch: Epoch, body: &str) -> Result<i64> {
+fn metadata_id(tx: &mut Transaction<'_>, body: &str) -> Result<i64> {
     let find = "SELECT id, body FROM telemetry_metadata WHERE digest = ?";
     let make = "INSERT INTO telemetry_metadata (digest, body) VALUES (?, ?)";
     for salt in 0..8 {
@@ -346,10 +366,7 @@ fn metadata_id(tx: &mut Transaction<'_>, epoch: Epoch, body: &str) -> Result<i64
             found = same(tx, find)?;
         }
         match found {
-            Some((id, true)) => {
-                epoch::touch(tx, epoch, id)?;
-                return Ok(id);
-            }
+            Some((id, true)) => return Ok(id),
             Some((_, false)) => {}
             None => return Err(Error::internal("metadata was stored and is not there")),
         }

@@ -1,6 +1,8 @@
 //! The epoch of the dictionary: what writers remember holds for one epoch, and whoever removes rows of the dictionary begins
 //! another one. `docs/decisions/telemetry.md` tells why this is enough.
 
+use std::collections::BTreeSet;
+
 use super::schema::number;
 use crate::database::Transaction;
 use crate::database::migrate::Step;
@@ -57,10 +59,15 @@ pub(super) fn next(tx: &mut Transaction<'_>, epoch: Epoch, below: i64) -> Result
     Ok(next)
 }
 
-/// Keeps metadata that were found again from a sweep that looks at them.
-pub(super) fn touch(tx: &mut Transaction<'_>, epoch: Epoch, metadata: i64) -> Result<()> {
-    if metadata > epoch.below {
+/// Keeps metadata that were found again from a sweep that looks at them. In the order of their numbers, so that two who find the
+/// same do not wait for each other.
+pub(super) fn touch(tx: &mut Transaction<'_>, epoch: Epoch, metadata: impl Iterator<Item = i64>) -> Result<()> {
+    if epoch.below == 0 {
         return Ok(());
     }
-    tx.insert_if_absent("INSERT INTO telemetry_touched (metadata) VALUES (?)", &[metadata.into()]).map(|_| ())
+    let looked_at: BTreeSet<i64> = metadata.filter(|id| *id <= epoch.below).collect();
+    for id in looked_at {
+        tx.insert_if_absent("INSERT INTO telemetry_touched (metadata) VALUES (?)", &[id.into()])?;
+    }
+    Ok(())
 }

@@ -8,6 +8,7 @@ use crate::telemetry::model::{Batch, Level, MessageId, Moments};
 use crate::time::Timestamp;
 
 use super::dictionary::{Dictionary, Numbers};
+use super::epoch;
 use super::rollups::{self, Changes, MOMENTS, MOMENTS_WIDTH, Rollups};
 use super::sql;
 
@@ -27,10 +28,11 @@ pub(super) fn record(tx: &mut Transaction<'_>, dictionary: &Dictionary, batches:
     let mut all_numbers = Vec::with_capacity(batches.len());
     let epoch = dictionary.enter(tx)?;
     for (at, batch) in batches.iter().enumerate() {
-        let mut numbers = dictionary.resolve(tx, epoch, batch)?;
+        let mut numbers = dictionary.resolve(tx, &epoch, batch)?;
         work.take(tx, dictionary, &mut numbers, at, batch)?;
         all_numbers.push(numbers);
     }
+    epoch::touch(tx, epoch, all_numbers.iter().flat_map(Numbers::met))?;
     work.lock(tx)?;
     work.find_series(tx, dictionary, &mut all_numbers)?;
     if batches.iter().any(|batch| batch.may_repeat) {
@@ -173,27 +175,18 @@ impl Work {
         }
         let ids: Vec<i64> = self.series.iter().filter_map(|series| series.id).collect();
         let mut states: HashMap<i64, State> = HashMap::with_capacity(ids.len());
-        let columns = format!("SELECT id, {STATE}, {MOMENTS} FROM telemetry_series WHERE id IN ");
-        for chunk in sql::chunks(&ids, &[100, 10, 1]) {
-            let statement = sql::repeat(&columns, &sql::marks(chunk.len()), "", "", 1);
-            tx.query(&statement, &ints(chunk), |row| {
-                let state = State {
-                    oldest: Timestamp(row.int(1)?),
-                    newest: Timestamp(row.int(2)?),
-                    recorded_at: Timestamp(row.int(3)?),
-                    metadata: row.int(4)?,
-                    mixed: row.int(5)? != 0,
-                    open_day: row.int(6)?,
-                    open: rollups::read(row, 7)?,
-                };
-                states.insert(row.int(0)?, state);
-                Ok(())
-            })?;
+        states_of(tx, &ids, &mut states)?;
+        // One that vanished since it was remembered may have been made anew by another process: under another number.
+        let mut anew = Vec::new();
+        for series in self.series.iter_mut().filter(|series| series.id.is_some_and(|id| !states.contains_key(&id))) {
+            if let Some(numbers) = numbers.get_mut(series.batch) {
+                series.id = dictionary.series_anew(tx, numbers, series.stream, series.resource)?;
+                anew.extend(series.id);
+            }
         }
+        states_of(tx, &anew, &mut states)?;
         for series in &mut self.series {
             series.state = series.id.and_then(|id| states.get(&id).copied());
-            // A series that vanished since it was remembered is made anew.
-            series.id = series.id.filter(|_| series.state.is_some());
         }
         Ok(())
     }
@@ -318,6 +311,28 @@ impl Work {
         rollups::add(tx, Rollups::Series, &changes)?;
         rollups::add(tx, Rollups::Streams, &self.stream_changes)
     }
+}
+
+/// Reads the states of series that are there.
+fn states_of(tx: &mut Transaction<'_>, ids: &[i64], states: &mut HashMap<i64, State>) -> Result<()> {
+    let columns = format!("SELECT id, {STATE}, {MOMENTS} FROM telemetry_series WHERE id IN ");
+    for chunk in sql::chunks(ids, &[100, 10, 1]) {
+        let statement = sql::repeat(&columns, &sql::marks(chunk.len()), "", "", 1);
+        tx.query(&statement, &ints(chunk), |row| {
+            let state = State {
+                oldest: Timestamp(row.int(1)?),
+                newest: Timestamp(row.int(2)?),
+                recorded_at: Timestamp(row.int(3)?),
+                metadata: row.int(4)?,
+                mixed: row.int(5)? != 0,
+                open_day: row.int(6)?,
+                open: rollups::read(row, 7)?,
+            };
+            states.insert(row.int(0)?, state);
+            Ok(())
+        })?;
+    }
+    Ok(())
 }
 
 /// Microseconds in a millisecond, the unit of `delay`.
