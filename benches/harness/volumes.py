@@ -7,6 +7,7 @@ import http.client
 import json
 import multiprocessing
 import os
+import signal
 import statistics
 import subprocess
 import time
@@ -104,7 +105,8 @@ class Side:
         round_ = {}
         for removes, key in ((False, "to available"), (True, "to deleted")):
             cpu, began = processes.cpu_us(self.pids()), time.perf_counter()
-            with multiprocessing.Pool(CLIENTS) as pool:
+            # A client that met the end of its pool with the handler of this process could wait for ever.
+            with multiprocessing.Pool(CLIENTS, signal.signal, (signal.SIGTERM, signal.SIG_DFL)) as pool:
                 all_ = pool.starmap(_cycles, [(self.port, self.base, seconds, removes)] * CLIENTS)
             elapsed, took = time.perf_counter() - began, sorted(time_s for one in all_ for time_s in one)
             round_[key] = {
