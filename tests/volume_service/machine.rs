@@ -7,13 +7,11 @@ use super::crash_stories::is_sample;
 
 /// Where the script is.
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
+/// How it ends where the machine lacks a program, a right or a kernel.
+const CAN_NOT_BE_MADE: i32 = 77;
 
 #[test]
 fn logical_volumes_and_exports_by_lio_work_on_a_machine_whose_kernel_has_them() {
-    if !rustix::process::geteuid().is_root() || hearth::service::exec::find("qemu-system-x86_64").is_none() {
-        eprintln!("left out: qemu-system-x86_64 is not installed, or another user is needed");
-        return;
-    }
     let own = std::env::current_exe().unwrap();
     let own = own.display();
     // An emulated processor takes its time: kills, and the rest of what exports can do, are for those who ask for all.
@@ -25,8 +23,8 @@ fn logical_volumes_and_exports_by_lio_work_on_a_machine_whose_kernel_has_them() 
     let mut machine = Command::new(Path::new(REPOSITORY).join("scripts/machine"));
     let machine = machine.arg(tests).env("MACHINE_SECONDS", if is_sample() { "900" } else { "7200" }).output().unwrap();
     let said = String::from_utf8_lossy(&machine.stdout) + String::from_utf8_lossy(&machine.stderr);
-    if !said.contains("\nrunning ") {
-        eprintln!("left out: the machine does not start here: {said}");
+    if machine.status.code() == Some(CAN_NOT_BE_MADE) {
+        eprintln!("left out: {said}");
         return;
     }
     assert!(machine.status.success(), "{said}");
