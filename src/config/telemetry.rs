@@ -66,6 +66,16 @@ pub const METER_TIME_TO_LIVE: Opt = Opt::list("hearth_telemetry", "meter_time_to
     "meter:seconds pairs for meters whose samples are kept longer or shorter than metering_time_to_live says; the meter \
      may end with *. -1: for ever.",
 );
+/// Age after which samples are kept by the hour only.
+pub const RAW_TIME_TO_LIVE: Opt = Opt::integer("hearth_telemetry", "raw_time_to_live", "-1").at_least(-1).help(
+    "Seconds for which samples are kept one by one, to the end of the day (UTC); then by the hour, until they are removed. \
+     -1: until then.",
+);
+/// Ages of some meters after which their samples are kept by the hour only.
+pub const METER_RAW_TIME_TO_LIVE: Opt = Opt::list("hearth_telemetry", "meter_raw_time_to_live", "").help(
+    "meter:seconds pairs for meters whose samples are kept one by one for longer or shorter than raw_time_to_live says; the \
+     meter may end with *. -1: until they are removed.",
+);
 /// Where definitions of meters are.
 pub const METER_DEFINITIONS_DIRS: Opt = Opt::multi("meter", "meter_definitions_dirs", "").help(
     "Folders with definitions of meters in Ceilometer's form (*.yaml), for notifications; they come before Hearth's own.",
@@ -97,6 +107,8 @@ pub const ROWS: &[Opt] = &[
     METERING_TIME_TO_LIVE,
     EVENT_TIME_TO_LIVE,
     METER_TIME_TO_LIVE,
+    RAW_TIME_TO_LIVE,
+    METER_RAW_TIME_TO_LIVE,
     ALARM_HISTORY_TIME_TO_LIVE,
     ALARM_HISTORIES_DELETE_BATCH_SIZE,
 ];

@@ -219,7 +219,8 @@ pub enum PolicyCommand {
 #[derive(Debug, Subcommand)]
 pub enum TelemetryCommand {
     /// Remove samples, events and history of alarms that are older than metering_time_to_live, meter_time_to_live,
-    /// event_time_to_live and alarm_history_time_to_live say, in small steps
+    /// event_time_to_live and alarm_history_time_to_live say, and put samples older than raw_time_to_live and
+    /// meter_raw_time_to_live together by the hour, in small steps
     Expire {
         /// Do so again and again, with so many seconds between, until told to stop
         #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]

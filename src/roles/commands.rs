@@ -65,7 +65,7 @@ pub fn run(sources: &Sources, command: Command) -> Result<ExitCode> {
             let config = Config::load(sources)?;
             let store = Store::new(assemble::telemetry_database(&config, 1, false)?);
             let gone = Retention::of(&config)?.expire(&store, Timestamp::now(), || false)?;
-            print(out, &format!("{gone} removed\n"))
+            print(out, &format!("{gone}\n"))
         }
         Command::Key(KeyCommand::Master { file }) => key::make_master(&file, out).map(|()| ExitCode::SUCCESS),
         Command::Key(KeyCommand::Show { key_id }) => {

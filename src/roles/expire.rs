@@ -19,7 +19,8 @@ pub fn run(sources: &Sources, seconds: u32) -> Result<ExitCode> {
     let database = assemble::telemetry_database(&config, 1, false)?;
     let Some(expirer) = retention::start(&config, database, Duration::from_secs(u64::from(seconds)))? else {
         return Err(Error::invalid(
-            "everything is kept for ever: set [database] metering_time_to_live, event_time_to_live or alarm_history_time_to_live",
+            "everything is kept for ever: set [database] metering_time_to_live, event_time_to_live or alarm_history_time_to_live, \
+             or [hearth_telemetry] raw_time_to_live",
         ));
     };
     crate::service::sd_notify::ready();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::config::{Config, telemetry as options};
+use crate::config::{Config, Opt, telemetry as options};
 use crate::database::Database;
 use crate::service::calls::Calls;
 use crate::telemetry::store::Store;
@@ -19,19 +19,28 @@ pub const EVERY: Duration = Duration::from_secs(3600);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
     samples: Option<i64>,
-    /// Names of meters, perhaps with `*` at the end, with the ages of their samples. The first that fits counts.
-    meters: Vec<(String, Option<i64>)>,
+    /// Those of some meters.
+    meters: Ages,
+    /// Age after which samples are kept by the hour only.
+    raw: Option<i64>,
+    /// Those of some meters.
+    raw_meters: Ages,
     events: Option<i64>,
     history: Option<i64>,
     /// Most rows of history that one look removes.
     most_history: Option<u64>,
 }
 
+/// Names of meters, perhaps with `*` at the end, with ages. The first that fits counts.
+type Ages = Vec<(String, Option<i64>)>;
+
 /// How much went.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Gone {
-    /// Samples.
+    /// Samples, also those of which hours were left.
     pub samples: u64,
+    /// Samples of which hours are left.
+    pub condensed: u64,
     /// Events.
     pub events: u64,
     /// Rows of the history of alarms.
@@ -40,7 +49,11 @@ pub struct Gone {
 
 impl fmt::Display for Gone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} samples, {} events and {} changes of alarms", self.samples, self.events, self.history)
+        write!(f, "{} samples, {} events and {} changes of alarms removed", self.samples, self.events, self.history)?;
+        match self.condensed {
+            0 => Ok(()),
+            condensed => write!(f, "; {condensed} samples put together by the hour"),
+        }
     }
 }
 
@@ -51,16 +64,21 @@ impl Retention {
     /// [`crate::Kind::Invalid`] where an age of a meter is none.
     pub fn of(config: &Config) -> Result<Self> {
         let age = |seconds: i64| (seconds >= 0).then_some(seconds);
-        let meter = |text: &String| {
-            let pair = text.rsplit_once(':').and_then(|(name, seconds)| Some((name, seconds.trim().parse().ok()?)));
-            let (name, seconds) = pair.ok_or_else(|| {
-                Error::invalid(format!("[hearth_telemetry] meter_time_to_live: '{text}' is no meter:seconds"))
-            })?;
-            Ok((name.trim().to_owned(), age(seconds)))
+        let ages = |option: &Opt| {
+            let meter = |text: &String| {
+                let pair = text.rsplit_once(':').and_then(|(name, seconds)| Some((name, seconds.trim().parse().ok()?)));
+                let (name, seconds) = pair.ok_or_else(|| {
+                    Error::invalid(format!("[{}] {}: '{text}' is no meter:seconds", option.section, option.name))
+                })?;
+                Ok((name.trim().to_owned(), age(seconds)))
+            };
+            config.list(option).iter().map(meter).collect::<Result<Ages>>()
         };
         Ok(Self {
             samples: age(config.integer(&options::METERING_TIME_TO_LIVE)),
-            meters: config.list(&options::METER_TIME_TO_LIVE).iter().map(meter).collect::<Result<_>>()?,
+            meters: ages(&options::METER_TIME_TO_LIVE)?,
+            raw: age(config.integer(&options::RAW_TIME_TO_LIVE)),
+            raw_meters: ages(&options::METER_RAW_TIME_TO_LIVE)?,
             events: age(config.integer(&options::EVENT_TIME_TO_LIVE)),
             history: age(config.integer(&options::ALARM_HISTORY_TIME_TO_LIVE)).filter(|age| *age > 0),
             most_history: u64::try_from(config.integer(&options::ALARM_HISTORIES_DELETE_BATCH_SIZE))
@@ -71,17 +89,20 @@ impl Retention {
 
     /// Whether everything is kept.
     pub fn keeps_all(&self) -> bool {
-        let ages = [self.samples, self.events, self.history];
-        ages.into_iter().chain(self.meters.iter().map(|(_, age)| *age)).all(|age| age.is_none())
+        let ages = [self.samples, self.raw, self.events, self.history];
+        let meters = self.meters.iter().chain(&self.raw_meters);
+        ages.into_iter().chain(meters.map(|(_, age)| *age)).all(|age| age.is_none())
     }
 
     /// The age after which samples of a meter go.
     fn of_meter(&self, name: &str) -> Option<i64> {
-        let fits = |pattern: &str| match pattern.strip_suffix('*') {
-            Some(beginning) => name.starts_with(beginning),
-            None => name == pattern,
-        };
-        self.meters.iter().find(|(pattern, _)| fits(pattern)).map_or(self.samples, |(_, age)| *age)
+        of(&self.meters, name, self.samples)
+    }
+
+    /// The age after which hours are all that is left of samples of a meter; `None` where they do not get older.
+    fn raw_of_meter(&self, name: &str) -> Option<i64> {
+        let whole = self.of_meter(name).unwrap_or(i64::MAX);
+        of(&self.raw_meters, name, self.raw).filter(|age| *age < whole)
     }
 
     /// Removes what is too old at `now`, in small steps, until `stopping`.
@@ -91,6 +112,7 @@ impl Retention {
     pub fn expire(&self, store: &Store, now: Timestamp, stopping: impl Fn() -> bool) -> Result<Gone> {
         let before = |age: i64| now.plus_seconds(age.saturating_neg());
         let samples = store.expire_samples(|meter| self.of_meter(meter).map(before), &stopping)?;
+        let condensed = store.condense_samples(|meter| self.raw_of_meter(meter).map(before), &stopping)?;
         let unnamed = store.sweep(&stopping)?;
         if unnamed > 0 {
             log::info!("{unnamed} resources, ids and metadata that no sample has any more are removed");
@@ -103,8 +125,17 @@ impl Retention {
             Some(age) => store.expire_alarm_history(before(age), self.most_history, &stopping)?,
             None => 0,
         };
-        Ok(Gone { samples, events, history })
+        Ok(Gone { samples, condensed, events, history })
     }
+}
+
+/// The age of a meter.
+fn of(ages: &Ages, name: &str, otherwise: Option<i64>) -> Option<i64> {
+    let fits = |pattern: &str| match pattern.strip_suffix('*') {
+        Some(beginning) => name.starts_with(beginning),
+        None => name == pattern,
+    };
+    ages.iter().find(|(pattern, _)| fits(pattern)).map_or(otherwise, |(_, age)| *age)
 }
 
 /// The thread that removes what is too old.
@@ -138,7 +169,7 @@ pub fn start(config: &Config, database: Database, every: Duration) -> Result<Opt
         while !heard.is_stopping() {
             match retention.expire(&store, Timestamp::now(), || heard.is_stopping()) {
                 Ok(gone) if gone == Gone::default() => {}
-                Ok(gone) => log::info!("{gone} were too old and are removed"),
+                Ok(gone) => log::info!("{gone}, which were too old"),
                 Err(error) => log::error!("what is too old can not be removed: {error}"),
             }
             heard.wait_for_stop(every);
@@ -166,5 +197,27 @@ mod tests {
         assert!(Retention::of(&Config::from_text("").unwrap()).unwrap().keeps_all());
         let wrong = Config::from_text("[hearth_telemetry]\nmeter_time_to_live = cpu").unwrap();
         assert!(Retention::of(&wrong).is_err());
+    }
+
+    #[test]
+    fn samples_are_kept_by_the_hour_until_they_go() {
+        let text = "[database]\nmetering_time_to_live = 100\n[hearth_telemetry]\nraw_time_to_live = 50\n\
+                    meter_time_to_live = short:20, long:-1\nmeter_raw_time_to_live = cpu*:10, disk:-1, ever:100";
+        let retention = Retention::of(&Config::from_text(text).unwrap()).unwrap();
+        for (name, age) in [
+            ("cpu_util", Some(10)),
+            ("memory", Some(50)),
+            ("disk", None),
+            ("short", None),
+            ("long", Some(50)),
+            ("ever", None),
+        ] {
+            assert_eq!(retention.raw_of_meter(name), age, "{name}");
+        }
+        let hours = Config::from_text("[hearth_telemetry]\nraw_time_to_live = 50").unwrap();
+        assert!(!Retention::of(&hours).unwrap().keeps_all());
+        let wrong = Config::from_text("[hearth_telemetry]\nmeter_raw_time_to_live = cpu:x").unwrap();
+        let error = Retention::of(&wrong).unwrap_err();
+        assert!(error.to_string().contains("[hearth_telemetry] meter_raw_time_to_live: 'cpu:x'"), "{error}");
     }
 }

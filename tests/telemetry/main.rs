@@ -4,6 +4,7 @@ mod alarm_answers;
 mod alarm_notices;
 mod alarms;
 mod api;
+mod condense;
 #[path = "../support/crash.rs"]
 mod crash_stories;
 mod delivery;

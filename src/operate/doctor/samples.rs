@@ -20,8 +20,13 @@ pub(super) fn room(database: &Database) -> Result<Option<String>> {
     let size = Store::new(database.clone()).size()?;
     let megabytes = size.bytes as f64 / MEGABYTE;
     let each = match size.samples {
+        _ if size.condensed > 0 => String::new(),
         0 => String::new(),
         samples => format!(": {:.1} MB per million samples", megabytes / (samples as f64 / MILLION)),
     };
-    Ok(Some(format!("Telemetry keeps {} samples in {megabytes:.1} MB{each}", size.samples)))
+    let hours = match size.condensed {
+        0 => String::new(),
+        condensed => format!(" and {condensed} by the hour"),
+    };
+    Ok(Some(format!("Telemetry keeps {} samples{hours} in {megabytes:.1} MB{each}", size.samples)))
 }

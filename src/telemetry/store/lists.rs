@@ -6,11 +6,12 @@ use std::collections::HashMap;
 use serde_json::Value as Json;
 
 use crate::database::{Connection, Value};
-use crate::telemetry::model::{Filter, Meter, MeterType, ResourceState, SeriesState};
+use crate::telemetry::model::{Filter, Level, Meter, MeterType, ResourceState, SeriesState};
 use crate::time::Timestamp;
 use crate::{Error, Result};
 
 use super::deadline::Deadline;
+use super::hours::{self, Past};
 use super::metadata::{self, Memo};
 use super::samples;
 use super::scope::Scope;
@@ -160,6 +161,8 @@ struct Series {
     recorded_at: Timestamp,
     metadata: i64,
     mixed: bool,
+    /// Whether hours are left of some of its samples.
+    hours: bool,
 }
 
 /// What a resource shows: the range of its samples, and the newest of them.
@@ -214,8 +217,20 @@ fn span<F: FnMut(&Json) -> bool>(
     let sql = "SELECT metadata, MIN(at), MAX(at) FROM telemetry_sample WHERE series = ? AND at >= ? AND at < ? \
                GROUP BY metadata ORDER BY MAX(at)";
     let values = [Value::Int(series.id), filter.begin().0.into(), filter.end().0.into()];
-    let rows =
+    let mut rows =
         connection.rows(sql, &values, |row| Ok((row.int(0)?, Timestamp(row.int(1)?), Timestamp(row.int(2)?))))?;
+    if series.hours {
+        let last = Level::Hour.cell(Timestamp(filter.end().0.saturating_sub(1)));
+        let range = (Level::Hour.cell(filter.begin()), last);
+        hours::scan(connection, &[series.id], range, |_, metadata, moments| {
+            // Of an hour that the range divides nobody knows where its samples between the first and the last one lie.
+            if moments.last >= filter.begin() && moments.first < filter.end() {
+                rows.push((metadata, moments.first, moments.last));
+            }
+            Ok(())
+        })?;
+        rows.sort_by_key(|(.., last)| *last);
+    }
     if tested {
         memo.learn(connection, rows.iter().map(|(metadata, ..)| *metadata))?;
     }
@@ -257,43 +272,59 @@ impl Walk {
         if self.after == i64::MAX {
             return Ok(Vec::new());
         }
-        let mut sql = "SELECT DISTINCT s.resource FROM telemetry_series s WHERE s.resource > ? AND s.newest_at >= ? \
-                       AND s.oldest_at < ?"
-            .to_owned();
-        let mut values = vec![Value::Int(self.after), self.from.0.into(), self.until.0.into()];
+        let mut sql =
+            "SELECT DISTINCT s.resource FROM telemetry_series s LEFT JOIN telemetry_past p ON p.series = s.id \
+                       WHERE s.resource > ?"
+                .to_owned();
+        let mut values = vec![Value::Int(self.after)];
+        self.limit_spans(&mut sql, &mut values);
         self.scope.limit_series(&mut sql, &mut values);
         sql.push_str(" ORDER BY s.resource LIMIT ?");
         values.push(i64::try_from(AT_A_TIME).unwrap_or(i64::MAX).into());
         let resources = connection.rows(&sql, &values, |row| row.int(0))?;
         self.after = resources.last().copied().filter(|_| resources.len() == AT_A_TIME).unwrap_or(i64::MAX);
         let mut found = Vec::new();
+        let columns = format!(
+            "SELECT s.id, s.resource, s.oldest_at, s.newest_at, s.recorded_at, s.metadata, s.mixed, {} \
+             FROM telemetry_series s LEFT JOIN telemetry_past p ON p.series = s.id WHERE s.resource IN ",
+            Past::COLUMNS
+        );
         for chunk in sql::chunks(&resources, &[100, 10, 1]) {
-            let mut sql = sql::repeat(
-                "SELECT s.id, s.resource, s.oldest_at, s.newest_at, s.recorded_at, s.metadata, s.mixed \
-                 FROM telemetry_series s WHERE s.resource IN ",
-                &sql::marks(chunk.len()),
-                "",
-                " AND s.newest_at >= ? AND s.oldest_at < ?",
-                1,
-            );
+            let mut sql = sql::repeat(&columns, &sql::marks(chunk.len()), "", "", 1);
             let mut values: Vec<Value<'static>> = chunk.iter().map(|id| Value::Int(*id)).collect();
-            values.extend([Value::Int(self.from.0), self.until.0.into()]);
+            self.limit_spans(&mut sql, &mut values);
             self.scope.limit_found_series(&mut sql, &mut values);
             sql.push_str(" ORDER BY s.resource, s.stream");
             connection.query(&sql, &values, |row| {
-                found.push(Series {
-                    id: row.int(0)?,
-                    resource: row.int(1)?,
+                // A series without samples that are there has an empty span.
+                let mut span = Past {
                     oldest: Timestamp(row.int(2)?),
                     newest: Timestamp(row.int(3)?),
                     recorded_at: Timestamp(row.int(4)?),
                     metadata: row.int(5)?,
+                };
+                let past = Past::read(row, 7)?;
+                past.into_iter().for_each(|past| span.join(past));
+                found.push(Series {
+                    id: row.int(0)?,
+                    resource: row.int(1)?,
+                    oldest: span.oldest,
+                    newest: span.newest,
+                    recorded_at: span.recorded_at,
+                    metadata: span.metadata,
                     mixed: row.int(6)? != 0,
+                    hours: past.is_some(),
                 });
                 Ok(())
             })?;
         }
         Ok(found)
+    }
+
+    /// Appends that a series has samples or hours in the range.
+    fn limit_spans(&self, sql: &mut String, values: &mut Vec<Value<'static>>) {
+        sql.push_str(" AND ((s.newest_at >= ? AND s.oldest_at < ?) OR (p.newest_at >= ? AND p.oldest_at < ?))");
+        values.extend([self.from.0, self.until.0, self.from.0, self.until.0].map(Value::Int));
     }
 
     /// The names of all meters of resources, sorted; of a project's own where the scope is a project's.

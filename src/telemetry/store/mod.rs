@@ -1,13 +1,15 @@
 //! The store of Telemetry: raw samples, the newest states of series, and rollups, on a database of its own. Every answer is
-//! exactly that of the raw samples (specification: storage).
+//! exactly that of the raw samples (specification: storage), also of those of which whole hours are all that is left.
 
 pub mod alarms;
 mod complex;
+mod condense;
 mod deadline;
 mod dictionary;
 mod epoch;
 mod events;
 mod expire;
+mod hours;
 mod lists;
 mod metadata;
 mod record;

@@ -92,9 +92,10 @@ pub(super) fn add(tx: &mut Transaction<'_>, rollups: Rollups, changes: &Changes)
     }
     let rows: Vec<(Key, Moments)> = rows.into_iter().collect();
     let start = format!("INSERT INTO {} (node, level, cell, {MOMENTS}) VALUES ", rollups.table());
+    let end = format!(" ON CONFLICT (node, level, cell) DO UPDATE SET {REPLACED}");
     let marks = sql::marks(3 + MOMENTS_WIDTH);
     for chunk in sql::chunks(&rows, &[32, 8, 3, 1]) {
-        let statement = sql::repeat(&start, &marks, ", ", UPSERT, chunk.len());
+        let statement = sql::repeat(&start, &marks, ", ", &end, chunk.len());
         let mut values = Vec::with_capacity(chunk.len() * (3 + MOMENTS_WIDTH));
         for ((node, level, cell), moments) in chunk {
             values.extend([Value::Int(*node), Value::Int(level.code()), Value::Int(*cell)]);
@@ -105,7 +106,8 @@ pub(super) fn add(tx: &mut Transaction<'_>, rollups: Rollups, changes: &Changes)
     Ok(())
 }
 
-const UPSERT: &str = " ON CONFLICT (node, level, cell) DO UPDATE SET samples = excluded.samples, total = excluded.total, \
+/// Replaces moments that are there by those that are inserted.
+pub(super) const REPLACED: &str = "samples = excluded.samples, total = excluded.total, \
      total_low = excluded.total_low, squares = excluded.squares, squares_low = excluded.squares_low, \
      lowest = excluded.lowest, highest = excluded.highest, first_at = excluded.first_at, last_at = excluded.last_at";
 

@@ -291,7 +291,7 @@ impl Search<'_> {
     }
 
     /// A time such that enough samples of the scope lie between it and the end of the range, found by the hours of the
-    /// streams; the begin of the range where there are not enough.
+    /// streams; the begin of the range where there are not enough. Hours of which not all samples may be there count for nothing.
     fn hours_back(&mut self, scope: &Scope) -> Result<Timestamp> {
         let Some(length) = Level::Hour.length() else { return Ok(self.filter.begin()) };
         let last = Level::Hour.cell(Timestamp(self.filter.end().0.saturating_sub(1)));
@@ -302,8 +302,9 @@ impl Search<'_> {
         for _ in 0..10 {
             let begin = last.saturating_sub(span);
             let mut sql =
-                "SELECT r.cell, SUM(r.samples) FROM telemetry_stream_rollup r WHERE r.level = ? AND r.cell >= ? \
-                           AND r.cell < ? AND r.node IN (SELECT g.id FROM telemetry_stream g"
+                "SELECT r.cell, SUM(r.samples) FROM telemetry_stream_rollup r \
+                           LEFT JOIN telemetry_horizon h ON h.stream = r.node WHERE r.level = ? AND r.cell >= ? \
+                           AND r.cell < ? AND (h.raw_from IS NULL OR r.first_at >= h.raw_from) AND r.node IN (SELECT g.id FROM telemetry_stream g"
                     .to_owned();
             let mut values = vec![Value::Int(Level::Hour.code()), begin.into(), end.into()];
             scope.limit_streams(&mut sql, &mut values);

@@ -7,6 +7,7 @@
 
 use super::epoch;
 use super::events::schema as events;
+use super::hours;
 use crate::Result;
 use crate::database::migrate::{self, Component, Step, Wanted};
 use crate::database::table::{Column, Table, any_text, big_int, counter, digest, index, name, real};
@@ -30,7 +31,7 @@ pub(super) const fn number(column: &'static str) -> Column {
 }
 
 /// Moments, as `rollups.rs` reads and writes them. `_low` columns hold what a double loses of a sum.
-const MOMENTS: &[Column] = &[
+pub(super) const MOMENTS: &[Column] = &[
     number("samples"),
     real("total").required(),
     real("total_low").required(),
@@ -155,7 +156,8 @@ const SAMPLES: Step = Step {
 };
 
 /// The tables, for whoever makes the database.
-pub const COMPONENT: Component = Component { name: "telemetry", steps: &[SAMPLES, events::STEP, epoch::STEP] };
+pub const COMPONENT: Component =
+    Component { name: "telemetry", steps: &[SAMPLES, events::STEP, epoch::STEP, hours::STEP] };
 
 /// What Telemetry's database holds.
 pub const WANTED: Wanted<'_> = Wanted { cinder: false, components: &[&COMPONENT, &super::alarms::schema::COMPONENT] };

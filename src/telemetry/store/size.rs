@@ -12,6 +12,8 @@ pub struct Size {
     pub bytes: u64,
     /// Stored samples.
     pub samples: u64,
+    /// Samples that are kept by the hour only, besides.
+    pub condensed: u64,
 }
 
 impl Store {
@@ -21,15 +23,18 @@ impl Store {
     /// What the database gives.
     pub fn size(&self) -> Result<Size> {
         let engine = self.database().engine();
-        self.database()
-            .snapshot(|connection| Ok(Size { bytes: bytes(connection, engine)?, samples: samples(connection)? }))
+        self.database().snapshot(|connection| {
+            // Rollups of all time count the samples of each stream, also those that are kept by the hour.
+            let all = sum(connection, "SELECT samples FROM telemetry_stream_rollup WHERE level = 0")?;
+            let condensed = sum(connection, "SELECT samples FROM telemetry_horizon")?;
+            Ok(Size { bytes: bytes(connection, engine)?, samples: all.saturating_sub(condensed), condensed })
+        })
     }
 }
 
-/// Rollups of all time count the samples of each stream.
-fn samples(connection: &mut Connection) -> Result<u64> {
+fn sum(connection: &mut Connection, statement: &str) -> Result<u64> {
     let mut sum = 0;
-    connection.query("SELECT samples FROM telemetry_stream_rollup WHERE level = 0", &[], |row| {
+    connection.query(statement, &[], |row| {
         sum += row.int(0)?;
         Ok(())
     })?;

@@ -3,6 +3,9 @@
 //!
 //! Without conditions on resources or metadata, streams are enough, of which there are few; else series are read, a
 //! thousand at a time. What remains to be known goes down from all time over days and hours to single samples.
+//!
+//! Where hours may be all that is left of samples (`hours.rs`), times in the question mean the beginnings of their hours, so that
+//! every such hour counts once among ranges and periods that follow each other. Periods that would divide one are refused.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,6 +17,7 @@ use crate::time::Timestamp;
 use crate::{Error, Result};
 
 use super::deadline::Deadline;
+use super::hours;
 use super::metadata::{self, Memo};
 use super::rollups::{self, MOMENTS, Rollups};
 use super::scope::Scope;
@@ -38,12 +42,16 @@ pub(super) fn statistics(
     if scope.nothing || question.filter.begin() >= question.filter.end() {
         return Ok(Vec::new());
     }
-    let streams = streams(connection, &scope)?;
+    let (streams, horizon) = streams(connection, &scope)?;
+    let question = &in_whole_hours(question, horizon);
+    if question.filter.begin() >= question.filter.end() {
+        return Ok(Vec::new());
+    }
     let by_series = scope.resource.is_some()
         || !question.filter.metadata.is_empty()
         || question.groupings.iter().any(|by| matches!(by, Grouping::Resource | Grouping::Metadata(_)))
         || question.counted.contains(&Grouping::Resource);
-    let mut run = Run { connection, question, scope, streams, deadline, texts: HashMap::new() };
+    let mut run = Run { connection, question, scope, streams, horizon, deadline, texts: HashMap::new() };
     if by_series { run.by_series() } else { run.by_stream() }
 }
 
@@ -55,19 +63,41 @@ struct Stream {
     source: String,
 }
 
-fn streams(connection: &mut Connection, scope: &Scope) -> Result<HashMap<i64, Stream>> {
-    let mut sql = "SELECT g.id, m.unit, o.user_id, p.name, o.source FROM telemetry_stream g \
-                   LEFT JOIN telemetry_project p ON p.id = g.project"
+/// The streams of a scope, and the instant before which hours may be all that is left of their samples.
+fn streams(connection: &mut Connection, scope: &Scope) -> Result<(HashMap<i64, Stream>, Timestamp)> {
+    let mut sql = "SELECT g.id, m.unit, o.user_id, p.name, o.source, h.raw_from FROM telemetry_stream g \
+                   LEFT JOIN telemetry_project p ON p.id = g.project \
+                   LEFT JOIN telemetry_horizon h ON h.stream = g.id"
         .to_owned();
     let mut values = Vec::new();
     scope.limit_streams(&mut sql, &mut values);
     let mut streams = HashMap::new();
+    let mut horizon = i64::MIN;
     connection.query(&sql, &values, |row| {
         let (unit, user_id, project_id) = (row.string(1)?, row.opt_string(2)?, row.opt_string(3)?);
         streams.insert(row.int(0)?, Stream { unit, user_id, project_id, source: row.string(4)? });
+        horizon = horizon.max(row.opt_int(5)?.unwrap_or(i64::MIN));
         Ok(())
     })?;
-    Ok(streams)
+    Ok((streams, Timestamp(horizon)))
+}
+
+/// The question with the times before `horizon` at the beginnings of their hours.
+fn in_whole_hours(question: &Question, horizon: Timestamp) -> Question {
+    let mut question = question.clone();
+    let whole = |at: Timestamp| hour_of(at, horizon);
+    question.filter.from = question.filter.from.map(whole);
+    question.filter.until = question.filter.until.map(whole);
+    question.start = question.start.map(whole);
+    question
+}
+
+/// The beginning of the hour of an instant before `horizon`; another instant itself.
+fn hour_of(at: Timestamp, horizon: Timestamp) -> Timestamp {
+    match Level::Hour.length() {
+        Some(length) if at < horizon => Timestamp(Level::Hour.cell(at).saturating_mul(length)),
+        _ => at,
+    }
 }
 
 /// A stream or a series on its way into the sums.
@@ -131,6 +161,8 @@ struct Run<'a> {
     question: &'a Question,
     scope: Scope,
     streams: HashMap<i64, Stream>,
+    /// Before it, hours may be all that is left of samples.
+    horizon: Timestamp,
     deadline: Deadline,
     /// Numbers of the texts that cardinality counts.
     texts: HashMap<String, u32>,
@@ -211,7 +243,7 @@ impl Run<'_> {
     /// The sums, with buckets that begin where the question says, or at `first`. `None` where there is no sample at all.
     fn sums(&self, first: Option<Timestamp>) -> Option<Sums> {
         let range = (self.question.filter.begin(), self.question.filter.end());
-        let start = self.question.start.or(first)?;
+        let start = self.question.start.or(first.map(|first| hour_of(first, self.horizon)))?;
         let length = |period: i64| period.saturating_mul(crate::telemetry::model::cell::SECOND);
         let buckets = self.question.period.map(|period| Buckets { start, length: length(period) });
         Some(Sums::new(buckets, range, self.question.most))
@@ -251,15 +283,18 @@ impl Run<'_> {
         by_metadata: bool,
         memo: &mut Memo<Option<Vec<Option<String>>>, F>,
     ) -> Result<(Vec<i64>, Option<Timestamp>)> {
-        let mut sql = "SELECT s.id, s.oldest_at, s.metadata, s.mixed FROM telemetry_series s WHERE s.newest_at >= ? \
-                       AND s.oldest_at < ?"
+        let mut sql = "SELECT s.id, s.oldest_at, s.metadata, s.mixed, p.oldest_at FROM telemetry_series s \
+                       LEFT JOIN telemetry_past p ON p.series = s.id WHERE ((s.newest_at >= ? AND s.oldest_at < ?) \
+                       OR (p.newest_at >= ? AND p.oldest_at < ?))"
             .to_owned();
-        let mut values = vec![Value::Int(self.question.filter.begin().0), self.question.filter.end().0.into()];
+        let (begin, end) = (self.question.filter.begin().0, self.question.filter.end().0);
+        let mut values = [begin, end, begin, end].map(Value::Int).to_vec();
         self.scope.limit_series(&mut sql, &mut values);
         sql.push_str(" ORDER BY s.id");
-        let rows = self
-            .connection
-            .rows(&sql, &values, |row| Ok((row.int(0)?, Timestamp(row.int(1)?), row.int(2)?, row.int(3)? != 0)))?;
+        let rows = self.connection.rows(&sql, &values, |row| {
+            let oldest = row.int(1)?.min(row.opt_int(4)?.unwrap_or(i64::MAX));
+            Ok((row.int(0)?, Timestamp(oldest), row.int(2)?, row.int(3)? != 0))
+        })?;
         let needed = self.question.period.is_some() && self.question.start.is_none();
         let mut first = rows.first().map(|(_, oldest, ..)| *oldest).filter(|_| !needed);
         if needed {
@@ -286,8 +321,14 @@ impl Run<'_> {
     ) -> Result<Option<Timestamp>> {
         self.deadline.check()?;
         let sql = "SELECT metadata, MIN(at) FROM telemetry_sample WHERE series = ? AND at < ? GROUP BY metadata";
-        let values = [series.into(), self.question.filter.end().0.into()];
-        let rows = self.connection.rows(sql, &values, |row| Ok((row.int(0)?, Timestamp(row.int(1)?))))?;
+        let end = self.question.filter.end();
+        let values = [series.into(), end.0.into()];
+        let mut rows = self.connection.rows(sql, &values, |row| Ok((row.int(0)?, Timestamp(row.int(1)?))))?;
+        let hours = (i64::MIN, Level::Hour.cell(Timestamp(end.0.saturating_sub(1))));
+        hours::scan(self.connection, &[series], hours, |_, metadata, moments| {
+            rows.push((metadata, moments.first));
+            Ok(())
+        })?;
         memo.learn(self.connection, rows.iter().map(|(metadata, _)| *metadata))?;
         Ok(rows.iter().filter(|(metadata, _)| matches!(memo.known(*metadata), Some(Some(_)))).map(|(_, at)| *at).min())
     }
@@ -393,10 +434,26 @@ impl Run<'_> {
                 })?;
             }
         }
+        let (from, until) = sums.range();
+        if from >= self.horizon {
+            return Ok(());
+        }
+        for (from, until) in left.ranges((from, until.min(self.horizon))) {
+            self.deadline.check()?;
+            let range = hours_between(from, until);
+            let mut each = |id: i64, moments: &Moments| match nodes.get(&id) {
+                Some(node) if left.holds(id, moments.first) => whole(sums.offer(place(node), moments)?, self.horizon),
+                _ => Ok(()),
+            };
+            match rollups {
+                Rollups::Series => hours::scan(self.connection, &nodes_left, range, |id, _, hour| each(id, hour))?,
+                Rollups::Streams => hours::scan_streams(self.connection, &nodes_left, range, each)?,
+            }
+        }
         Ok(())
     }
 
-    /// Adds the samples of series whose metadata changes, one by one.
+    /// Adds the samples of series whose metadata changes, one by one, and their hours.
     fn mixed<F: FnMut(&Json) -> Option<Vec<Option<String>>>>(
         &mut self,
         sums: &mut Sums,
@@ -411,7 +468,15 @@ impl Run<'_> {
             let sql = "SELECT DISTINCT metadata FROM telemetry_sample WHERE at >= ? AND at < ? AND series = ?";
             let mut values = range.to_vec();
             values.push(id.into());
-            let bodies = self.connection.rows(sql, &values, |row| row.int(0))?;
+            let mut bodies = self.connection.rows(sql, &values, |row| row.int(0))?;
+            let mut hours: Vec<(i64, Moments)> = Vec::new();
+            if from < self.horizon {
+                hours::scan(self.connection, &[id], hours_between(from, until), |_, metadata, moments| {
+                    hours.push((metadata, *moments));
+                    Ok(())
+                })?;
+                bodies = sorted(bodies.into_iter().chain(hours.iter().map(|(metadata, _)| *metadata)));
+            }
             let mut places: HashMap<i64, Node> = HashMap::new();
             for chunk in bodies.chunks(AT_A_TIME) {
                 memo.learn(self.connection, chunk.iter().copied())?;
@@ -428,8 +493,29 @@ impl Run<'_> {
                 Some(node) => sums.add(place(node), Timestamp(row.int(0)?), row.real(1)?),
                 None => Ok(()),
             })?;
+            for (metadata, hour) in hours {
+                if let Some(node) = places.get(&metadata) {
+                    whole(sums.offer(place(node), &hour)?, self.horizon)?;
+                }
+            }
         }
         Ok(())
+    }
+}
+
+/// The numbers of the hours that hold instants of a range that is not empty.
+fn hours_between(from: Timestamp, until: Timestamp) -> (i64, i64) {
+    (Level::Hour.cell(from), Level::Hour.cell(Timestamp(until.0.saturating_sub(1))))
+}
+
+/// Refuses a question that divides an hour which is all that is left of its samples.
+fn whole(verdict: Verdict, horizon: Timestamp) -> Result<()> {
+    match verdict {
+        Verdict::Split => Err(Error::invalid(format!(
+            "The samples before {} are kept by the hour: ask for a period of whole hours, or for a later time.",
+            horizon.iso_short()
+        ))),
+        Verdict::Added | Verdict::Outside => Ok(()),
     }
 }
 

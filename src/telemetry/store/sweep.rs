@@ -130,7 +130,7 @@ impl Store {
         Ok((gone, whole && !stopping()))
     }
 
-    /// The metadata of all samples; `None` where it was told to stop.
+    /// The metadata of all samples and hours; `None` where it was told to stop.
     fn used_metadata(&self, stopping: &impl Fn() -> bool) -> Result<Option<HashSet<i64>>> {
         let (mut used, mut last) = (HashSet::new(), 0);
         loop {
@@ -145,6 +145,9 @@ impl Store {
                 // Else all its samples have the same.
                 if mixed {
                     let find = "SELECT DISTINCT metadata FROM telemetry_sample WHERE series = ?";
+                    used.extend(self.database.read(|c| c.rows(find, &[series.into()], |row| row.int(0)))?);
+                    // After the samples, which may be put together by the hour meanwhile.
+                    let find = "SELECT DISTINCT metadata FROM telemetry_hour WHERE series = ?";
                     used.extend(self.database.read(|c| c.rows(find, &[series.into()], |row| row.int(0)))?);
                 }
             }
