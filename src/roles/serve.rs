@@ -32,7 +32,7 @@ pub struct Roles {
     pub alarms: bool,
 }
 
-/// Makes the tables where they are missing, then serves until told to stop.
+/// Serves until told to stop, with the services that are wanted beside it. The tables are there (`hearth db sync`).
 ///
 /// # Errors
 /// What assembling the services gives, and an address that can not be used.

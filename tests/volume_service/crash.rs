@@ -306,7 +306,9 @@ fn whatever_is_killed_is_finished_after_the_next_start_with_raw_files() {
 
 #[test]
 fn whatever_is_killed_is_finished_after_the_next_start_with_qcow2_files() {
-    OPERATIONS.iter().for_each(|operation| kill_everywhere(operation, "qcow2", false));
+    // A raw file becomes no snapshot of theirs.
+    let possible = OPERATIONS.iter().filter(|operation| operation.name != "manage_snapshot");
+    possible.for_each(|operation| kill_everywhere(operation, "qcow2", false));
 }
 
 #[test]

@@ -417,6 +417,25 @@ fn files_that_were_copied_one_by_one_to_another_folder_hold_what_they_did() {
     assert_eq!((place.names(), place.inner(VOLUME)), (vec![VOLUME.to_owned()], Vec::new()));
 }
 
+/// A snapshot is read in the format of its volume, and would be damaged from the beginning.
+#[test]
+fn a_raw_file_becomes_no_snapshot_of_a_qcow2_volume_and_stays_where_it_is() {
+    let world = World::with("enabled_backends = file", "[file]\nnfs_qcow2_volumes = true");
+    let _service = world.start();
+    let volume = world.create(1, Of::Nothing);
+    world.settle();
+    let file = world.volumes().join("stranger");
+    fs::File::create(&file).unwrap().set_len(GIB).unwrap();
+    let id = world.manage_snapshot(&volume, "stranger");
+    world.settle();
+    assert_eq!(world.snapshot(&id).unwrap().status, Status::Error);
+    assert_eq!(fs::metadata(&file).unwrap().len(), GIB);
+    world.delete_snapshot(&id);
+    world.settle();
+    assert_eq!(world.usage(), [1, 0, 1]);
+    assert!(file.exists());
+}
+
 #[test]
 fn what_was_removed_from_a_volume_in_use_goes_when_nobody_uses_it_and_the_doctor_knows() {
     let world =

@@ -233,13 +233,17 @@ fn load(job: &Job<'_>, status: snapshot::Status) -> Result<Option<(Snapshot, Vol
 }
 
 pub(super) fn snapshot(job: &Job<'_>, from: &str) -> Result<()> {
-    let Some((snapshot, volume, _)) = load(job, snapshot::Status::Creating)? else { return job.obsolete() };
+    let Some((snapshot, volume, format)) = load(job, snapshot::Status::Creating)? else { return job.obsolete() };
     job.begin(|tx, notices| notices.snapshot(tx, &snapshot.id, "manage_existing_snapshot.start"))?;
     let residents = job.read(|c| census::residents(c, &job.backend.host))?;
     let name = job.snapshot_name(&snapshot);
     let adopted = job.step(|driver| {
         if let Some(known) = resident(job, &residents, from) {
             return Err(Error::invalid(format!("{from} is managed already, as {}", known.id)));
+        }
+        if format != Format::Raw {
+            // A snapshot is read in the format of its volume.
+            return Err(Error::invalid(format!("{from} would be raw, and snapshots of its volume are {}", format.name())));
         }
         let size_gib = gib(driver.examine(&name).or_else(|_| driver.examine(from))?);
         if size_gib != snapshot.volume_size_gib {
