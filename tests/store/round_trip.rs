@@ -22,6 +22,7 @@ on_every_engine! {
     ids_grow_and_are_answered,
     what_does_not_fit_is_refused_where_the_engine_looks,
     quotes_and_backslashes_mean_the_same_in_every_mode_of_sql,
+    what_nobody_has_made_yet_is_told_with_what_makes_it,
 }
 
 const EVERYTHING: Table = Table::new(
@@ -205,7 +206,7 @@ fn a_duplicate_is_told_apart_from_other_failures(engine: Engine) {
     });
     assert_eq!(present.expect("no failure"), (false, true));
     let error = database.write(|tx| tx.execute("INSERT INTO missing VALUES (1)", &[])).expect_err("no table");
-    assert_eq!(error.kind(), Kind::Internal, "{error}");
+    assert_eq!(error.kind(), Kind::Unavailable, "{error}");
 }
 
 fn an_upsert_inserts_or_changes(engine: Engine) {
@@ -253,5 +254,14 @@ fn quotes_and_backslashes_mean_the_same_in_every_mode_of_sql(engine: Engine) {
     match engine {
         Engine::Mysql => assert_eq!(answer.expect_err("no mode").kind(), Kind::Unavailable),
         Engine::Sqlite | Engine::Postgres => assert_eq!(answer.expect("a row"), Some(1)),
+    }
+}
+
+fn what_nobody_has_made_yet_is_told_with_what_makes_it(engine: Engine) {
+    let database = database(engine);
+    for sql in ["SELECT id FROM absent", "SELECT absent FROM everything"] {
+        let error = database.read(|c| c.execute(sql, &[])).expect_err("it is missing");
+        assert_eq!(error.kind(), Kind::Unavailable, "{error}");
+        assert!(error.to_string().contains("'hearth db sync'"), "{error}");
     }
 }

@@ -59,6 +59,11 @@ impl Failure {
         Self::of_kind(Kind::Unavailable, "The database can not be used.", cause)
     }
 
+    /// A table or a column is missing: nobody has made it yet, or a later release has.
+    fn incomplete(cause: impl std::fmt::Display) -> Self {
+        Self::refused(format_args!("{cause} (look with 'hearth db check'; 'hearth db sync' makes what is missing)"))
+    }
+
     fn reference(cause: impl std::fmt::Display) -> Self {
         Self::of_kind(Kind::Conflict, "The object is in use, or refers to one that does not exist.", cause)
     }

@@ -313,6 +313,8 @@ fn failure(error: ::mysql::Error) -> Failure {
         1047 | 1053 | 1290 | 1836 | 1927 => Failure::lost(error),
         // ER_CON_COUNT_ERROR, ER_DBACCESS_DENIED_ERROR, ER_ACCESS_DENIED_ERROR, ER_BAD_DB_ERROR, ER_RECORD_FILE_FULL.
         1040 | 1044 | 1045 | 1049 | 1114 => Failure::refused(error),
+        // ER_NO_SUCH_TABLE, ER_BAD_FIELD_ERROR.
+        1146 | 1054 => Failure::incomplete(error),
         _ => Failure::internal(error),
     }
 }

@@ -322,6 +322,8 @@ fn failure(error: ::postgres::Error) -> Failure {
         "22001" | "22003" | "22021" => Failure::unfit(cause),
         "57P01" | "57P02" | "57P03" | "25006" => Failure::lost(cause),
         "53300" | "53100" | "28000" | "28P01" | "3D000" | "42501" => Failure::refused(cause),
+        // undefined_table, undefined_column.
+        "42P01" | "42703" => Failure::incomplete(cause),
         _ if code.starts_with("08") => Failure::lost(cause),
         _ => Failure::internal(cause),
     }

@@ -202,7 +202,15 @@ pub(super) fn value<'a>(row: &'a rusqlite::Row<'a>, column: usize) -> Result<Val
 }
 
 fn failure(error: rusqlite::Error) -> Failure {
-    let rusqlite::Error::SqliteFailure(cause, _) = &error else { return Failure::internal(error) };
+    let (cause, text) = match &error {
+        rusqlite::Error::SqliteFailure(cause, text) => (cause, text.as_deref().unwrap_or_default()),
+        rusqlite::Error::SqlInputError { error, msg, .. } => (error, msg.as_str()),
+        _ => return Failure::internal(error),
+    };
+    // It has no code of its own for this.
+    if text.starts_with("no such table") || text.starts_with("no such column") {
+        return Failure::incomplete(error);
+    }
     match (cause.code, cause.extended_code) {
         (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _) => Failure::transient(error),
         (
