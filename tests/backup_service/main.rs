@@ -8,8 +8,8 @@ mod bytes;
 mod crash_stories;
 #[path = "../support/servers.rs"]
 mod servers;
-#[allow(dead_code, reason = "the suite of the volume service uses the rest")]
-#[path = "../volume_service/world.rs"]
+#[allow(dead_code, unused_imports, reason = "the suite of the volume service uses the rest")]
+#[path = "../volume_service/world/mod.rs"]
 mod world;
 
 mod broken;

@@ -243,7 +243,10 @@ pub(super) fn snapshot(job: &Job<'_>, from: &str) -> Result<()> {
         }
         if format != Format::Raw {
             // A snapshot is read in the format of its volume.
-            return Err(Error::invalid(format!("{from} would be raw, and snapshots of its volume are {}", format.name())));
+            return Err(Error::invalid(format!(
+                "{from} would be raw, and snapshots of its volume are {}",
+                format.name()
+            )));
         }
         let size_gib = gib(driver.examine(&name).or_else(|_| driver.examine(from))?);
         if size_gib != snapshot.volume_size_gib {
