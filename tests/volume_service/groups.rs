@@ -311,6 +311,12 @@ fn what_is_done_with_a_group_ends_whole() {
     every_operation(World::new);
 }
 
+#[test]
+fn what_is_done_with_a_group_ends_whole_with_snapshots_inside_qcow2_files() {
+    let options = "[file]\nnfs_qcow2_volumes = true\nhearth_file_snapshots = internal";
+    every_operation(|| World::with("enabled_backends = file", options));
+}
+
 /// Each operation once, each in a world of its own.
 pub(super) fn every_operation(world: impl Fn() -> World) {
     for operation in &OPERATIONS {
