@@ -54,14 +54,15 @@ fn main() {
     figures.insert("first row, SQLite".to_owned(), pair(bare, ours));
     println!("\nA page of 100 of one project, newest first, beginning in the middle\n");
     println!("{:<20} {:>14} {:>14} {:>8}", "", "of 1,000, µs", "of 1 M, µs", "ratio");
-    let [small, large] = [1_000, 1_000_000].map(|volumes| {
-        let database = filled(&servers::empty_database(Engine::Sqlite), volumes);
-        move || page(&database, volumes / 2)
-    });
-    let (mut small, mut large) = (small, large);
-    let (small, large) = in_turns(&mut small, &mut large);
-    show("SQLite", small, large);
-    figures.insert("page of 1,000 and of 1,000,000, SQLite".to_owned(), pair(small, large));
+    for engine in servers::ENGINES {
+        let [mut small, mut large] = [1_000, 1_000_000].map(|volumes| {
+            let database = filled(&servers::empty_database(engine), volumes);
+            move || page(&database, volumes / 2)
+        });
+        let (small, large) = in_turns(&mut small, &mut large);
+        show(engine.name(), small, large);
+        figures.insert(format!("page of 1,000 and of 1,000,000, {}", engine.name()), pair(small, large));
+    }
     std::fs::create_dir_all("target/bench").unwrap();
     std::fs::write("target/bench/database.json", serde_json::to_string_pretty(&figures).unwrap()).unwrap();
 }
@@ -220,6 +221,7 @@ fn page(database: &Database, number: i64) -> usize {
     let select = Select::from("volumes")
         .equal("deleted", false)
         .equal("project_id", "0a1d7e94c3b84f6f9d52e8a6b7c4f310")
+        .along("hearth_volumes_project")
         .order([key("created_at"), key("id")])
         .after(&seen)
         .limit(100);
