@@ -216,7 +216,7 @@ def test_what_comes_while_the_database_is_away_waits_in_its_queues(agent, rabbit
             agent.metering(url=rabbit.url, secret=SECRET, samples=[sample(1)])
             query = "SELECT volume FROM telemetry_sample ORDER BY volume"
             wait_until(lambda: database.rows("telemetry", query) == ["1"], f"a sample; logs in {collector.folder}/log", 60)
-            database.stop()
+            database.crash()
             agent.metering(url=rabbit.url, secret=SECRET, samples=[sample(2), sample(3)])
             agent.events(url=rabbit.url, secret=SECRET, events=[event("image.update")])
             wait_until(lambda: "waits there" in collector.log("collector"), "the collector to see it", 120)
@@ -237,7 +237,7 @@ def test_several_collectors_share_the_queues_and_outlive_rabbitmq(agent, rabbit)
         for at in range(0, 60, 3):
             agent.metering(url=rabbit.url, secret=SECRET, samples=[sample(one) for one in volumes[at:at + 3]])
             if at == 30:
-                rabbit.stop()
+                rabbit.crash()
                 rabbit.start()
             if at == 45:
                 collector.processes["second"].kill()

@@ -15,6 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 from rabbit import Rabbit  # noqa: E402
 from sequence import OBJECTS, ROLES, Side  # noqa: E402
+from server import python_environment  # noqa: E402
 from stack import HEARTH, PATH, SOURCES, Stack, free_port, wait_until  # noqa: E402
 
 VENV = pathlib.Path(os.environ.get("CACHE", SOURCES / "target/test-cache")) / "cinder"
@@ -26,7 +27,7 @@ SECOND = "[second]\nvolume_backend_name = second\nhearth_file_path = {folder}\n"
 
 @pytest.fixture(scope="session")
 def cinder():
-    subprocess.run([SOURCES / "scripts/venv", "cinder", SOURCES / "tests/peers/cinder-requirements.txt"], check=True)
+    python_environment("cinder", "tests/peers/cinder-requirements.txt")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="real-cinder-"))
     port = free_port()
     config = folder / "cinder.conf"
@@ -95,7 +96,7 @@ def serve_with(stack, name, text):
 
 @pytest.fixture(scope="session")
 def rabbit():
-    subprocess.run([SOURCES / "scripts/venv", "cinder", SOURCES / "tests/peers/cinder-requirements.txt"], check=True)
+    python_environment("cinder", "tests/peers/cinder-requirements.txt")
     with Rabbit() as rabbit:
         yield rabbit
 

@@ -2,17 +2,15 @@
 hear are the same, or the difference is accepted below, with its reason."""
 
 import json
-import os
 import pathlib
 import re
-import shutil
-import subprocess
-import tempfile
+import signal
 
 import pytest
 
 from listening import Listener, heard, until_heard
-from stack import HEARTH, PATH, SOURCES, Answer, Stack, free_port, wait_until
+from server import Server, free_port, python_environment, wait_until
+from stack import HEARTH, SOURCES, Answer, Stack
 import http.client
 
 SEQUENCE = SOURCES / "tests/data/differential/alarms.txt"
@@ -33,32 +31,29 @@ ACCEPTED = [
 ]
 
 
+class Aodh(Server):
+    """A real Aodh's API with a database of its own, which keeps its notifications in a file."""
+
+    END = signal.SIGKILL
+
+    def start(self):
+        venv, port = python_environment("aodh", "tests/peers/aodh-requirements.txt"), free_port()
+        self.address, self.notifications = f"127.0.0.1:{port}", self.folder / "notifications"
+        self.environment |= {"PYTHONWARNINGS": "ignore", "NOTIFICATIONS": str(self.notifications)}
+        config = self.folder / "aodh.conf"
+        config.write_text(
+            f"[DEFAULT]\ntransport_url = fake://\nlog_file = {self.folder}/aodh.log\nenable_evaluation_results_metrics = true\n"
+            f"[oslo_messaging_notifications]\ndriver = messagingv2\n[api]\nauth_mode = noauth\n"
+            f"[database]\nconnection = sqlite:///{self.folder}/aodh.sqlite\n")
+        process = self.spawn("api", [venv / "bin/python", pathlib.Path(__file__).with_name("real_aodh.py"), "--config-file", config, port])
+        wait_until(lambda: process.poll() is not None or "serving" in self.log("api"), "the real Aodh", 120)
+        assert process.poll() is None, self.log("api")
+
+
 @pytest.fixture(scope="module")
 def aodh():
-    subprocess.run([SOURCES / "scripts/venv", "aodh", SOURCES / "tests/peers/aodh-requirements.txt"], check=True)
-    venv = pathlib.Path(os.environ.get("CACHE", SOURCES / "target/test-cache")) / "aodh"
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="real-aodh-"))
-    port = free_port()
-    config = folder / "aodh.conf"
-    config.write_text(
-        f"[DEFAULT]\ntransport_url = fake://\nlog_file = {folder}/aodh.log\nenable_evaluation_results_metrics = true\n"
-        f"[oslo_messaging_notifications]\ndriver = messagingv2\n[api]\nauth_mode = noauth\n[database]\nconnection = sqlite:///{folder}/aodh.sqlite\n")
-    notifications = folder / "notifications"
-    environment = {"PATH": PATH, "PYTHONWARNINGS": "ignore", "LANG": "C.UTF-8", "NOTIFICATIONS": str(notifications)}
-    output = folder / "output"
-    with open(output, "wb") as stream:
-        process = subprocess.Popen(
-            [venv / "bin/python", pathlib.Path(__file__).with_name("real_aodh.py"), "--config-file", config, str(port)],
-            stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, env=environment, start_new_session=True)
-    try:
-        wait_until(lambda: process.poll() is not None or b"serving" in output.read_bytes(), "the real Aodh", 120)
-        assert process.poll() is None, output.read_text()
-        yield f"127.0.0.1:{port}", "", notifications
-    finally:
-        process.kill()
-        process.wait()
-        if not os.environ.get("KEEP_STACK"):
-            shutil.rmtree(folder, ignore_errors=True)
+    with Aodh("aodh") as aodh:
+        yield aodh.address, "", aodh.notifications
 
 
 @pytest.fixture(scope="module")

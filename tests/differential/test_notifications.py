@@ -139,7 +139,7 @@ def test_a_restart_of_rabbitmq_loses_nothing(tmp_path):
         for number, name in enumerate(names):
             # Nobody has listened yet: the queue keeps what was sent before. In the middle RabbitMQ is not there at all.
             if number == 3:
-                rabbit.stop()
+                rabbit.crash()
             if number == 6:
                 rabbit.start()
             side.cinder.qos_specs.create(name, {"consumer": "both"})

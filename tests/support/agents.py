@@ -1,12 +1,12 @@
 """Ceilometer's agents and publishers from PyPI, and `hearth collector`, which hears them."""
 
 import json
-import os
 import pathlib
 import sqlite3
 import subprocess
 import uuid
 
+from server import python_environment
 from stack import HEARTH, SOURCES, Stack
 
 SECRET = "shared by agents"
@@ -17,10 +17,7 @@ QUICK = ("[oslo_messaging_rabbit]\namqp_durable_queues = true\nrabbit_retry_inte
 
 def agents():
     """The folder of Ceilometer's programs."""
-    cache = pathlib.Path(os.environ.get("CACHE") or SOURCES / "target/test-cache")
-    subprocess.run([SOURCES / "scripts/venv", "agents", SOURCES / "tests/clients/agents-requirements.txt"], check=True,
-                   env={**os.environ, "CACHE": str(cache)})
-    return cache / "agents/bin"
+    return python_environment("agents", "tests/clients/agents-requirements.txt") / "bin"
 
 
 class Agent:

@@ -6,7 +6,8 @@ import http.client
 import os
 import subprocess
 
-from stack import SOURCES, Answer, free_port, wait_until
+from server import free_port, python_environment, wait_until
+from stack import Answer
 
 PASTE = """
 [composite:main]
@@ -38,9 +39,7 @@ class Barbican:
     def __init__(self, folder, keystone, user, project, region):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        cache = os.environ.get("CACHE", str(SOURCES / "target/test-cache"))
-        subprocess.run([SOURCES / "scripts/venv", "barbican", SOURCES / "tests/support/barbican-requirements.txt"],
-                       check=True, env={**os.environ, "CACHE": cache})
+        venv = python_environment("barbican", "tests/support/barbican-requirements.txt")
         # Where oslo.config looks for a user's own files.
         home = folder / "home"
         (home / ".barbican").mkdir(parents=True)
@@ -54,7 +53,7 @@ class Barbican:
         (folder / "paste.ini").write_text(PASTE)
         out = open(folder / "barbican.out", "ab")
         self.process = subprocess.Popen(
-            [f"{cache}/barbican/bin/python", "-c", SERVER, folder / "paste.ini", str(self.port)], stdin=subprocess.DEVNULL,
+            [venv / "bin/python", "-c", SERVER, folder / "paste.ini", str(self.port)], stdin=subprocess.DEVNULL,
             stdout=out, stderr=out, env={"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONWARNINGS": "ignore"})
         try:
             wait_until(lambda: self.process.poll() is not None or self.ask("GET", "/secrets", "none").status == 401, "Barbican", 60)

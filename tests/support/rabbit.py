@@ -2,17 +2,14 @@
 
 import contextlib
 import json
-import os
-import pathlib
 import secrets
 import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import threading
 
-from stack import PATH, free_port, wait_until
+from server import PATH, Server, free_port, wait_until
 
 SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 
@@ -21,18 +18,19 @@ SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 USER, PASSWORD, VIRTUAL_HOST = "cloud user", "p@ss:w#ö%rd", "cloud/one"
 
 
-class Rabbit:
-    """Use it as a context manager. `stop()` and `start()` restart it; what is durable stays.
+class Rabbit(Server):
+    """`crash()` and `start()` restart it; what is durable stays.
 
     One that is `secured` speaks TLS, and only to who shows a certificate of `ca.pem`; `user.pem` is one, `other.pem` is another
     authority. It knows USER in VIRTUAL_HOST.
     """
 
+    END = signal.SIGKILL
+
     def __init__(self, secured=False):
         self.secured = secured
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="hearth-rabbit-"))
+        super().__init__("rabbit")
         self.port, self.distribution, self.mapper = free_port(), free_port(), free_port()
-        self.processes = []
         (self.folder / "rabbitmq.conf").write_text("loopback_users = none\n")
         if secured:
             self.secure()
@@ -40,8 +38,8 @@ class Rabbit:
         (self.folder / "env.conf").write_text("")
         (self.folder / ".erlang.cookie").write_text(secrets.token_hex(16))
         (self.folder / ".erlang.cookie").chmod(0o400)
-        self.environment = {
-            "PATH": PATH, "HOME": str(self.folder), "LANG": "C.UTF-8",
+        self.environment |= {
+            "HOME": str(self.folder),
             "RABBITMQ_NODENAME": f"n{self.port}@localhost", "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": "" if secured else str(self.port), "RABBITMQ_DIST_PORT": str(self.distribution),
             "ERL_EPMD_PORT": str(self.mapper), "ERL_EPMD_ADDRESS": "127.0.0.1",
@@ -71,12 +69,6 @@ class Rabbit:
             "users": [{"name": USER, "password": PASSWORD, "tags": ""}], "vhosts": [{"name": VIRTUAL_HOST}],
             "permissions": [{"user": USER, "vhost": VIRTUAL_HOST, "configure": ".*", "write": ".*", "read": ".*"}]}))
 
-    def spawn(self, name, *command):
-        log = open(self.folder / f"{name}.out", "ab")
-        process = subprocess.Popen(
-            command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        self.processes.append(process)
-
     def answers(self):
         if self.secured:
             return socket.create_connection(("127.0.0.1", self.port), 1).close() is None
@@ -86,33 +78,15 @@ class Rabbit:
             return connection.recv(4) == b"AMQP"
 
     def start(self):
-        self.spawn("epmd", shutil.which("epmd", path=PATH), "-address", "127.0.0.1", "-port", str(self.mapper))
+        self.spawn("epmd", [shutil.which("epmd", path=PATH), "-address", "127.0.0.1", "-port", self.mapper])
         wait_until(lambda: socket.create_connection(("127.0.0.1", self.mapper), 1).close() is None, "epmd")
-        self.spawn("server", SERVER)
+        self.spawn("server", [SERVER])
         wait_until(self.answers, f"RabbitMQ; logs in {self.folder}", 300)
 
-    def stop(self):
-        """At once, as a crash does; nothing outlives it but what was confirmed."""
-        for process in reversed(self.processes):
-            try:
-                os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-            process.wait()
-        self.processes = []
-
-    def __enter__(self):
-        try:
-            self.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
-        if not os.environ.get("KEEP_STACK"):
-            shutil.rmtree(self.folder, ignore_errors=True)
+    def crash(self):
+        """Nothing outlives it but what was confirmed."""
+        for name in reversed(list(self.processes)):
+            self.stop(name)
 
 
 class Relay:

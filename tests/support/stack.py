@@ -4,55 +4,32 @@ A Stack is one way of arriving: nginx + spawn-fcgi, mod_fcgid, mod_proxy_fcgi, C
 starts listens on free loopback ports or on sockets in its folder, and is stopped by its process id.
 """
 
-import contextlib
 import http.client
 import json
 import os
 import pathlib
 import shutil
-import signal
-import socket
 import subprocess
-import tempfile
-import time
 
-SOURCES = pathlib.Path(__file__).resolve().parents[2]
-HEARTH = pathlib.Path(os.environ.get("HEARTH_BIN", SOURCES / "target/debug/hearth"))
+from server import PATH, SOURCES, Server, free_port, wait_until
+
+HEARTH = pathlib.Path(os.environ.get("HEARTH_BIN", SOURCES / "target/debug/hearth")).absolute()
 WAYS = ("nginx", "mod_fcgid", "mod_proxy_fcgi", "cgi", "serve")
 MODULES = "/usr/lib/apache2/modules"
-PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_until(holds, what, seconds=30):
-    """Asks again until `holds()` is true; says what it waited for where it never is."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            if result := holds():
-                return result
-        time.sleep(0.02)
-    raise TimeoutError(f"waited {seconds} s for {what}")
-
-
-class Stack:
-    """Hearth behind a web server. Use it as a context manager."""
+class Stack(Server):
+    """Hearth behind a web server."""
 
     def __init__(self, way, config="", sections="", backends=True, responders=2, daemon=False):
         self.way, self.responders, self.backends, self.daemon = way, responders, backends, daemon
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="hearth-stack-"))
+        super().__init__("stack")
         self.folder.chmod(0o755)
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self.volume_url, self.metering_url = f"{self.base}/volume/v3", f"{self.base}/metering"
         self.alarming_url = f"{self.base}/alarming"
         self.socket = self.folder / "run/hearth.sock"
-        self.processes = {}
         for name in ("run", "log", "volumes", "web", "web/bin"):
             (self.folder / name).mkdir()
         self.config = self.folder / "hearth.conf"
@@ -66,21 +43,7 @@ class Stack:
             f"[hearth_telemetry]\nconnection = sqlite:///{self.folder}/telemetry.sqlite\n"
             f"[file]\nvolume_backend_name = file\nhearth_file_path = {self.folder}/volumes\n{sections}\n"
         )
-        self.environment = {"PATH": PATH, "HEARTH_CONFIG": str(self.config), "LANG": "C.UTF-8"}
-
-    def __enter__(self):
-        try:
-            self.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        for name in reversed(list(self.processes)):
-            self.stop(name)
-        if not os.environ.get("KEEP_STACK"):
-            shutil.rmtree(self.folder, ignore_errors=True)
+        self.environment["HEARTH_CONFIG"] = str(self.config)
 
     def start(self):
         self.hearth("db", "sync")
@@ -97,29 +60,6 @@ class Stack:
         done = subprocess.run([HEARTH, *arguments], env=self.environment, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, f"hearth {' '.join(arguments)}: {done.stdout}{done.stderr}"
         return done.stdout
-
-    def spawn(self, name, command):
-        log = open(self.folder / f"log/{name}.log", "ab")
-        command = [str(part) for part in command]
-        self.processes[name] = subprocess.Popen(
-            command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        return self.processes[name]
-
-    def stop(self, name, how=signal.SIGTERM, seconds=20):
-        process = self.processes.pop(name)
-        if process.poll() is None:
-            process.send_signal(how)
-            try:
-                process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        # What a supervisor or a web server left behind is of the same session.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-
-    def log(self, name):
-        return (self.folder / f"log/{name}.log").read_text(errors="replace")
 
     def start_responders(self):
         """Responders on one socket: spawn-fcgi opens it, multiwatch keeps them alive."""

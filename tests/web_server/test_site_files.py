@@ -1,21 +1,21 @@
 """Every file of nginx/, apache/ and systemd/ as it stands: its ports, its paths, its links."""
 
-import os
 import pathlib
 import subprocess
 import sys
 
 import pytest
 
+from server import python_environment
 from stack import PATH, SOURCES
 
 CASES = ("nginx", "nginx_ports", "nginx_tls", "mod_fcgid", "mod_proxy_fcgi", "cgi", "systemd")
 
 
-def run_inside(case, **environment):
+def run_inside(case, **variables):
     inside = pathlib.Path(__file__).with_name("inside.py")
     done = subprocess.run(["unshare", "--mount", "--net", sys.executable, inside, case], capture_output=True, text=True, timeout=240,
-                          env={"PATH": PATH, **environment})
+                          env={"PATH": PATH, **variables})
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -25,9 +25,7 @@ def test_the_site_file_serves_as_it_stands(case):
 
 
 def test_a_share_of_the_callers_goes_to_hearth_beside_a_real_cinder_api():
-    subprocess.run([SOURCES / "scripts/venv", "cinder", SOURCES / "tests/peers/cinder-requirements.txt"], check=True)
-    cache = pathlib.Path(os.environ.get("CACHE", SOURCES / "target/test-cache"))
-    run_inside("nginx_canary", CINDER_VENV=str(cache / "cinder"))
+    run_inside("nginx_canary", CINDER_VENV=str(python_environment("cinder", "tests/peers/cinder-requirements.txt")))
 
 
 def test_systemd_accepts_the_units(tmp_path):
