@@ -20,6 +20,9 @@ const CLIENTS: usize = 4;
 /// Fills `folder/large.db` up to `samples` and `folder/small.db` up to a million, and prints what questions cost there.
 pub(super) fn run(folder: &Path, samples: usize) {
     std::fs::create_dir_all(folder).unwrap();
+    // Whoever ends cargo does not end this program, and two that fill one store tell nothing of its speed or room.
+    let alone = std::fs::File::create(folder.join("lock")).unwrap();
+    alone.try_lock().expect("nobody else works in the folder");
     let small = filled(&folder.join("small.db"), SMALL.min(samples));
     let large = filled(&folder.join("large.db"), samples);
     let mut figures = serde_json::Map::new();
@@ -46,10 +49,11 @@ pub(super) fn run(folder: &Path, samples: usize) {
         figures.insert(name.to_owned(), json!({"large": at_large, "small": at_small, "unit": "µs"}));
     }
     drop((large, small));
-    for (name, count) in [("large.db", samples), ("small.db", SMALL.min(samples))] {
-        checkpoint(&folder.join(name));
-        let bytes = std::fs::metadata(folder.join(name)).unwrap().len() as f64 / count as f64;
-        println!("{name}: {bytes:.1} bytes a sample");
+    for name in ["large.db", "small.db"] {
+        let file = folder.join(name);
+        checkpoint(&file);
+        let (bytes, count) = (room(&file), stored(&file));
+        println!("{name}: {bytes:.1} bytes a sample, {count} samples");
         figures.insert(format!("{name}, bytes a sample"), json!(bytes));
     }
     std::fs::write(folder.join("figures.json"), serde_json::to_string_pretty(&figures).unwrap()).unwrap();
@@ -64,6 +68,7 @@ fn filled(file: &Path, samples: usize) -> App {
     let mut making = Duration::ZERO;
     while done < samples {
         let end = (done / STEP * STEP + STEP).min(samples);
+        let since = Instant::now();
         let next = AtomicUsize::new(done);
         let spent: Duration = std::thread::scope(|scope| {
             let client = || {
@@ -82,9 +87,12 @@ fn filled(file: &Path, samples: usize) -> App {
             clients.into_iter().map(|client| client.join().unwrap()).sum()
         });
         making += spent / CLIENTS as u32;
+        let rate = (end - done) as f64 / since.elapsed().as_secs_f64();
         done = end;
-        let rate = (done - begun) as f64 / started.elapsed().as_secs_f64();
-        println!("{}: {done} samples of {RESOURCES} resources, {rate:.0} a second", file.display());
+        let (name, bytes) = (file.display(), room(file));
+        println!(
+            "{name}: {done} samples of {RESOURCES} resources, the last at {rate:.0} a second, {bytes:.1} bytes each"
+        );
     }
     if done > begun {
         println!(
@@ -103,4 +111,9 @@ fn stored(file: &Path) -> usize {
     let sql = "SELECT COALESCE(SUM(samples), 0) FROM telemetry_stream_rollup WHERE level = 0";
     let count: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
     usize::try_from(count).unwrap()
+}
+
+/// Bytes of a file for each sample that it holds, whoever stored it.
+fn room(file: &Path) -> f64 {
+    std::fs::metadata(file).unwrap().len() as f64 / stored(file) as f64
 }

@@ -81,15 +81,16 @@ def rows(stack, query):
 def samples(stack):
     """All samples of a database by their ids, in the words of the file publisher; times are microseconds."""
     found = {}
-    for tick, origin, node, at, volume, name, kind, unit, resource, project, user, source, metadata in rows(stack, """
-            SELECT p.tick, p.origin, n.node, p.at, p.volume, m.name, m.type, m.unit, r.name, j.name, o.user_id, o.source, d.body
+    for tick, origin, node, era, at, volume, name, kind, unit, resource, project, user, source, metadata in rows(stack, """
+            SELECT p.tick, p.origin, n.node, n.era, p.at, p.volume, m.name, m.type, m.unit, r.name, j.name, o.user_id, o.source, d.body
             FROM telemetry_sample p JOIN telemetry_series s ON s.id = p.series JOIN telemetry_stream g ON g.id = s.stream
             JOIN telemetry_meter m ON m.id = g.meter JOIN telemetry_resource r ON r.id = s.resource
             JOIN telemetry_owner o ON o.id = g.owner JOIN telemetry_metadata d ON d.id = p.metadata
-            LEFT JOIN telemetry_project j ON j.id = o.project LEFT JOIN telemetry_origin n ON n.id = p.origin"""):
-        if origin < 0:
+            LEFT JOIN telemetry_project j ON j.id = o.project LEFT JOIN telemetry_clock n ON n.id = -p.origin"""):
+        if node is None:
             identity = uuid.UUID(int=(tick % 2**64) << 64 | origin % 2**64)
         else:
+            tick += era << 47
             high = (tick & 0xffffffff) << 32 | (tick >> 32 & 0xffff) << 16 | 0x1000 | tick >> 48
             identity = uuid.UUID(int=high << 64 | node % 2**64)
         found[str(identity)] = {

@@ -105,7 +105,11 @@ pub(crate) fn sample(random: &mut Random, number: i64) -> One {
         id: match random.below(4) {
             0 => format!("message-{number}"),
             1 => format!("{:08x}-0000-4000-8000-00000000000{}", number, random.below(9)),
-            _ => MessageId::clock_text(140_000_000_000_000_000 + number * 7, i64::MIN + random.below(2)),
+            // In two of the eras that the store keeps apart.
+            _ => MessageId::clock_text(
+                140_000_000_000_000_000 + ((number % 2) << 47) + number * 7,
+                i64::MIN + random.below(2),
+            ),
         },
         meter: random.pick(&meters),
         // A resource mostly belongs to one owner and keeps its metadata.

@@ -2,7 +2,7 @@
 
 use hearth::database::Engine;
 use hearth::telemetry::model::{Filter, MessageId};
-use hearth::telemetry::store::Store;
+use hearth::telemetry::store::{Store, schema};
 use hearth::time::Timestamp;
 
 use crate::reference::{self, BEGIN, One, Plain, Random};
@@ -14,6 +14,7 @@ on_every_engine! {
     meters_and_resources_show_their_newest_sample,
     a_batch_is_stored_whole_or_not_at_all_by_many_threads_at_once,
     an_answer_with_too_many_rows_is_refused_and_a_sparse_one_is_given_at_once,
+    a_database_from_before_eras_is_brought_up_and_keeps_each_id_once,
 }
 
 /// The numbers of `most` that a test tries: fewer where each statement goes to a server.
@@ -232,4 +233,46 @@ fn an_answer_with_too_many_rows_is_refused_and_a_sparse_one_is_given_at_once(eng
     assert_eq!(store.statistics(&question).unwrap_err().kind(), hearth::Kind::Invalid);
     question.filter.until = Some(Timestamp(2_000_000));
     assert_eq!(store.statistics(&question).unwrap().len(), 1);
+}
+
+fn a_database_from_before_eras_is_brought_up_and_keeps_each_id_once(engine: Engine) {
+    let store = store(engine);
+    // What the release before left: no clocks, and a node whose samples keep whole clocks.
+    for (statement, values) in [
+        ("DROP TABLE telemetry_clock", vec![]),
+        ("UPDATE hearth_schema SET version = 4 WHERE component = 'telemetry'", vec![]),
+        ("INSERT INTO telemetry_origin (node) VALUES (?)", vec![i64::MIN.into()]),
+    ] {
+        store.database().write(|tx| tx.execute(statement, &values)).unwrap();
+    }
+    assert_eq!(store.database().read(schema::require).unwrap_err().kind(), hearth::Kind::Conflict);
+    schema::sync(store.database()).unwrap();
+    store.database().read(schema::require).unwrap();
+    let batches = batches(&mut Random(9), 300);
+    for _ in 0..2 {
+        for batch in &batches {
+            store.record(reference::batch(batch, BEGIN)).unwrap();
+        }
+    }
+    let samples = stored(&batches);
+    let all = store.samples(&Filter::default(), 1_000).unwrap();
+    let sorted = |mut ids: Vec<String>| {
+        ids.sort_unstable();
+        ids
+    };
+    let ids = |samples: &[One]| sorted(samples.iter().map(|one| one.id.clone()).collect());
+    assert_eq!(sorted(all.into_iter().map(|sample| sample.id).collect()), ids(&samples));
+    for one in samples.iter().take(60) {
+        let filter = Filter { message_id: Some(one.id.clone()), ..Filter::default() };
+        let found = store.samples(&filter, 2).unwrap();
+        assert_eq!(
+            found.iter().map(|sample| (&sample.id, sample.timestamp.0)).collect::<Vec<_>>(),
+            [(&one.id, one.at)]
+        );
+    }
+    for form in ["origin > 0", "origin < 0 AND origin > -4611686018427387904"] {
+        let count = format!("SELECT COUNT(*) FROM telemetry_sample WHERE {form}");
+        let count = store.database().read(|connection| connection.row(&count, &[], |row| row.int(0))).unwrap();
+        assert!(count > Some(20), "{form}: {count:?}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Numbers for what repeats: meters, resources, projects, owners, metadata, origins of ids, streams and series. A number
+//! Numbers for what repeats: meters, resources, projects, owners, metadata, nodes of ids, streams and series. A number
 //! is found in memory, else in the database, else made. Rows of the dictionary are never changed; where some are removed
 //! another epoch begins (`epoch.rs`), in which nobody remembers what was before. So what one process remembers is right whatever
 //! others do.
@@ -14,7 +14,7 @@ use crate::telemetry::model::{Batch, MessageId, Meter, Owner};
 use crate::{Error, Result};
 
 use super::epoch::{self, Epoch};
-use super::sql;
+use super::{ids, sql};
 
 /// Entries that one memory holds before it starts anew.
 const REMEMBERED: usize = 20_000;
@@ -38,7 +38,7 @@ struct Known {
     owners: Memory<Owner>,
     metadata: Memory<String>,
     metadata_bytes: usize,
-    origins: Memory<i64>,
+    origins: Memory<(i64, i64)>,
     streams: Memory<(i64, i64)>,
     series: Memory<(i64, i64)>,
 }
@@ -68,8 +68,8 @@ pub(super) struct Numbers {
     /// Owner and project.
     pub(super) owners: Vec<(i64, i64)>,
     pub(super) metadata: Vec<i64>,
-    /// By node, see [`MessageId::Clock`].
-    pub(super) origins: HashMap<i64, i64>,
+    /// By node and era, see [`ids::origin`].
+    pub(super) origins: HashMap<(i64, i64), i64>,
     /// By text, see [`MessageId::Text`].
     pub(super) messages: HashMap<String, i64>,
     /// The epoch that all of them are of.
@@ -84,7 +84,7 @@ struct Learned {
     projects: Vec<(String, i64)>,
     owners: Vec<(Owner, i64)>,
     metadata: Vec<(String, i64)>,
-    origins: Vec<(i64, i64)>,
+    origins: Vec<((i64, i64), i64)>,
     streams: Vec<((i64, i64), i64)>,
     series: Vec<((i64, i64), i64)>,
 }
@@ -152,16 +152,20 @@ impl Dictionary {
         }
         for point in &batch.points {
             match &point.id {
-                MessageId::Clock { node, .. } if !numbers.origins.contains_key(node) => {
-                    let id = match known.origins.0.get(node) {
-                        Some(id) => *id,
+                MessageId::Clock { tick, node } => {
+                    let key = (*node, ids::era(*tick));
+                    if numbers.origins.contains_key(&key) {
+                        continue;
+                    }
+                    let origin = match known.origins.0.get(&key) {
+                        Some(origin) => *origin,
                         None => {
-                            let id = number(tx, &ORIGINS, (*node).into())?;
-                            numbers.learned.origins.push((*node, id));
-                            id
+                            let origin = ids::origin(tx, key.0, key.1)?;
+                            numbers.learned.origins.push((key, origin));
+                            origin
                         }
                     };
-                    numbers.origins.insert(*node, id);
+                    numbers.origins.insert(key, origin);
                 }
                 MessageId::Text(text) if !numbers.messages.contains_key(text) => {
                     let id = number(tx, &MESSAGES, text.as_str().into())?;
@@ -276,11 +280,6 @@ const PROJECTS: Values = Values {
     find: "SELECT id FROM telemetry_project WHERE name = ?",
     find_many: "SELECT name, id FROM telemetry_project WHERE name IN ",
     make: "INSERT INTO telemetry_project (name) VALUES (?)",
-};
-const ORIGINS: Values = Values {
-    find: "SELECT id FROM telemetry_origin WHERE node = ?",
-    find_many: "",
-    make: "INSERT INTO telemetry_origin (node) VALUES (?)",
 };
 const MESSAGES: Values = Values {
     find: "SELECT id FROM telemetry_message WHERE name = ?",

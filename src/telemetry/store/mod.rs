@@ -10,6 +10,7 @@ mod epoch;
 mod events;
 mod expire;
 mod hours;
+mod ids;
 mod lists;
 mod metadata;
 mod record;

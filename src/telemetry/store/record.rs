@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 use super::dictionary::{Dictionary, Numbers};
 use super::epoch;
 use super::rollups::{self, Changes, MOMENTS, MOMENTS_WIDTH, Rollups};
-use super::sql;
+use super::{ids, sql};
 
 /// Samples that were written.
 pub(super) struct Written {
@@ -38,7 +38,6 @@ pub(super) fn record(tx: &mut Transaction<'_>, dictionary: &Dictionary, batches:
     if batches.iter().any(|batch| batch.may_repeat) {
         work.leave_out_repeated(tx)?;
     }
-    // By batch first: the ids of a batch follow each other in this order, and their index grows at its end.
     work.rows.sort_by_key(|row| (row.batch, row.series, row.at));
     work.advance();
     work.write_series(tx, &mut all_numbers)?;
@@ -134,7 +133,10 @@ impl Work {
                 series.len() - 1
             });
             let (tick, origin) = match &point.id {
-                MessageId::Clock { tick, node } => (*tick, numbers.origins.get(node).copied().ok_or_else(strange)?),
+                MessageId::Clock { tick, node } => {
+                    let origin = *numbers.origins.get(&(*node, ids::era(*tick))).ok_or_else(strange)?;
+                    (ids::tick(*tick, origin), origin)
+                }
                 MessageId::Halves { high, low } => (*high, *low),
                 MessageId::Text(text) => (numbers.messages.get(text).copied().ok_or_else(strange)?, 0),
             };
@@ -284,7 +286,10 @@ impl Work {
         Ok(())
     }
 
-    fn write_samples(&self, tx: &mut Transaction<'_>) -> Result<()> {
+    /// Writes the rows in the order of their ids, so that the index of ids grows at its end where ids have clocks, and two who
+    /// store the same ids meet at the first one.
+    fn write_samples(&mut self, tx: &mut Transaction<'_>) -> Result<()> {
+        self.rows.sort_unstable_by_key(|row| (row.tick, row.origin));
         let marks = sql::marks(7);
         let start = "INSERT INTO telemetry_sample (series, at, tick, origin, volume, delay, metadata) VALUES ";
         for chunk in sql::chunks(&self.rows, &[64, 16, 4, 1]) {

@@ -6,11 +6,12 @@ use std::collections::HashMap;
 use serde_json::Value as Json;
 
 use crate::database::{Connection, Value};
-use crate::telemetry::model::{Filter, Level, MessageId, Meter, MeterType, Owner, Sample};
+use crate::telemetry::model::{Filter, Level, Meter, MeterType, Owner, Sample};
 use crate::time::Timestamp;
 use crate::{Error, Result};
 
 use super::deadline::Deadline;
+use super::ids::{self, Ids};
 use super::metadata::{self, Memo};
 use super::record::MILLISECOND;
 use super::scope::Scope;
@@ -335,18 +336,7 @@ fn tests(filter: &Filter) -> Memo<bool, impl FnMut(&Json) -> bool> {
 
 /// The row of a sample by its id.
 fn by_message(connection: &mut Connection, id: &str) -> Result<Option<Row>> {
-    let (tick, origin) = match MessageId::parse(id) {
-        MessageId::Clock { tick, node } => {
-            let find = "SELECT id FROM telemetry_origin WHERE node = ?";
-            (Some(tick), connection.row(find, &[node.into()], |row| row.int(0))?)
-        }
-        MessageId::Halves { high, low } => (Some(high), Some(low)),
-        MessageId::Text(text) => {
-            let find = "SELECT id FROM telemetry_message WHERE name = ?";
-            (connection.row(find, &[text.into()], |row| row.int(0))?, Some(0))
-        }
-    };
-    let (Some(tick), Some(origin)) = (tick, origin) else { return Ok(None) };
+    let Some((tick, origin)) = ids::find(connection, id)? else { return Ok(None) };
     let sql = format!("SELECT {} FROM telemetry_sample x WHERE x.tick = ? AND x.origin = ?", Row::COLUMNS);
     connection.row(&sql, &[tick.into(), origin.into()], Row::read)
 }
@@ -365,22 +355,11 @@ pub(super) fn complete(connection: &mut Connection, rows: &[Row]) -> Result<Vec<
     let series = series_of(connection, rows.iter().map(|row| row.series))?;
     let bodies =
         texts(connection, "SELECT id, body FROM telemetry_metadata WHERE id IN ", rows.iter().map(|row| row.metadata))?;
-    let clocks = rows.iter().filter(|row| row.origin > 0).map(|row| row.origin);
-    let mut nodes: HashMap<i64, i64> = HashMap::new();
-    for_each_id(connection, "SELECT id, node FROM telemetry_origin WHERE id IN ", clocks, |row| {
-        nodes.insert(row.int(0)?, row.int(1)?);
-        Ok(())
-    })?;
-    let named = rows.iter().filter(|row| row.origin == 0).map(|row| row.tick);
-    let messages = texts(connection, "SELECT id, name FROM telemetry_message WHERE id IN ", named)?;
+    let ids = Ids::read(connection, rows.iter().map(|row| (row.tick, row.origin)))?;
     let lost = || Error::internal("a sample refers to a row of the dictionary that is not there");
     rows.iter()
         .map(|row| {
-            let id = match row.origin {
-                0 => messages.get(&row.tick).cloned().ok_or_else(lost)?,
-                origin if origin > 0 => MessageId::clock_text(row.tick, *nodes.get(&origin).ok_or_else(lost)?),
-                low => MessageId::Halves { high: row.tick, low }.text(),
-            };
+            let id = ids.text(row.tick, row.origin)?;
             let (meter, resource_id, owner) = series.get(&row.series).cloned().ok_or_else(lost)?;
             let metadata = bodies.get(&row.metadata).cloned().ok_or_else(lost)?;
             let (timestamp, recorded_at) = (row.at, row.recorded_at());
@@ -424,7 +403,7 @@ pub(super) fn texts(
 }
 
 /// Calls `each` with the rows of `start` whose number is one of `ids`, which may repeat.
-fn for_each_id(
+pub(super) fn for_each_id(
     connection: &mut Connection,
     start: &str,
     ids: impl IntoIterator<Item = i64>,

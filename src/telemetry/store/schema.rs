@@ -73,7 +73,7 @@ const METADATA: Table = Table::new(
 )
 .unique(&[&["digest"]]);
 
-/// The last eight bytes of UUIDs of version 1, see `MessageId`.
+/// Nodes whose samples keep whole clocks, see `ids.rs`. No new ones are made.
 const ORIGIN: Table = Table::new("telemetry_origin", "id", &[&[counter("id"), number("node")]]).unique(&[&["node"]]);
 
 /// Ids of samples that are no UUID.
@@ -120,7 +120,7 @@ const SERIES_ROLLUP: Table = Table::new("telemetry_series_rollup", "node, level,
 
 const STREAM_ROLLUP: Table = Table::new("telemetry_stream_rollup", "node, level, cell", &[CELL, MOMENTS]).clustered();
 
-/// `tick` and `origin` are the id of the sample, see `MessageId`; `delay` is from `at` to the arrival, in milliseconds.
+/// `tick` and `origin` are the id of the sample, see `ids.rs`; `delay` is from `at` to the arrival, in milliseconds.
 const SAMPLE: Table = Table::new(
     "telemetry_sample",
     "series, at, tick, origin",
@@ -155,9 +155,15 @@ const SAMPLES: Step = Step {
     indexes: &[],
 };
 
+/// The last eight bytes of UUIDs of version 1 and the eras of their clocks, see `ids.rs`.
+const CLOCK: Table =
+    Table::new("telemetry_clock", "id", &[&[counter("id"), number("node"), number("era")]]).unique(&[&["node", "era"]]);
+
+const CLOCKS: Step = Step { tables: &[&CLOCK], indexes: &[] };
+
 /// The tables, for whoever makes the database.
 pub const COMPONENT: Component =
-    Component { name: "telemetry", steps: &[SAMPLES, events::STEP, epoch::STEP, hours::STEP] };
+    Component { name: "telemetry", steps: &[SAMPLES, events::STEP, epoch::STEP, hours::STEP, CLOCKS] };
 
 /// What Telemetry's database holds.
 pub const WANTED: Wanted<'_> = Wanted { cinder: false, components: &[&COMPONENT, &super::alarms::schema::COMPONENT] };
