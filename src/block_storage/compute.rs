@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use super::catalog;
 use crate::config::{Config, keystone_authtoken, nova};
 use crate::error::{Error, Result};
-use crate::identity::{Context, Secret, keystone, tls};
+use crate::identity::{Context, Secret, catalog, keystone, tls};
 use crate::service::threads::about_to_wait;
 
 /// Most bytes of an answer: a catalogue has some ten thousand.

@@ -3,7 +3,6 @@
 
 pub mod api;
 pub mod backup;
-pub mod catalog;
 pub mod compute;
 pub mod control;
 pub mod dialect;

@@ -46,8 +46,8 @@ pub const CONTROL_EXCHANGE: Opt = Opt::text("hearth_alarms", "control_exchange",
 pub const PROMETHEUS_URL: Opt = Opt::text("hearth_alarms", "prometheus_url", "")
     .help("Where the HTTP API of Prometheus, or of what speaks like it, is: http://host:9090. Empty: there is none.");
 /// Where Gnocchi is.
-pub const GNOCCHI_URL: Opt =
-    Opt::text("hearth_alarms", "gnocchi_url", "").help("Where Gnocchi is: http://host:8041. Empty: there is none.");
+pub const GNOCCHI_URL: Opt = Opt::text("hearth_alarms", "gnocchi_url", "")
+    .help("Where Gnocchi is: http://host:8041. Empty: where Keystone's catalogue says (metric).");
 /// How Gnocchi is asked.
 pub const GNOCCHI_AUTH: Opt =
     Opt::choice("hearth_alarms", "gnocchi_auth", &["keystone", "basic", "none"], "keystone").help(
@@ -62,8 +62,8 @@ pub const GNOCCHI_PASSWORD: Opt =
     Opt::text("hearth_alarms", "gnocchi_password", "").secret().help("The password with gnocchi_auth = basic.");
 /// Where Octavia is.
 pub const OCTAVIA_URL: Opt = Opt::text("hearth_alarms", "octavia_url", "").help(
-    "Where Octavia is, whose members of pools alarms may watch: http://host:9876, or http://host/load-balancer. Empty: there is \
-     none, and no such alarm can be made.",
+    "Where Octavia is, whose members of pools alarms may watch: http://host:9876, or http://host/load-balancer. Empty: where \
+     Keystone's catalogue says (load-balancer); without a Keystone no such alarm can be made.",
 );
 /// How Octavia is asked.
 pub const OCTAVIA_AUTH: Opt = Opt::choice("hearth_alarms", "octavia_auth", &["keystone", "none"], "keystone")
@@ -107,6 +107,20 @@ pub const ACTION_RETRY_INTERVAL: Opt = Opt::seconds("hearth_alarms", "action_ret
 pub const REST_NOTIFIER_MAX_RETRIES: Opt = Opt::integer("DEFAULT", "rest_notifier_max_retries", "5").at_least(0).help(
     "How often an action is called again whose receiver did not answer, or answered 429 or 5xx, before it is given up.",
 );
+/// Zaqar.
+pub const SERVICE_TYPES_ZAQAR: Opt = Opt::text("service_types", "zaqar", "messaging")
+    .help("The type of Zaqar in Keystone's catalogue, for actions zaqar:// and trust+zaqar://.");
+/// Interface.
+pub const INTERFACE: Opt = Opt::choice(
+    "service_credentials",
+    "interface",
+    &["public", "internal", "admin", "publicURL", "internalURL", "adminURL"],
+    "public",
+)
+.help("Which address of Keystone's catalogue is asked: of Zaqar, and of Gnocchi and Octavia where no URL of theirs is set.");
+/// Region.
+pub const REGION_NAME: Opt = Opt::text("service_credentials", "region_name", "")
+    .help("Region whose services are asked that Keystone's catalogue tells of. Empty: the first one of the catalogue.");
 /// Verification.
 pub const REST_NOTIFIER_SSL_VERIFY: Opt = Opt::boolean("DEFAULT", "rest_notifier_ssl_verify", "true")
     .help("Whether the certificates of receivers are looked at, where the URL does not say (aodh-alarm-ssl-verify=0).");
@@ -142,6 +156,9 @@ pub const ROWS: &[Opt] = &[
     SOURCES_CAFILE,
     SOURCES_INSECURE,
     SOURCES_TIMEOUT,
+    SERVICE_TYPES_ZAQAR,
+    INTERFACE,
+    REGION_NAME,
     EVALUATOR_THREADS,
     EVALUATION_LEASE,
     NOTIFIER_THREADS,

@@ -1,6 +1,7 @@
 //! Who calls, and what they may. Not here: which rule guards which route (the services' own tables), and how an error
 //! becomes a reply (`rest/fault.rs`).
 
+pub mod catalog;
 mod context;
 mod headers;
 pub mod keystone;

@@ -30,23 +30,11 @@ const LAYERS: &[Layer] = &[
     Layer { name: "block_storage", may: PLATFORM },
     Layer { name: "block_storage::model", may: &[] },
     Layer { name: "block_storage::policies", may: &["identity::policy"] },
-    Layer { name: "block_storage::catalog", may: &[] },
-    Layer { name: "block_storage::compute", may: &["block_storage::catalog", "config", "identity", "service"] },
-    Layer {
-        name: "block_storage::glance",
-        may: &["block_storage::catalog", "block_storage::model", "config", "identity", "service"],
-    },
+    Layer { name: "block_storage::compute", may: &["config", "identity", "service"] },
+    Layer { name: "block_storage::glance", may: &["block_storage::model", "config", "identity", "service"] },
     Layer {
         name: "block_storage::key_store",
-        may: &[
-            "block_storage::catalog",
-            "block_storage::model",
-            "block_storage::store",
-            "identity",
-            "database",
-            "config",
-            "service",
-        ],
+        may: &["block_storage::model", "block_storage::store", "identity", "database", "config", "service"],
     },
     Layer {
         name: "block_storage::api",
@@ -122,6 +110,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "telemetry::control",
         may: &[
+            "service::fault",
             "telemetry::Telemetry",
             "telemetry::definitions",
             "telemetry::notices",
@@ -165,6 +154,7 @@ const LAYERS: &[Layer] = &[
             "telemetry::control::simple_query",
             "telemetry::control::alarms::rules",
             "rest::python",
+            "rest::query",
             "service",
             "database",
             "identity",

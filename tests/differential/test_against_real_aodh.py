@@ -19,7 +19,7 @@ ADMIN = {"X-Auth-Token": "u1:p1", "X-User-Id": "u1", "X-Project-Id": "p1", "X-Ro
 ACCEPTED = [
     (r'PUT /v2/alarms', r"405.*", r"405.*", "the text of a known path with another method is the web framework's"),
     (r'GET /v2(/bogus)?$', r"40[04].*", r"404.*", "the page of an unknown path is the web framework's"),
-    (r'POST /v2/alarms .*"ok_actions": \["trust', r"5..*", r"400.*Unsupported action.*", "there Keystone is asked, here they are refused"),
+    (r'POST /v2/alarms .*"ok_actions": \["trust', r"5..*", r"400.*Unsupported action.*", "there Keystone is asked, here there is none"),
     (r'POST /v2/alarms \[\]', r"(400|500).*", r"400.*", "there the body's lack of keys is a defect"),
     (r'POST /v2/query/alarms \{"(filter|orderby)', r"400.*(Filter|Order-by) expression not valid.*", r"400.*(Filter|Order-by) expression not valid.*",
      "clients read the first words; there a whole schema follows"),

@@ -10,12 +10,11 @@ use ureq::http::{Method, Request, Response};
 use ureq::{Body, SendBody};
 
 use super::errors::unavailable;
-use crate::block_storage::catalog;
 use crate::block_storage::model::image::{Access, Token};
 use crate::config::{Config, default, glance as options, keystone_authtoken};
 use crate::error::{Error, Result};
 use crate::identity::keystone::ServiceUser;
-use crate::identity::{Context, Secret, tls};
+use crate::identity::{Context, Secret, catalog, tls};
 use crate::service::threads::about_to_wait;
 
 /// Most bytes of an answer that is no data: a list of a page of images has some ten thousand.

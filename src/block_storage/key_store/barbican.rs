@@ -8,9 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value as Json, json};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
-use crate::block_storage::catalog;
 use crate::config::{Config, barbican as options, keystone_authtoken};
-use crate::identity::Secret;
+use crate::identity::{Secret, catalog};
 use crate::service::threads::about_to_wait;
 
 /// Most bytes of an answer: a list of secrets has some ten thousand.

@@ -43,14 +43,25 @@ pub(super) struct Client {
 #[derive(Clone)]
 struct OwnToken {
     text: Secret,
+    user_id: String,
     expires_at: Timestamp,
 }
 
 /// An answer of Keystone.
-struct Answer {
-    status: u16,
+pub(super) struct Answer {
+    pub(super) status: u16,
     subject: Option<String>,
-    body: Vec<u8>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// `Unavailable` where it is none.
+    pub(super) fn json(&self) -> Result<Value> {
+        serde_json::from_slice(&self.body).map_err(unavailable)
+    }
 }
 
 impl Client {
@@ -149,8 +160,54 @@ impl Client {
     /// # Errors
     /// As [`Client::validate`].
     pub(super) fn own(&self, stale: Option<&Secret>) -> Result<Secret> {
-        let stale = stale.map(|text| OwnToken { text: text.clone(), expires_at: Timestamp::now() });
+        let stale =
+            stale.map(|text| OwnToken { text: text.clone(), user_id: String::new(), expires_at: Timestamp::now() });
         self.own_token(stale.as_ref()).map(|own| own.text)
+    }
+
+    /// The id of the service's own user.
+    ///
+    /// # Errors
+    /// As [`Client::validate`].
+    pub(super) fn own_id(&self) -> Result<String> {
+        self.own_token(None).map(|own| own.user_id)
+    }
+
+    /// A token of the service's own user in the scope of a trust; `None` where Keystone gives none because of that trust.
+    ///
+    /// # Errors
+    /// As [`Client::validate`].
+    pub(super) fn trusted(&self, trust: &str) -> Result<Option<Secret>> {
+        let mut credentials = self.credentials.clone();
+        if let Some(auth) = credentials.get_mut("auth").and_then(Value::as_object_mut) {
+            auth.insert("scope".to_owned(), json!({"OS-TRUST:trust": {"id": trust}}));
+        }
+        let url = format!("{}/auth/tokens?nocatalog", self.base);
+        let answer =
+            self.send(|| self.agent.post(&url).header("Accept", "application/json").send_json(&credentials))?;
+        match (answer.status, answer.subject) {
+            (201, Some(text)) => Ok(Some(Secret::new(text))),
+            (401 | 403 | 404, _) => {
+                // Whoever gets no token of its own either has other troubles.
+                self.authenticate()?;
+                Ok(None)
+            }
+            (status, _) => Err(refused("give this service a token of a trust", status, &answer.body)),
+        }
+    }
+
+    /// Sends a request with a token.
+    ///
+    /// # Errors
+    /// `Unavailable` where Keystone does not answer.
+    pub(super) fn ask(&self, method: &str, path: &str, token: &Secret, body: Option<&Value>) -> Result<Answer> {
+        let text = body.map(Value::to_string).unwrap_or_default();
+        self.send(|| {
+            let request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.base));
+            let request = request.header("Accept", "application/json").header("X-Auth-Token", token.reveal());
+            let request = request.header("Content-Type", "application/json").body(text.clone());
+            self.agent.run(request.map_err(ureq::Error::Http)?)
+        })
     }
 
     /// The service's own token; another than `stale` where Keystone no longer takes that one.
@@ -181,8 +238,9 @@ impl Client {
             self.send(|| self.agent.post(&url).header("Accept", "application/json").send_json(&self.credentials))?;
         match (answer.status, answer.subject) {
             (201, Some(text)) => {
-                let expires_at = Token::read(&answer.body).map_err(unreadable)?.expires_at;
-                Ok(OwnToken { text: Secret::new(text), expires_at })
+                let token = Token::read(&answer.body).map_err(unreadable)?;
+                let user_id = token.identity.user_id.clone();
+                Ok(OwnToken { text: Secret::new(text), user_id, expires_at: token.expires_at })
             }
             (status, _) => Err(refused("give this service a token", status, &answer.body)),
         }
@@ -231,7 +289,7 @@ fn lost(error: &ureq::Error) -> bool {
     }
 }
 
-fn unavailable(cause: impl std::fmt::Display) -> Error {
+pub(super) fn unavailable(cause: impl std::fmt::Display) -> Error {
     Error::unavailable(UNAVAILABLE, format!("Keystone can not be asked: {cause}"))
 }
 
@@ -239,7 +297,7 @@ fn unreadable(error: Error) -> Error {
     unavailable(error.cause().unwrap_or("its answer can not be read").to_owned())
 }
 
-fn refused(what: &str, status: u16, body: &[u8]) -> Error {
+pub(super) fn refused(what: &str, status: u16, body: &[u8]) -> Error {
     let text = String::from_utf8_lossy(body.get(..body.len().min(300)).unwrap_or(body));
     let hint = match status {
         401 => "; are the credentials in [keystone_authtoken] right?",

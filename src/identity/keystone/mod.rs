@@ -7,6 +7,7 @@ mod cache;
 mod client;
 mod service_user;
 mod token;
+mod trustee;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ use cache::{Cache, Flights, Key};
 use client::Client;
 pub use service_user::ServiceUser;
 use token::Token;
+pub use trustee::Trustee;
 
 /// Identity by Keystone's tokens.
 pub struct Keystone {

@@ -9,6 +9,7 @@ mod octavia;
 pub mod promql;
 pub mod sources;
 pub mod verdict;
+mod zaqar;
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};

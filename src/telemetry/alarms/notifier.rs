@@ -6,10 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::evaluator::Clock;
+use super::zaqar::{Sender, Zaqar};
 use crate::config::{Config, alarms as options};
+use crate::identity::Secret;
+use crate::identity::keystone::Trustee;
 use crate::identity::tls;
 use crate::service::fault;
 use crate::service::threads::lock;
+use crate::telemetry::model::trust_url;
 use crate::telemetry::store::Store;
 use crate::telemetry::store::alarms::Action;
 use crate::time::Timestamp;
@@ -34,6 +38,29 @@ pub struct Notifier {
     verifying: ureq::Agent,
     trusting: ureq::Agent,
     verifies: bool,
+    /// Who acts for whom; `None` where no Keystone says so.
+    trustee: Option<Trustee>,
+    zaqar: Zaqar,
+}
+
+/// What became of an action that was sent.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Delivery {
+    Done,
+    /// It was not taken, and would not be the next time.
+    Refused(String),
+}
+
+impl Delivery {
+    /// Whether a receiver that answers so may recover: one that is overloaded or broken may, one that refuses will refuse again.
+    pub(super) fn passes(status: u16) -> bool {
+        status == 429 || status >= 500
+    }
+}
+
+/// An action that may be sent again.
+pub(super) fn failed(cause: String) -> Error {
+    Error::unavailable("the receiver of an action does not answer", cause)
 }
 
 impl Notifier {
@@ -75,25 +102,32 @@ impl Notifier {
             verifying: agent(false)?,
             trusting: agent(true)?,
             verifies: config.boolean(&options::REST_NOTIFIER_SSL_VERIFY),
+            trustee: Trustee::open(config)?,
+            zaqar: Zaqar::of(config),
         })
     }
 
-    /// Sends one action that is due; `false` where there is none for this thread.
+    /// Sends one action that is due, else ends a trust that no alarm has any more; `false` where there is none for this thread.
     ///
     /// # Errors
     /// What the database gives.
     pub fn round(&self) -> Result<bool> {
-        let Some(action) = self.take()? else { return Ok(false) };
+        let Some(action) = self.take()? else { return self.end_trust() };
+        let shown = trust_url::scrubbed(&action.action);
         let outcome = self.send(&action);
         fault::point("action.after_send");
         let ended = match outcome {
-            Ok(()) => self.store.end_action(action.id),
+            Ok(Delivery::Done) => self.store.end_action(action.id),
+            Ok(Delivery::Refused(reason)) => {
+                log::error!("action {shown} of alarm {} is given up: {reason}", action.alarm_id);
+                self.store.end_action(action.id)
+            }
             Err(error) if action.attempts > self.retries => {
-                log::error!("action {} of alarm {} is given up: {error}", action.action, action.alarm_id);
+                log::error!("action {shown} of alarm {} is given up: {error}", action.alarm_id);
                 self.store.end_action(action.id)
             }
             Err(error) => {
-                log::warn!("action {} of alarm {} is sent again later: {error}", action.action, action.alarm_id);
+                log::warn!("action {shown} of alarm {} is sent again later: {error}", action.alarm_id);
                 let pause = i64::try_from(self.pause(action.attempts).as_micros()).unwrap_or(i64::MAX);
                 self.store.postpone_action(action.id, Timestamp((self.clock)().0.saturating_add(pause)))
             }
@@ -106,6 +140,31 @@ impl Notifier {
             }
         }
         ended.map(|()| true)
+    }
+
+    /// Ends a trust that is due; `false` where there is none.
+    fn end_trust(&self) -> Result<bool> {
+        let Some(trustee) = &self.trustee else { return Ok(false) };
+        let now = (self.clock)();
+        let lease = i64::try_from(self.lease.as_micros()).unwrap_or(i64::MAX);
+        let until = Timestamp(now.0.saturating_add(lease));
+        let Some(ending) = self.store.claim_trust(&self.owner, now, until)? else { return Ok(false) };
+        let found = match (&ending.trust, &ending.mark) {
+            (Some(trust), _) => Ok(Some(trust.clone())),
+            (None, Some(mark)) => trustee.find(mark),
+            (None, None) => Ok(None),
+        };
+        let outcome = found.and_then(|trust| trust.map_or(Ok(()), |trust| trustee.end(&trust)));
+        fault::point("alarm.trust.ended");
+        match outcome {
+            Ok(()) => self.store.forget_trust(ending.id)?,
+            Err(error) => {
+                log::warn!("a trust that no alarm has any more ends later: {error}");
+                let pause = i64::try_from(self.pause(ending.attempts + 1).as_micros()).unwrap_or(i64::MAX);
+                self.store.postpone_trust(ending.id, Timestamp((self.clock)().0.saturating_add(pause)))?;
+            }
+        }
+        Ok(true)
     }
 
     /// Twice as long after each attempt.
@@ -128,31 +187,46 @@ impl Notifier {
         Ok(found)
     }
 
-    fn send(&self, action: &Action) -> Result<()> {
-        let scheme = action.action.split(':').next().unwrap_or_default().to_ascii_lowercase();
-        match scheme.as_str() {
-            "http" | "https" => self.call(action),
+    fn send(&self, action: &Action) -> Result<Delivery> {
+        let trustee =
+            || self.trustee.as_ref().ok_or_else(|| failed("[keystone_authtoken] says of no Keystone".to_owned()));
+        let (url, token) = match trust_url::trust_of(&action.action) {
+            None => (action.action.clone(), None),
+            Some((trust, url)) => match trustee()?.token(&trust)? {
+                Some(token) => (url, Some(token)),
+                None => return Ok(Delivery::Refused("Keystone knows no such trust".to_owned())),
+            },
+        };
+        match trust_url::scheme(&url).as_str() {
+            "http" | "https" => self.call(action, &url, token.as_ref()),
+            "zaqar" => {
+                let sender = token.map_or(Sender::Service, Sender::Trustor);
+                let told = (action.alarm_id.as_str(), action.body.as_str());
+                self.zaqar.send(&self.verifying, trustee()?, &sender, &url, told)
+            }
             _ => {
                 log::info!("Notifying alarm {} with action {}: {}", action.alarm_id, action.action, action.body);
-                Ok(())
+                Ok(Delivery::Done)
             }
         }
     }
 
-    fn call(&self, action: &Action) -> Result<()> {
-        let failed = |cause: String| Error::unavailable("the receiver of an action does not answer", cause);
-        let agent = if verifies(&action.action, self.verifies) { &self.verifying } else { &self.trusting };
-        let request = agent
-            .post(&action.action)
+    fn call(&self, action: &Action, url: &str, token: Option<&Secret>) -> Result<Delivery> {
+        let agent = if verifies(url, self.verifies) { &self.verifying } else { &self.trusting };
+        let mut request = agent
+            .post(url)
             .header("Content-Type", "application/json")
             .header("X-OpenStack-Request-ID", format!("req-{}", uuid::Uuid::new_v4()));
+        if let Some(token) = token {
+            request = request.header("X-Auth-Token", token.reveal());
+        }
         let mut response = request.send(&action.body).map_err(|error| failed(error.to_string()))?;
         let status = response.status().as_u16();
         // What it answers does not matter; that it ends lets the connection be used again.
         let _ = response.body_mut().with_config().limit(LONGEST_ANSWER).read_to_vec();
-        log::debug!("action {} of alarm {} is answered {status}", action.action, action.alarm_id);
-        // A receiver that refuses will refuse again; one that is overloaded or broken may recover.
-        if status == 429 || status >= 500 { Err(failed(format!("it answers {status}"))) } else { Ok(()) }
+        log::debug!("an action of alarm {} is answered {status} by {}", action.alarm_id, action.target);
+        // What a receiver that refuses thinks of the action is its own business.
+        if Delivery::passes(status) { Err(failed(format!("it answers {status}"))) } else { Ok(Delivery::Done) }
     }
 }
 

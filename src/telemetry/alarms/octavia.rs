@@ -3,22 +3,20 @@
 
 use serde_json::{Value as Json, json};
 
-use super::sources::{Sources, Who, segment, text, unavailable};
+use super::sources::{Place, Sources, Who, segment, text, unavailable};
+use crate::Result;
 use crate::config::{Config, alarms as options};
 use crate::rest::python::repr;
 use crate::telemetry::model::alarm::{Alarm, RuleType, State};
 use crate::telemetry::store::alarms::{Evaluated, Refresh};
 use crate::time::Timestamp;
-use crate::{Error, Result};
 
 /// Most pages of the members of one pool.
 const MOST_PAGES: usize = 100;
 
 /// Octavia.
 pub(super) struct Octavia {
-    /// Where its API is.
-    base: Option<String>,
-    who: Who,
+    place: Place,
     /// Seconds after its creation for which a member may be in error.
     patience: i64,
 }
@@ -28,17 +26,17 @@ impl Octavia {
     pub(super) fn of(config: &Config) -> Self {
         let base = config.opt_text(&options::OCTAVIA_URL).filter(|url| !url.is_empty());
         let who = match config.text(&options::OCTAVIA_AUTH) {
-            "keystone" => Who::keystone(),
+            "keystone" => Who::Keystone,
             _ => Who::Nobody,
         };
-        let base = base.map(|url| url.trim_end_matches('/').to_owned());
-        Self { base, who, patience: config.integer(&options::MEMBER_CREATION_TIME) }
+        let url = base.map(|url| url.trim_end_matches('/').to_owned());
+        let place = Place { url, option: "octavia_url", kind: "load-balancer", who };
+        Self { place, patience: config.integer(&options::MEMBER_CREATION_TIME) }
     }
 
     /// The members of a pool that are in error for longer than new ones may be.
     fn unhealthy(&self, sources: &Sources, pool: &str, now: Timestamp) -> Result<Vec<Json>> {
-        let unset = || Error::new(crate::Kind::Unavailable, "[hearth_alarms] octavia_url is not set");
-        let base = self.base.as_ref().ok_or_else(unset)?;
+        let base = sources.place(&self.place)?;
         let url = format!("{base}/v2.0/lbaas/pools/{}/members", segment(pool));
         let mut members = Vec::new();
         let mut next = Some(String::new());
@@ -63,7 +61,7 @@ impl Octavia {
     }
 
     fn page(&self, sources: &Sources, url: &str) -> Result<Json> {
-        match sources.ask(&self.who, url, &[], None)? {
+        match sources.ask(&self.place.who, url, &[], None)? {
             (200, body) => serde_json::from_slice(&body).map_err(|error| unavailable(format!("{url}: {error}"))),
             (status, _) => Err(unavailable(format!("{url} answers {status}"))),
         }

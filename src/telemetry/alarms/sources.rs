@@ -1,6 +1,8 @@
 //! Where evaluators look: our own statistics, Prometheus, Gnocchi; each answers the statistics of one rule, or why there are
 //! none. Octavia is asked here, too (`octavia.rs`).
 
+use std::collections::HashMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
@@ -9,7 +11,8 @@ use super::octavia::Octavia;
 use super::promql;
 use super::verdict::{Reading, Verdict, judge, without_outliers};
 use crate::config::{Config, alarms as options};
-use crate::identity::{Secret, keystone, tls};
+use crate::identity::keystone::Trustee;
+use crate::identity::tls;
 use crate::service::threads::lock;
 use crate::telemetry::control::alarms::rules::{SCOPE, items};
 use crate::telemetry::control::simple_query;
@@ -34,14 +37,18 @@ pub(super) enum Who {
     /// The header `Authorization`.
     Basic(String),
     /// Tokens of the user of `[keystone_authtoken]`.
-    Keystone(std::sync::Mutex<Option<Secret>>),
+    Keystone,
 }
 
-impl Who {
-    /// The user of `[keystone_authtoken]`.
-    pub(super) fn keystone() -> Self {
-        Self::Keystone(std::sync::Mutex::new(None))
-    }
+/// Where another service is.
+pub(super) struct Place {
+    /// As the configuration says; else Keystone's catalogue does, where the service is asked with its tokens.
+    pub(super) url: Option<String>,
+    /// The option that says so.
+    pub(super) option: &'static str,
+    /// The type in the catalogue.
+    pub(super) kind: &'static str,
+    pub(super) who: Who,
 }
 
 /// What evaluators ask.
@@ -49,9 +56,12 @@ pub struct Sources {
     config: std::sync::Arc<Config>,
     agent: ureq::Agent,
     prometheus: Option<String>,
-    gnocchi: Option<String>,
-    who: Who,
+    gnocchi: Place,
     octavia: Octavia,
+    /// Who asks with tokens; `None` where no Keystone is known.
+    own: Option<Trustee>,
+    /// What the catalogue said.
+    found: Mutex<HashMap<&'static str, String>>,
 }
 
 pub(super) fn text<'r>(rule: &'r Json, name: &str) -> &'r str {
@@ -86,7 +96,7 @@ impl Sources {
             .build()
             .new_agent();
         let who = match config.text(&options::GNOCCHI_AUTH) {
-            "keystone" => Who::keystone(),
+            "keystone" => Who::Keystone,
             "basic" => {
                 use base64::Engine as _;
                 let pair = [config.text(&options::GNOCCHI_USER), config.text(&options::GNOCCHI_PASSWORD)].join(":");
@@ -94,8 +104,32 @@ impl Sources {
             }
             _ => Who::Nobody,
         };
-        let (prometheus, gnocchi) = (base(config, &options::PROMETHEUS_URL), base(config, &options::GNOCCHI_URL));
-        Ok(Self { config: config.clone(), agent, prometheus, gnocchi, who, octavia: Octavia::of(config) })
+        let prometheus = base(config, &options::PROMETHEUS_URL);
+        let gnocchi = Place { url: base(config, &options::GNOCCHI_URL), option: "gnocchi_url", kind: "metric", who };
+        let (own, found) = (Trustee::of(config)?, Mutex::default());
+        Ok(Self { config: config.clone(), agent, prometheus, gnocchi, octavia: Octavia::of(config), own, found })
+    }
+
+    /// Where a service is, without a slash at the end.
+    pub(super) fn place(&self, place: &Place) -> Result<String> {
+        if let Some(url) = &place.url {
+            return Ok(url.clone());
+        }
+        let own =
+            self.own.as_ref().filter(|_| matches!(place.who, Who::Keystone)).ok_or_else(|| unset(place.option))?;
+        if let Some(url) = lock(&self.found).get(place.kind) {
+            return Ok(url.clone());
+        }
+        let interface = self.config.text(&options::INTERFACE).trim_end_matches("URL");
+        let found = own.endpoint(place.kind, interface, self.config.opt_text(&options::REGION_NAME))?;
+        let url = found.ok_or_else(|| {
+            Error::new(
+                crate::Kind::Unavailable,
+                format!("there is no service of the type {} in Keystone's catalogue", place.kind),
+            )
+        })?;
+        lock(&self.found).insert(place.kind, url.clone());
+        Ok(url)
     }
 
     /// What becomes of an alarm on the members of a load balancer's pool.
@@ -224,7 +258,7 @@ impl Sources {
         rule: &Json,
         (start, end): (Timestamp, Timestamp),
     ) -> Result<Result<Vec<Json>, String>> {
-        let base = self.gnocchi.as_ref().ok_or_else(|| unset("gnocchi_url"))?;
+        let base = self.place(&self.gnocchi)?;
         let method = text(rule, "aggregation_method");
         let plain = method.strip_prefix("rate:").unwrap_or(method);
         let metric = |name: &str| json!(["metric", name, plain]);
@@ -264,7 +298,7 @@ impl Sources {
             }
             _ => return Ok(Err(format!("rules of type {} are not evaluated", kind.name()))),
         };
-        let (status, answer) = self.ask(&self.who, &url, &query, body.as_ref())?;
+        let (status, answer) = self.ask(&self.gnocchi.who, &url, &query, body.as_ref())?;
         let said = || String::from_utf8_lossy(&answer).into_owned();
         match status {
             200 => {}
@@ -285,31 +319,30 @@ impl Sources {
         query: &[(&str, &str)],
         body: Option<&Json>,
     ) -> Result<(u16, Vec<u8>)> {
-        match self.send(who, url, query, body, false)? {
-            (401, _) if matches!(who, Who::Keystone(_)) => self.send(who, url, query, body, true),
+        let own = || -> Result<&Trustee> {
+            self.own.as_ref().ok_or_else(|| Error::invalid("[keystone_authtoken] auth_url is not set"))
+        };
+        let token = match who {
+            Who::Nobody => return self.send(None, url, query, body),
+            Who::Basic(value) => return self.send(Some(("Authorization", value)), url, query, body),
+            Who::Keystone => own()?.own(None)?,
+        };
+        match self.send(Some(("X-Auth-Token", token.reveal())), url, query, body)? {
+            (401, _) => {
+                let anew = own()?.own(Some(&token))?;
+                self.send(Some(("X-Auth-Token", anew.reveal())), url, query, body)
+            }
             answer => Ok(answer),
         }
     }
 
     fn send(
         &self,
-        who: &Who,
+        header: Option<(&str, &str)>,
         url: &str,
         query: &[(&str, &str)],
         body: Option<&Json>,
-        anew: bool,
     ) -> Result<(u16, Vec<u8>)> {
-        let header = match who {
-            Who::Nobody => None,
-            Who::Basic(value) => Some(("Authorization", value.clone())),
-            Who::Keystone(token) => {
-                let mut token = lock(token);
-                if anew || token.is_none() {
-                    *token = Some(keystone::own_token(&self.config)?);
-                }
-                token.as_ref().map(|token| ("X-Auth-Token", token.reveal().to_owned()))
-            }
-        };
         let query = query.iter().copied();
         let answer = match body {
             None => {

@@ -6,14 +6,16 @@ use crate::rest::json::Json;
 use crate::rest::{Field, Shape, View};
 use crate::telemetry::control::alarms::rules::shown;
 use crate::telemetry::model::alarm::{Alarm, Change, Counted, RuleType, State};
+use crate::telemetry::model::trust_url::scrubbed;
 use crate::time::Timestamp;
 
 fn time(at: Timestamp, json: &mut Json) {
     json.text(&at.iso_short());
 }
 
-fn texts(texts: &[String], json: &mut Json) {
-    json.array(|json| texts.iter().for_each(|text| json.text(text)));
+/// Actions, without the trusts of those that act for somebody.
+fn actions(actions: &[String], json: &mut Json) {
+    json.array(|json| actions.iter().for_each(|action| json.text(&scrubbed(action))));
 }
 
 /// The rule stands under the name of its kind.
@@ -32,10 +34,10 @@ pub(super) static ALARM: View<Alarm> = View {
         Field::new("name", Shape::Text, |a: &Alarm, _, json| json.text(&a.name)),
         Field::new("description", Shape::Text, |a: &Alarm, _, json| json.text(&a.description)),
         Field::new("enabled", Shape::Bool, |a: &Alarm, _, json| json.bool(a.enabled)),
-        Field::new("ok_actions", Shape::Texts, |a: &Alarm, _, json| texts(&a.ok_actions, json)),
-        Field::new("alarm_actions", Shape::Texts, |a: &Alarm, _, json| texts(&a.alarm_actions, json)),
+        Field::new("ok_actions", Shape::Texts, |a: &Alarm, _, json| actions(&a.ok_actions, json)),
+        Field::new("alarm_actions", Shape::Texts, |a: &Alarm, _, json| actions(&a.alarm_actions, json)),
         Field::new("insufficient_data_actions", Shape::Texts, |a: &Alarm, _, json| {
-            texts(&a.insufficient_data_actions, json);
+            actions(&a.insufficient_data_actions, json);
         }),
         Field::new("repeat_actions", Shape::Bool, |a: &Alarm, _, json| json.bool(a.repeat_actions)),
         Field::new("type", Shape::Text, |a: &Alarm, _, json| json.text(a.kind.name())),

@@ -16,6 +16,7 @@ pub mod metadata;
 pub mod moments;
 pub mod sample;
 pub mod statistics;
+pub mod trust_url;
 
 pub use batch::{Batch, BatchBuilder, Point};
 pub use cell::{Buckets, Level};

@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::super::Caller;
 use crate::telemetry::model::alarm::{Alarm, Change};
 use crate::telemetry::model::dumps::dumps;
+use crate::telemetry::model::trust_url::scrubbed;
 use crate::telemetry::store::alarms::constraints_json;
 use crate::time::Timestamp;
 
@@ -79,8 +80,9 @@ fn row(
     }
 }
 
-/// All that an alarm is, as history shows it.
+/// All that an alarm is, as history shows it: without its trust.
 fn everything(alarm: &Alarm) -> Map<String, Json> {
+    let actions = |actions: &[String]| -> Vec<String> { actions.iter().map(|action| scrubbed(action)).collect() };
     let json = json!({
         "alarm_id": alarm.id,
         "type": alarm.kind.name(),
@@ -93,9 +95,9 @@ fn everything(alarm: &Alarm) -> Map<String, Json> {
         "state": alarm.state.name(),
         "state_timestamp": alarm.state_timestamp.iso_short(),
         "state_reason": alarm.state_reason,
-        "ok_actions": alarm.ok_actions,
-        "alarm_actions": alarm.alarm_actions,
-        "insufficient_data_actions": alarm.insufficient_data_actions,
+        "ok_actions": actions(&alarm.ok_actions),
+        "alarm_actions": actions(&alarm.alarm_actions),
+        "insufficient_data_actions": actions(&alarm.insufficient_data_actions),
         "repeat_actions": alarm.repeat_actions,
         "time_constraints": constraints_json(&alarm.time_constraints),
         "severity": alarm.severity.name(),

@@ -5,6 +5,7 @@ mod history;
 mod lists;
 mod quotas;
 pub mod rules;
+mod trusts;
 
 pub use complex::{Complex, alarms as query, changes as query_history};
 pub use lists::{Wanted, history as list_history, list};
@@ -16,9 +17,10 @@ use super::Caller;
 use crate::config::alarms as options;
 use crate::identity::policy::{Rule, Target};
 use crate::telemetry::model::alarm::{Alarm, RuleType, Severity, State, TimeConstraint};
+use crate::telemetry::model::trust_url;
 use crate::telemetry::notices;
 use crate::telemetry::policy as rows;
-use crate::telemetry::store::alarms::Limits;
+use crate::telemetry::store::alarms::{Limits, Trusts};
 use crate::telemetry::store::schema::NAME_LENGTH;
 use crate::time::Timestamp;
 use crate::{Error, Kind, Result};
@@ -31,6 +33,8 @@ const BY_HAND: &str = "Manually set via API";
 const TRIES: usize = 10;
 /// The schemes of actions that are sent.
 const SCHEMES: [&str; 4] = ["http", "https", "log", "test"];
+/// The schemes of those that are sent where a Keystone says who acts for whom, and where Zaqar is.
+const WITH_KEYSTONE: [&str; 4] = ["trust+http", "trust+https", "zaqar", "trust+zaqar"];
 
 /// An alarm as a caller defines it, with its own defaults filled in.
 #[derive(Debug, Clone)]
@@ -85,7 +89,7 @@ pub fn create(caller: &Caller<'_>, mut definition: Definition) -> Result<Alarm> 
     let project_id = owner("project", &definition.project_id, &caller.context.project_id)?;
     let now = Timestamp::now();
     let rule = rules::settle(caller, definition.kind, definition.rule, project_id.as_deref(), None)?;
-    let alarm = Alarm {
+    let mut alarm = Alarm {
         id: uuid::Uuid::new_v4().to_string(),
         description: definition.description.unwrap_or_else(|| rules::description(definition.kind, &rule)),
         name: definition.name,
@@ -112,7 +116,10 @@ pub fn create(caller: &Caller<'_>, mut definition: Definition) -> Result<Alarm> 
         project: caller.config.integer(&options::PROJECT_ALARM_QUOTA),
         user: caller.config.integer(&options::USER_ALARM_QUOTA),
     };
-    caller.telemetry.store.create_alarm(&alarm, &change, &notices::chronicle(caller.config), limits)?;
+    let mut made = None;
+    let ends = trusts::settle(caller, None, &mut alarm, &mut made)?;
+    caller.telemetry.store.create_alarm(&alarm, &change, &notices::chronicle(caller.config), limits, &ends)?;
+    made.iter_mut().for_each(trusts::Made::taken);
     Ok(alarm)
 }
 
@@ -131,9 +138,14 @@ fn check(caller: &Caller<'_>, definition: &mut Definition) -> Result<()> {
             return Err(Error::invalid(format!("{state}_actions count exceeds maximum value {most}")));
         }
         for action in actions.iter() {
-            let scheme = action.split_once(':').map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
-            if !SCHEMES.contains(&scheme.as_str()) {
+            let scheme = trust_url::scheme(action);
+            let possible = SCHEMES.contains(&scheme.as_str())
+                || (WITH_KEYSTONE.contains(&scheme.as_str()) && trusts::possible(caller));
+            if !possible {
                 return Err(Error::invalid(format!("Unsupported action {action}")));
+            }
+            if trust_url::is_trusted(action) && trust_url::has_user(action) {
+                return Err(Error::invalid("trust URL cannot contain a trust ID."));
             }
             if limited && matches!(scheme.as_str(), "log" | "test") {
                 let text = format!("You are not authorized to create action: {action}");
@@ -143,7 +155,11 @@ fn check(caller: &Caller<'_>, definition: &mut Definition) -> Result<()> {
     }
     rules::check(definition.kind, &definition.rule)?;
     // One that nobody can ever evaluate would look as if somebody did.
-    if definition.kind == RuleType::LoadBalancer && caller.config.text(&options::OCTAVIA_URL).is_empty() {
+    let octavia = || {
+        let by_token = caller.config.text(&options::OCTAVIA_AUTH) == "keystone";
+        !caller.config.text(&options::OCTAVIA_URL).is_empty() || (by_token && trusts::possible(caller))
+    };
+    if definition.kind == RuleType::LoadBalancer && !octavia() {
         let kind = definition.kind.name();
         return Err(Error::invalid(format!(
             "Alarms of type {kind} can not be made here: no load balancing service is configured"
@@ -199,14 +215,14 @@ fn again(
     caller: &Caller<'_>,
     id: &str,
     rule: &Rule,
-    mut change: impl FnMut(&Alarm, Timestamp) -> Result<(Alarm, history::Kind)>,
+    mut change: impl FnMut(&Alarm, Timestamp) -> Result<(Alarm, history::Kind, Trusts)>,
 ) -> Result<Alarm> {
     let chronicle = notices::chronicle(caller.config);
     for _ in 0..TRIES {
         let old = found(caller, id, rule)?;
-        let (new, kind) = change(&old, Timestamp::now())?;
+        let (new, kind, trusts) = change(&old, Timestamp::now())?;
         let row = history::change(caller, &old, &new, kind);
-        if caller.telemetry.store.update_alarm(&new, row.as_ref(), &chronicle)? {
+        if caller.telemetry.store.update_alarm(&new, row.as_ref(), &chronicle, &trusts)? {
             return Ok(new);
         }
     }
@@ -224,7 +240,8 @@ fn restless(id: &str) -> Error {
 pub fn update(caller: &Caller<'_>, id: &str, mut definition: Definition) -> Result<Alarm> {
     check(caller, &mut definition)?;
     let limited = caller.limited_to();
-    again(caller, id, &rows::CHANGE_ALARM, |old, now| {
+    let (mut made, mut has_it) = (None, false);
+    let changed = again(caller, id, &rows::CHANGE_ALARM, |old, now| {
         let new = definition.clone();
         let (user_id, project_id) = match limited {
             Some(project) => (Some(caller.context.user_id.clone()), Some(project.to_owned())),
@@ -232,7 +249,7 @@ pub fn update(caller: &Caller<'_>, id: &str, mut definition: Definition) -> Resu
         };
         let rule = rules::settle(caller, new.kind, new.rule, project_id.as_deref(), Some(id))?;
         let changes = old.state != new.state;
-        let alarm = Alarm {
+        let mut alarm = Alarm {
             id: old.id.clone(),
             description: new.description.unwrap_or_else(|| rules::description(new.kind, &rule)),
             name: new.name,
@@ -254,8 +271,12 @@ pub fn update(caller: &Caller<'_>, id: &str, mut definition: Definition) -> Resu
             time_constraints: new.time_constraints,
             version: old.version,
         };
-        Ok((alarm, history::Kind::Rule))
-    })
+        let trusts = trusts::settle(caller, Some(old), &mut alarm, &mut made)?;
+        has_it = trusts.made.is_some();
+        Ok((alarm, history::Kind::Rule, trusts))
+    })?;
+    made.iter_mut().filter(|_| has_it).for_each(trusts::Made::taken);
+    Ok(changed)
 }
 
 /// Sets the state of an alarm; its actions are not called.
@@ -265,7 +286,7 @@ pub fn update(caller: &Caller<'_>, id: &str, mut definition: Definition) -> Resu
 pub fn set_state(caller: &Caller<'_>, id: &str, state: State) -> Result<State> {
     let alarm = again(caller, id, &rows::CHANGE_ALARM_STATE, |old, now| {
         let new = Alarm { state, state_timestamp: now, state_reason: BY_HAND.to_owned(), ..old.clone() };
-        Ok((new, history::Kind::State))
+        Ok((new, history::Kind::State, Trusts::default()))
     })?;
     Ok(alarm.state)
 }
@@ -278,7 +299,8 @@ pub fn delete(caller: &Caller<'_>, id: &str) -> Result<()> {
     let chronicle = notices::chronicle(caller.config);
     for _ in 0..TRIES {
         let alarm = found(caller, id, &rows::DELETE_ALARM)?;
-        if caller.telemetry.store.delete_alarm(&alarm, &history::deletion(caller, &alarm), &chronicle)? {
+        let trusts = Trusts { made: None, ended: trusts::of(&alarm) };
+        if caller.telemetry.store.delete_alarm(&alarm, &history::deletion(caller, &alarm), &chronicle, &trusts)? {
             return Ok(());
         }
     }

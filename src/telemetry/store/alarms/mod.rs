@@ -6,6 +6,7 @@ mod lists;
 mod quotas;
 mod rows;
 pub mod schema;
+mod trusts;
 mod work;
 
 pub use chronicle::Chronicle;
@@ -13,6 +14,7 @@ pub use complex::Question;
 pub use lists::{Condition, Page, What};
 pub use quotas::Limits;
 pub use rows::constraints_json;
+pub use trusts::{Ending, Trusts};
 pub use work::{Action, Evaluated, Refresh, Writing};
 
 use serde_json::{Value as Json, json};
@@ -78,38 +80,62 @@ impl Store {
         self.database.snapshot(|connection| complex::changes(connection, question, self.deadline()))
     }
 
-    /// Makes an alarm, with what is kept and told of it, where the limits leave room for it.
+    /// Makes an alarm, with what is kept and told of it, and its trust, where the limits leave room for it.
     ///
     /// # Errors
-    /// `OverQuota` where they leave none; what the database gives.
-    pub fn create_alarm(&self, alarm: &Alarm, change: &Change, chronicle: &Chronicle, limits: Limits) -> Result<()> {
+    /// `OverQuota` where they leave none; `Unavailable` where the trust was given up; what the database gives.
+    pub fn create_alarm(
+        &self,
+        alarm: &Alarm,
+        change: &Change,
+        chronicle: &Chronicle,
+        limits: Limits,
+        trusts: &Trusts,
+    ) -> Result<()> {
         self.database.write(|tx| {
             quotas::check(tx, alarm, limits)?;
             rows::insert(tx, alarm)?;
-            chronicle.record(tx, change, Teller::Api)
+            trusts::apply(tx, trusts, alarm.timestamp)?;
+            chronicle.record(tx, change, Teller::Api)?;
+            fault::point("alarm.create.before_commit");
+            Ok(())
         })
     }
 
-    /// Writes an alarm over itself, with what changed; `false` where somebody else has changed it since it was read.
+    /// Writes an alarm over itself, with what changed, and the trusts that it does without end; `false` where somebody else has
+    /// changed it since it was read.
     ///
     /// # Errors
-    /// What the database gives.
-    pub fn update_alarm(&self, alarm: &Alarm, change: Option<&Change>, chronicle: &Chronicle) -> Result<bool> {
+    /// `Unavailable` where its new trust was given up; what the database gives.
+    pub fn update_alarm(
+        &self,
+        alarm: &Alarm,
+        change: Option<&Change>,
+        chronicle: &Chronicle,
+        trusts: &Trusts,
+    ) -> Result<bool> {
         self.database.write(|tx| {
             if !rows::update(tx, alarm)? {
                 return Ok(false);
             }
+            trusts::apply(tx, trusts, Timestamp::now())?;
             change.map_or(Ok(()), |change| chronicle.record(tx, change, Teller::Api))?;
             Ok(true)
         })
     }
 
-    /// Removes an alarm with its history and the actions that wait, and tells so; `false` where somebody else has changed it
+    /// Removes an alarm with its history and the actions that wait, lets its trusts (their ids) end, and tells so; `false` where somebody else has changed it
     /// since it was read, or it is gone already.
     ///
     /// # Errors
     /// What the database gives.
-    pub fn delete_alarm(&self, alarm: &Alarm, deletion: &Change, chronicle: &Chronicle) -> Result<bool> {
+    pub fn delete_alarm(
+        &self,
+        alarm: &Alarm,
+        deletion: &Change,
+        chronicle: &Chronicle,
+        trusts: &Trusts,
+    ) -> Result<bool> {
         let id = alarm.id.as_str();
         self.database.write(|tx| {
             let params = [id.into(), alarm.version.into()];
@@ -118,6 +144,7 @@ impl Store {
             }
             tx.execute("DELETE FROM telemetry_alarm_change WHERE alarm_id = ?", &[id.into()])?;
             tx.execute("DELETE FROM telemetry_alarm_action WHERE alarm_id = ?", &[id.into()])?;
+            trusts::apply(tx, trusts, Timestamp::now())?;
             chronicle.tell(tx, deletion, Teller::Api)?;
             Ok(true)
         })

@@ -1,15 +1,16 @@
 //! The tables of alarms. Times are whole microseconds since 1970 (UTC), lists and rules are JSON.
 
 use super::super::schema::NAME_LENGTH;
+use super::trusts::TRUST;
 use crate::database::migrate::{Component, Step};
 use crate::database::outbox;
 use crate::database::table::{Column, Table, any_text, big_int, boolean, counter, index, name};
 
-const fn names(column: &'static str) -> Column {
+pub(super) const fn names(column: &'static str) -> Column {
     name(column, NAME_LENGTH)
 }
 
-const fn number(column: &'static str) -> Column {
+pub(super) const fn number(column: &'static str) -> Column {
     big_int(column).required()
 }
 
@@ -109,5 +110,9 @@ const ACTION: Table = Table::new(
 /// The tables, for whoever makes the database. Where services share one, they share the outbox, too.
 pub const COMPONENT: Component = Component {
     name: "telemetry-alarms",
-    steps: &[Step { tables: &[&ALARM, &CHANGE, &QUOTA, &TURN, &ACTION], indexes: &[] }, outbox::STEP],
+    steps: &[
+        Step { tables: &[&ALARM, &CHANGE, &QUOTA, &TURN, &ACTION], indexes: &[] },
+        outbox::STEP,
+        Step { tables: &[&TRUST], indexes: &[] },
+    ],
 };

@@ -10,6 +10,7 @@ use crate::database::{Connection, Transaction, Value};
 use crate::service::fault;
 use crate::telemetry::model::alarm::{Alarm, Change, State};
 use crate::telemetry::model::dumps::dumps;
+use crate::telemetry::model::trust_url;
 use crate::time::Timestamp;
 
 /// What becomes of an alarm by an evaluation.
@@ -186,6 +187,7 @@ pub(super) fn transition(
 
 /// The server of a URL: its scheme and what stands before the path.
 fn target(action: &str) -> String {
+    let action = &trust_url::scrubbed(action);
     let after = action.find("://").map_or(0, |at| at + 3);
     let end = action.get(after..).and_then(|rest| rest.find(['/', '?', '#'])).map_or(action.len(), |at| after + at);
     // Two servers with one beginning of this length share their turns, which does no harm.
@@ -246,6 +248,7 @@ mod tests {
             ("https://host", "https://host"),
             ("https://host?x=/y", "https://host"),
             ("log://", "log://"),
+            ("trust+http://t1:delete@Host/a", "trust+http://host"),
             ("test:x", "test:x"),
         ] {
             assert_eq!(target(url), server);
