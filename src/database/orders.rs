@@ -55,6 +55,8 @@ pub const PLATFORM: Component = Component {
             ],
         },
         super::outbox::STEP,
+        // Each volume that is made is looked for there: whether a backup is written into it.
+        Step { tables: &[], indexes: &[("backups", index("hearth_backups_restored", &["restore_volume_id"]))] },
     ],
 };
 
