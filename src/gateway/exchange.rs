@@ -247,6 +247,7 @@ impl Exchange {
         match self.wire {
             Wire::FastCgi { id, is_head, form, .. } => {
                 reply::cgi_head(scratch, code, fields, end);
+                out.reserve(fastcgi::length(scratch.len() + body.len()));
                 let mut records = fastcgi::answer(id, form);
                 records.put(out, scratch);
                 if end != End::Nothing && !is_head {

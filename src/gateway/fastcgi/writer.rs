@@ -84,6 +84,12 @@ impl Records {
     }
 }
 
+/// Bytes of a whole answer with so much content, at most.
+pub fn length(content: usize) -> usize {
+    // Each record may have a header and padding, and three come behind the content.
+    content + (content / MAX_CONTENT + 4) * (HEADER_BYTES * 2)
+}
+
 /// The stream that carries the answer to request `id`.
 pub fn answer(id: u16, form: Form) -> Records {
     Records::new(kind::STDOUT, id, form)
@@ -119,6 +125,7 @@ mod tests {
                 rest = &tail[length + usize::from(header.padding)..];
             }
             assert!(rest.is_empty() && read == content, "{length} bytes");
+            assert!(out.len() <= super::length(length), "{length} bytes");
             let empty = kinds.iter().filter(|kind| **kind == (kind::STDOUT, 0)).count();
             assert_eq!(empty, usize::from(form == Form::Full));
             assert_eq!(kinds.last(), Some(&(kind::END_REQUEST, 8)));
