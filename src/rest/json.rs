@@ -67,13 +67,24 @@ impl Json {
 
     /// As [`Json::key`], for a name of ours, in which nothing needs to be escaped.
     pub fn name(&mut self, name: &'static str) -> &mut Self {
-        debug_assert_eq!(plain_length(name.as_bytes()), name.len(), "{name}");
         self.separate();
-        self.out.reserve(name.len() + 3);
-        self.out.push(b'"');
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(b"\":");
+        Self::name_into(name, &mut self.out);
         self
+    }
+
+    /// Appends a name of ours as [`Json::written_name`] takes it.
+    pub(super) fn name_into(name: &'static str, out: &mut Vec<u8>) {
+        debug_assert_eq!(plain_length(name.as_bytes()), name.len(), "{name}");
+        out.reserve(name.len() + 3);
+        out.push(b'"');
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"\":");
+    }
+
+    /// As [`Json::name`], of a name as [`Json::name_into`] has written it.
+    pub(super) fn written_name(&mut self, name: &[u8]) {
+        self.separate();
+        self.out.extend_from_slice(name);
     }
 
     /// A text.

@@ -70,6 +70,11 @@ impl<T> Field<T> {
         Self { name, shape, nullable: false, since, until, needs: 0, present: None, write }
     }
 
+    /// Whether a viewer sees it where it is present.
+    fn is_for(&self, viewer: &Viewer<'_>) -> bool {
+        viewer.version.within(self.since, self.until) && self.needs & viewer.allowed == self.needs
+    }
+
     /// The same field, which may be null.
     #[must_use]
     pub const fn nullable(mut self) -> Self {
@@ -123,14 +128,48 @@ impl<T> View<T> {
     /// Writes the fields of `item` into an object that is open already.
     pub fn fields(&self, item: &T, viewer: &Viewer<'_>, json: &mut Json) {
         for field in self.fields {
-            let shown = viewer.version.within(field.since, field.until)
-                && field.needs & viewer.allowed == field.needs
-                && field.present.is_none_or(|present| present(item));
-            if shown {
+            if field.is_for(viewer) && field.present.is_none_or(|present| present(item)) {
                 json.name(field.name);
                 (field.write)(item, viewer, json);
             }
         }
+    }
+}
+
+impl<T> View<T> {
+    /// The fields that a viewer sees of items that have something to say in them: for many items, of which this is the same.
+    pub fn shown<'v>(&'v self, viewer: &'v Viewer<'v>) -> Shown<'v, T> {
+        let mut shown = Shown { viewer, names: Vec::new(), fields: Vec::new() };
+        for field in self.fields.iter().filter(|field| field.is_for(viewer)) {
+            Json::name_into(field.name, &mut shown.names);
+            shown.fields.push((shown.names.len(), field));
+        }
+        shown
+    }
+}
+
+/// The fields of a view that one viewer sees.
+pub struct Shown<'v, T: 'static> {
+    viewer: &'v Viewer<'v>,
+    /// Their names one after the other, as they are written.
+    names: Vec<u8>,
+    /// Where the name of each ends.
+    fields: Vec<(usize, &'v Field<T>)>,
+}
+
+impl<T> Shown<'_, T> {
+    /// Writes `item` as an object, as [`View::object`] does.
+    pub fn object(&self, item: &T, json: &mut Json) {
+        json.object(|json| {
+            let mut start = 0;
+            for (end, field) in &self.fields {
+                if field.present.is_none_or(|present| present(item)) {
+                    json.written_name(self.names.get(start..*end).unwrap_or_default());
+                    (field.write)(item, self.viewer, json);
+                }
+                start = *end;
+            }
+        });
     }
 }
 

@@ -257,6 +257,7 @@ impl<T> Written<'_, T> {
     /// As [`Written::reply`], for lists whose links have another name: `<links>_links`.
     pub(super) fn linked(&self, call: &Call<'_, BlockStorage>, page: &Page, links: &str) -> Reply {
         let viewer = call.viewer(self.allowed);
+        let shown = self.view.shown(&viewer);
         let full = Full {
             items: i64::try_from(self.items.len()).unwrap_or(i64::MAX),
             total: self.count,
@@ -267,7 +268,7 @@ impl<T> Written<'_, T> {
                 json.key(self.plural).array(|json| {
                     for (at, item) in self.items.iter().enumerate() {
                         let before = json.len();
-                        self.view.object(item, &viewer, json);
+                        shown.object(item, json);
                         if at == 0 {
                             // Items are much alike: room for all of them at once leaves no outgrown pieces behind.
                             json.reserve((json.len() - before + MORE) * (self.items.len() - 1));
