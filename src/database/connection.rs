@@ -43,6 +43,19 @@ impl Connection {
         params: &[Value<'_>],
         mut each_row: impl FnMut(&Row<'_>) -> Result<()>,
     ) -> Result<()> {
+        self.taking(sql, params, |row| each_row(row))
+    }
+
+    /// As [`Connection::query`], for what takes texts out of the rows.
+    ///
+    /// # Errors
+    /// As [`Connection::query`].
+    pub fn taking(
+        &mut self,
+        sql: &str,
+        params: &[Value<'_>],
+        mut each_row: impl FnMut(&mut Row<'_>) -> Result<()>,
+    ) -> Result<()> {
         let outcome = self.driver.query(sql, params, &mut each_row);
         self.judge(sql, outcome)
     }
@@ -177,7 +190,7 @@ impl Connection {
     }
 
     pub(super) fn begin(&mut self) -> Result<Transaction<'_>> {
-        self.begin_with(&[self.engine().begin()])
+        self.begin_with(self.engine().begin())
     }
 
     /// A transaction that reads one unchanging view.
@@ -185,10 +198,8 @@ impl Connection {
         self.begin_with(self.engine().begin_snapshot())
     }
 
-    fn begin_with(&mut self, statements: &[&str]) -> Result<Transaction<'_>> {
-        for statement in statements {
-            self.batch(statement)?;
-        }
+    fn begin_with(&mut self, statements: &str) -> Result<Transaction<'_>> {
+        self.batch(statements)?;
         self.in_transaction = true;
         self.failed = false;
         Ok(Transaction { connection: self })

@@ -36,15 +36,14 @@ impl Engine {
         }
     }
 
-    /// The statements that begin a transaction that reads one unchanging view.
-    pub(super) fn begin_snapshot(self) -> &'static [&'static str] {
+    /// The statements that begin a transaction that reads one unchanging view, in one text.
+    pub(super) fn begin_snapshot(self) -> &'static str {
         match self {
-            Engine::Sqlite => &["BEGIN"],
-            Engine::Mysql => &[
-                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
-                "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
-            ],
-            Engine::Postgres => &["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"],
+            Engine::Sqlite => "BEGIN",
+            Engine::Mysql => {
+                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
+            }
+            Engine::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         }
     }
 

@@ -7,6 +7,7 @@ pub mod check;
 mod connection;
 mod drivers;
 mod engine;
+mod guesses;
 pub mod migrate;
 mod options;
 pub mod orders;
@@ -25,6 +26,7 @@ mod value;
 
 pub use connection::{Connection, Transaction};
 pub use engine::Engine;
+pub use guesses::Guesses;
 pub use options::{Options, Synchronous};
 pub use pool::Database;
 pub use row::Row;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::connection::{Connection, Transaction};
 use super::drivers::{Driver, jitter};
 use super::engine::Engine;
+use super::guesses::Guesses;
 use super::options::Options;
 use super::turns::{Turn, Turns};
 use super::url::{self, Location};
@@ -41,6 +42,7 @@ struct Inner {
     /// SQLite's writers of this process queue here, so that only processes need to poll for the file's lock.
     writing: Mutex<()>,
     turns: Turns,
+    guesses: Guesses,
 }
 
 /// The connection that is opened first and used whenever it is free.
@@ -126,6 +128,22 @@ impl Database {
         })
     }
 
+    /// Runs `body`, which changes something by one statement and no more: on a server that is a transaction by itself, for a
+    /// third of the round trips. Where the connection is lost, or the database busy, `body` runs again, although its statement
+    /// may have been carried out; so it must be one that may be carried out twice.
+    ///
+    /// # Errors
+    /// Those of `body`; `Unavailable` where the database does not answer or stays busy.
+    pub fn alone<T>(&self, mut body: impl FnMut(&mut Connection) -> Result<T>) -> Result<T> {
+        let _depth = Depth::enter()?;
+        self.again(|fresh| {
+            let _queue = self.queue();
+            let mut lease = self.lease(fresh)?;
+            let connection = lease.connection()?;
+            body(connection).map_err(|error| Broken::after(error, connection))
+        })
+    }
+
     /// A connection of one's own, outside the pool, for what hangs on one connection: SQLite's data_version, locks.
     ///
     /// # Errors
@@ -143,13 +161,19 @@ impl Database {
     fn at(location: Location, options: Options) -> Self {
         let first = Mutex::new(First::Closed);
         let turns = Turns::one_for_each_processor();
-        let inner = Inner { location, options, first, pool: OnceLock::new(), writing: Mutex::new(()), turns };
+        let (pool, writing, guesses) = (OnceLock::new(), Mutex::new(()), Guesses::default());
+        let inner = Inner { location, options, first, pool, writing, turns, guesses };
         Self { inner: Arc::new(inner) }
     }
 
     /// A turn at holding many rows at once: there are as many as processors.
     pub fn turn(&self) -> Turn<'_> {
         self.inner.turns.take()
+    }
+
+    /// What was found of the content of this database, and may have changed since.
+    pub fn guesses(&self) -> &Guesses {
+        &self.inner.guesses
     }
 
     /// How it was opened.

@@ -13,12 +13,12 @@ pub struct Row<'a> {
     pub(super) cells: Cells<'a>,
 }
 
-impl<'a> Row<'a> {
+impl Row<'_> {
     /// The cell at `column`, counted from 0. Text arrives as [`Value::Bytes`].
     ///
     /// # Errors
     /// `Internal` where there is no such column, or where it is of a type that no portable statement answers.
-    pub fn value(&self, column: usize) -> Result<Value<'a>> {
+    pub fn value(&self, column: usize) -> Result<Value<'_>> {
         self.cells.value(column)
     }
 
@@ -26,17 +26,17 @@ impl<'a> Row<'a> {
     ///
     /// # Errors
     /// As all readers of this type: `Internal` where the cell is of another type or, without `opt_`, NULL.
-    pub fn text(&self, column: usize) -> Result<&'a str> {
+    pub fn text(&self, column: usize) -> Result<&str> {
         self.opt_text(column)?.ok_or_else(|| null(column))
     }
 
     /// Text or NULL.
-    pub fn opt_text(&self, column: usize) -> Result<Option<&'a str>> {
+    pub fn opt_text(&self, column: usize) -> Result<Option<&str>> {
         match self.value(column)? {
             Value::Null => Ok(None),
             Value::Bytes(Cow::Borrowed(bytes)) => match std::str::from_utf8(bytes) {
                 Ok(text) => Ok(Some(text)),
-                Err(_) => Err(Error::internal(format!("column {column} holds text that is not UTF-8"))),
+                Err(_) => Err(not_utf8(column)),
             },
             other => Err(mismatch(column, "text", &other)),
         }
@@ -50,6 +50,19 @@ impl<'a> Row<'a> {
     /// Text or NULL, copied.
     pub fn opt_string(&self, column: usize) -> Result<Option<String>> {
         Ok(self.opt_text(column)?.map(str::to_owned))
+    }
+
+    /// As [`Row::string`], taken out of the row, where its driver holds it so that this saves a copy: to be asked for once.
+    pub fn take_string(&mut self, column: usize) -> Result<String> {
+        self.take_opt_string(column)?.ok_or_else(|| null(column))
+    }
+
+    /// As [`Row::opt_string`], taken out of the row as [`Row::take_string`] does.
+    pub fn take_opt_string(&mut self, column: usize) -> Result<Option<String>> {
+        match self.cells.take(column) {
+            Some(bytes) => String::from_utf8(bytes).map(Some).map_err(|_| not_utf8(column)),
+            None => self.opt_string(column),
+        }
     }
 
     /// A whole number that is never NULL.
@@ -138,12 +151,12 @@ impl<'a> Row<'a> {
     }
 
     /// Bytes that are never NULL.
-    pub fn bytes(&self, column: usize) -> Result<&'a [u8]> {
+    pub fn bytes(&self, column: usize) -> Result<&[u8]> {
         self.opt_bytes(column)?.ok_or_else(|| null(column))
     }
 
     /// Bytes or NULL.
-    pub fn opt_bytes(&self, column: usize) -> Result<Option<&'a [u8]>> {
+    pub fn opt_bytes(&self, column: usize) -> Result<Option<&[u8]>> {
         match self.value(column)? {
             Value::Null => Ok(None),
             Value::Bytes(Cow::Borrowed(bytes)) => Ok(Some(bytes)),
@@ -154,6 +167,10 @@ impl<'a> Row<'a> {
 
 fn null(column: usize) -> Error {
     Error::internal(format!("column {column} is NULL and should not be"))
+}
+
+fn not_utf8(column: usize) -> Error {
+    Error::internal(format!("column {column} holds text that is not UTF-8"))
 }
 
 /// Names the type that was found and never the value, which may be secret.

@@ -225,10 +225,15 @@ impl<'v> Select<'v> {
         &self,
         connection: &mut Connection,
         columns: &str,
-        read: impl FnMut(&Row<'_>) -> Result<T>,
+        mut read: impl FnMut(&mut Row<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
         let (sql, params) = self.statement(columns, connection.engine());
-        connection.rows(&sql, &params, read)
+        let mut all = Vec::new();
+        connection.taking(&sql, &params, |row| {
+            all.push(read(row)?);
+            Ok(())
+        })?;
+        Ok(all)
     }
 
     /// How many rows there are on all pages together: the order, the limit and the offset do not count.

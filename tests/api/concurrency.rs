@@ -2,10 +2,12 @@
 
 use std::sync::Barrier;
 
+use hearth::database::Engine;
 use serde_json::json;
 
 use crate::fixture::{Cloud, PROJECT, Persona::*};
 use crate::people::{group, member, orders, status, used, volume, volume_with};
+use crate::servers;
 
 const CALLERS: usize = 8;
 
@@ -193,4 +195,44 @@ fn a_group_snapshot_is_either_deleted_or_copied() {
         assert!(leaving == 0 || copies == 0, "{statuses:?}: {copies} copies of a group snapshot that is leaving");
         assert_eq!(leaving + copies.min(1), 1, "somebody was served: {statuses:?}");
     }
+}
+
+/// Everybody writes one name that is there, and adds one of its own, on every engine.
+fn metadata_that_are_written_at_once_are_there_once(engine: Engine) {
+    let cloud = Cloud::at(&servers::empty_database(engine), "");
+    let id = volume_with(&cloud, Member, json!({"size": 1, "metadata": {"shared": "0", "gone": "0"}}));
+    let (all, shared) = (format!("/volumes/{id}/metadata"), format!("/volumes/{id}/metadata/shared"));
+    let statuses = at_once(|caller| {
+        let own = format!("own{caller}");
+        let asked = (0..4).map(|round| {
+            let value = format!("{caller}-{round}");
+            let merged = cloud.post(Member, &all, json!({"metadata": {&own: value, "shared": value}})).expect(200);
+            assert_eq!(merged["metadata"][&own], json!(value));
+            cloud.put(Member, &shared, json!({"meta": {"shared": value}})).expect(200);
+            cloud.post(Member, &all, json!({"metadata": {&own: value}})).expect(200);
+            cloud.delete(Member, &format!("{all}/gone")).status
+        });
+        asked.min().unwrap()
+    });
+    one_won(&statuses, 200, 404);
+    let there = cloud.get(Member, &all).expect(200)["metadata"].as_object().unwrap().clone();
+    let owned = (0..CALLERS).all(|caller| there[&format!("own{caller}")] == json!(format!("{caller}-3")));
+    assert!(owned && there.len() == CALLERS + 1 && there["shared"].as_str().unwrap().ends_with("-3"), "{there:?}");
+    let live = "SELECT COUNT(*) FROM volume_metadata WHERE volume_id = ? AND deleted = false";
+    assert_eq!(cloud.numbers(live, &[(&id).into()]), [CALLERS as i64 + 1], "a name twice");
+}
+
+#[test]
+fn metadata_that_are_written_at_once_are_there_once_on_sqlite() {
+    metadata_that_are_written_at_once_are_there_once(Engine::Sqlite);
+}
+
+#[test]
+fn metadata_that_are_written_at_once_are_there_once_on_mariadb() {
+    metadata_that_are_written_at_once_are_there_once(Engine::Mysql);
+}
+
+#[test]
+fn metadata_that_are_written_at_once_are_there_once_on_postgresql() {
+    metadata_that_are_written_at_once_are_there_once(Engine::Postgres);
 }

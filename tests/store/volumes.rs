@@ -5,11 +5,11 @@ use hearth::block_storage::model::snapshot::{self, Snapshot};
 use hearth::block_storage::model::status::Status as _;
 use hearth::block_storage::model::volume::{self, AttachStatus, Guard, Move, Status, Volume, VolumeDetails};
 use hearth::block_storage::model::{snapshot_list, volume_list};
-use hearth::block_storage::store::metadata::{self, Present, Source, Table};
+use hearth::block_storage::store::metadata::{self, Present, Source, Step, Table};
 use hearth::block_storage::store::{
     Outcome, attachments, snapshot_lists, snapshots, volume_details, volume_lists, volumes,
 };
-use hearth::database::{Connection, Database, Engine};
+use hearth::database::{Connection, Database, Engine, Guesses};
 use hearth::time::Timestamp;
 
 use super::fixture::{on_every_schema, unique};
@@ -19,6 +19,7 @@ on_every_schema! {
     each_guard_is_a_condition_of_its_own,
     a_deletion_that_is_done_takes_everything_along,
     metadata_are_merged_replaced_and_removed,
+    one_row_of_metadata_is_changed_by_one_statement,
     what_an_image_said_goes_along_with_copies,
     lists_find_what_their_conditions_say,
     lists_of_snapshots_look_at_their_volumes,
@@ -389,16 +390,23 @@ fn details_hold_what_hangs_on_each_volume(database: &Database) {
     let many = alone(&one).unwrap();
     assert_eq!(many, VolumeDetails { image_metadata: said, ..details[0].clone() });
     assert_eq!(database.read(|c| volume_details::of_page(c, vec![one.clone()], false)).unwrap(), [many]);
-    // A long page is read by what its volumes have in common; one that has gone meanwhile, or to another project, keeps what
-    // hangs on it.
+    // A long page is read by what its volumes have in common; one that goes to another project meanwhile keeps what hangs on it.
     let project = unique();
-    let mut page: Vec<Volume> =
-        (0..60).map(|_| put(database, |volume| volume.project_id.clone_from(&project))).collect();
-    page.push(Volume { project_id: project.clone(), ..one.clone() });
+    let page: Vec<Volume> = (0..60).map(|_| put(database, |volume| volume.project_id.clone_from(&project))).collect();
     database.write(|tx| metadata::merge(tx, Table::Volume, &page[7].id, &pairs(&[("x", "y")]))).unwrap();
-    let long = database.read(|c| volume_details::of_page(c, page.clone(), true)).unwrap();
-    assert_eq!(long, database.read(|c| volume_details::of_page(c, page.clone(), false)).unwrap());
-    assert_eq!((&long[7].metadata, long[60].image_metadata.len()), (&pairs(&[("x", "y")]), 20));
+    let by_ids = database.read(|c| volume_details::of_page(c, page.clone(), false)).unwrap();
+    assert_eq!(by_ids[7].metadata, pairs(&[("x", "y")]));
+    let mut gone = false;
+    let read = |c: &mut Connection| {
+        let there =
+            c.row("SELECT COUNT(*) FROM volumes WHERE project_id = ?", &[(&project).into()], |row| row.int(0))?;
+        assert_eq!(there, Some(60));
+        if !std::mem::replace(&mut gone, true) {
+            database.write(|tx| volumes::change(tx, &page[7].id, &[("project_id", unique().into())]))?;
+        }
+        volume_details::of_page(c, page.clone(), true)
+    };
+    assert_eq!(database.snapshot(read).unwrap(), by_ids);
     let counted = |volume: &Volume| database.read(|c| attachments::count(c, &volume.id)).unwrap();
     assert_eq!((counted(&one), counted(&two)), (2, 1));
     // What was taken away stays as a row that is marked so, and hangs on nothing any more.
@@ -437,7 +445,9 @@ fn a_short_page_is_told_by_one_statement_where_each_is_dear(database: &Database)
         .unwrap();
     let mut selection = selection(volume_list::COLUMNS, &project, Some(Condition::NoMigrationTarget));
     selection.order.iter_mut().for_each(|order| order.ascending = false);
-    let at_once = |selection: &Selection| database.read(|c| volume_details::short_page(c, selection)).unwrap();
+    let at_once = |selection: &Selection| {
+        database.read(|c| volume_details::short_page(c, selection, &Guesses::default())).unwrap()
+    };
     let in_two = |selection: &Selection| {
         let read = |c: &mut Connection| {
             let page = volume_lists::page(c, selection, |_| ())?;
@@ -464,4 +474,78 @@ fn a_short_page_is_told_by_one_statement_where_each_is_dear(database: &Database)
     assert_eq!(at_once(&selection), in_two(&selection));
     selection.conditions.clear();
     assert_eq!(at_once(&selection), in_two(&selection));
+    // A project that had too much is not asked again in vain, until its page was found to be short.
+    let long = Guesses::default();
+    let guessed = |selection: &Selection| database.read(|c| volume_details::short_page(c, selection, &long)).unwrap();
+    assert_eq!(guessed(&selection), in_two(&selection));
+    selection.limit = 3;
+    assert_eq!((guessed(&selection), long.holds(&project)), (None, database.engine() == Engine::Mysql));
+    selection.limit = 1;
+    assert_eq!(guessed(&selection), None);
+    volume_details::learn(&long, &selection, &[]);
+    assert_eq!(guessed(&selection), in_two(&selection));
+}
+
+fn one_row_of_metadata_is_changed_by_one_statement(database: &Database) {
+    let volume = put(database, |_| {});
+    for table in [Table::Volume, Table::VolumeImage] {
+        let write = |new: &[(&str, &str)]| {
+            database.write(|tx| metadata::replace(tx, table, &volume.id, &pairs(new))).unwrap();
+        };
+        let present = || database.read(|c| Present::of_volume(c, table, &volume.id)).unwrap().unwrap().1;
+        // What is done, and the row of it.
+        let step = |new: &[(&str, &str)], only: bool| {
+            present().step(&pairs(new), only).map(|step| match step {
+                Step::Nothing => ("nothing", String::new()),
+                Step::Change(_, value) => ("change", value),
+                Step::Remove(_) => ("remove", String::new()),
+            })
+        };
+        // A row that was taken away stays, and is none of them.
+        write(&[("gone", "0"), ("a", "0")]);
+        write(&[("a", "1"), ("b", "2")]);
+        assert_eq!(present().pairs(), pairs(&[("a", "1"), ("b", "2")]), "{table:?}");
+        assert_eq!(step(&[("a", "1")], false), Some(("nothing", String::new())));
+        assert_eq!(step(&[], false), Some(("nothing", String::new())));
+        assert_eq!(step(&[("a", "3")], false), Some(("change", "3".to_owned())));
+        assert_eq!(step(&[("b", "2"), ("a", "3")], true), Some(("change", "3".to_owned())));
+        assert_eq!((step(&[("a", "3")], true), step(&[("gone", "1")], false)), (None, None));
+        assert_eq!(step(&[("a", "3"), ("b", "4")], false), None);
+        let take = |present: &Present, step: &Step| {
+            database.alone(|c| present.take(c, step, &volume::WRITE_METADATA)).unwrap()
+        };
+        let now = present();
+        let change = now.step(&pairs(&[("b", "5")]), false).unwrap();
+        assert_eq!(take(&now, &change), Some(pairs(&[("a", "1"), ("b", "5")])));
+        assert_eq!(all(database, table, &volume.id), pairs(&[("a", "1"), ("b", "5")]));
+        assert_eq!(take(&now, &change), Some(pairs(&[("a", "1"), ("b", "5")])), "twice is as once");
+        // Neither in a status that does not allow it, nor of a row that has gone.
+        let status = |name: &str| {
+            database.write(|tx| volumes::change(tx, &volume.id, &[("status", name.into())])).unwrap();
+        };
+        status("uploading");
+        assert_eq!(take(&now, &Step::Change(0, "6".into())), None);
+        assert_eq!((take(&now, &change), take(&now, &now.removal("b").unwrap())), (None, None));
+        status("available");
+        assert_eq!(now.removal("x"), Some(Step::Nothing));
+        assert_eq!(take(&now, &now.removal("b").unwrap()), Some(pairs(&[("a", "1")])));
+        assert_eq!((take(&now, &change), take(&now, &now.removal("b").unwrap())), (None, None));
+        assert_eq!(all(database, table, &volume.id), pairs(&[("a", "1")]));
+        // Two rows of one name, as others may have written them: more than one step.
+        database.write(|tx| metadata::add(tx, table, &volume.id, &pairs(&[("a", "1")]))).unwrap();
+        assert_eq!((present().removal("a"), step(&[("a", "7")], false)), (None, None));
+    }
+    assert!(database.read(|c| Present::of_volume(c, Table::Volume, &unique())).unwrap().is_none());
+    let many: Vec<(String, String)> = (0..30).map(|n| (format!("k{n}"), n.to_string())).collect();
+    let others: Vec<(String, String)> = (10..40).map(|n| (format!("k{n}"), (n * n).to_string())).collect();
+    let merged = |new: &[(String, String)]| {
+        database.write(|tx| Present::read(tx, Table::Snapshot, &volume.id)?.merge(tx, new)).unwrap()
+    };
+    database.write(|tx| snapshots::insert(tx, &Snapshot { id: volume.id.clone(), ..new_snapshot(&volume) })).unwrap();
+    assert_eq!(merged(&many), many);
+    assert_eq!(merged(&others), [&many[..10], &others].concat());
+    assert_eq!(all(database, Table::Snapshot, &volume.id), [&many[..10], &others].concat());
+    let replaced = database.write(|tx| Present::read(tx, Table::Snapshot, &volume.id)?.replace(tx, &many[5..12]));
+    assert_eq!(replaced.unwrap(), many[5..12]);
+    assert_eq!(all(database, Table::Snapshot, &volume.id), many[5..12]);
 }

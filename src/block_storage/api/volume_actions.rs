@@ -149,7 +149,7 @@ fn set_image_metadata(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     let new = metadata::read(call.input("os-set_image_metadata").get("metadata").unwrap_or(&Value::Null));
     let rules: [&Rule; 2] = [&volume_rules::SET_IMAGE_METADATA, &volume_rules::UPDATE_METADATA];
     let which = (call.path.value("volume_id"), &rules[..]);
-    let all = volume_metadata::write(&caller(call), which, Kind::Image, Write::Merge, &new, &|_| Ok(()))?;
+    let all = volume_metadata::write(&caller(call), which, Kind::Image, Write::Merge, &new, None)?;
     Ok(call.json(|json| json.object(|json| pairs(&all, json.key("metadata")))))
 }
 
@@ -165,7 +165,7 @@ fn show_image_metadata(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
 fn unset_image_metadata(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     let key = call.input("os-unset_image_metadata").get("key").and_then(Value::as_str).unwrap_or_default();
     let rules = [&volume_rules::REMOVE_IMAGE_METADATA, &volume_rules::GET_METADATA, &volume_rules::DELETE_METADATA];
-    let volume = load(call, &rules)?;
-    volume_metadata::remove(&caller(call), &volume, Kind::Image, key)?;
+    let which = (call.path.value("volume_id"), &rules[..]);
+    volume_metadata::remove(&caller(call), which, Kind::Image, key)?;
     Ok(call.done())
 }

@@ -63,17 +63,27 @@ fn list(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
 fn merge(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     let new = metadata::read(call.input("metadata"));
     let which = (call.path.value("volume_id"), &[&rules::CREATE_METADATA][..]);
-    let all = control::write(&caller(call), which, Kind::Owner, Write::Merge, &new, &|_| Ok(()))?;
+    let all = control::write(&caller(call), which, Kind::Owner, Write::Merge, &new, None)?;
     Ok(call.json(|json| json.object(|json| pairs(&all, json.key("metadata")))))
 }
 
 fn replace(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     let new = metadata::read(call.input("metadata"));
-    let tag = if_match(call);
-    let unchanged = |present: &[(String, String)]| metadata::check_if_match(tag, present);
     let which = (call.path.value("volume_id"), &[&rules::UPDATE_METADATA][..]);
-    let all = control::write(&caller(call), which, Kind::Owner, Write::Replace, &new, &unchanged)?;
+    let all = write(call, which, Write::Replace, &new)?;
     Ok(call.json(|json| json.object(|json| pairs(&all, json.key("metadata")))))
+}
+
+/// Writes where the caller's `If-Match` is the tag of the metadata as they are.
+fn write(
+    call: &Call<'_, BlockStorage>,
+    which: (&str, &[&Rule]),
+    how: Write,
+    new: &[(String, String)],
+) -> Result<Vec<(String, String)>> {
+    let tag = call.request.header("if-match").filter(|_| call.at_least(TAGGED));
+    let unchanged = |present: &[(String, String)]| metadata::check_if_match(tag, present);
+    control::write(&caller(call), which, Kind::Owner, how, new, tag.is_some().then_some(&unchanged))
 }
 
 fn show(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
@@ -84,23 +94,18 @@ fn show(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
 }
 
 fn set(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
-    // Who may not see the volume learns that first, and only then what is wrong with the body.
-    let volume = volume(call, &rules::UPDATE_METADATA)?;
-    let new = [metadata::read_one(call.input("meta"), call.path.value("key"))?];
-    let tag = if_match(call);
-    let unchanged = |present: &[(String, String)]| metadata::check_if_match(tag, present);
-    let which = (volume.id.as_str(), &[&rules::UPDATE_METADATA][..]);
-    control::write(&caller(call), which, Kind::Owner, Write::Merge, &new, &unchanged)?;
+    let new = match metadata::read_one(call.input("meta"), call.path.value("key")) {
+        Ok(new) => [new],
+        // Who may not see the volume learns that first, and only then what is wrong with the body.
+        Err(wrong) => return volume(call, &rules::UPDATE_METADATA).and(Err(wrong)),
+    };
+    let which = (call.path.value("volume_id"), &[&rules::UPDATE_METADATA][..]);
+    write(call, which, Write::Merge, &new)?;
     Ok(call.json(|json| json.object(|json| pairs(&new, json.key("meta")))))
 }
 
 fn remove(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
-    let volume = volume(call, &rules::DELETE_METADATA)?;
-    control::remove(&caller(call), &volume, Kind::Owner, call.path.value("key"))?;
+    let which = (call.path.value("volume_id"), &[&rules::DELETE_METADATA][..]);
+    control::remove(&caller(call), which, Kind::Owner, call.path.value("key"))?;
     Ok(call.done())
-}
-
-/// The caller's `If-Match`, in versions that know it.
-fn if_match<'a>(call: &Call<'a, BlockStorage>) -> Option<&'a str> {
-    call.request.header("if-match").filter(|_| call.at_least(TAGGED))
 }

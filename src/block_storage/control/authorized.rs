@@ -11,10 +11,9 @@ use crate::block_storage::model::group_snapshot::GroupSnapshot;
 use crate::block_storage::model::message::Message;
 use crate::block_storage::model::snapshot::Snapshot;
 use crate::block_storage::model::transfer::Transfer;
-use crate::block_storage::model::volume::{Volume, VolumeDetails};
+use crate::block_storage::model::volume::{Standing, Volume, VolumeDetails};
 use crate::block_storage::policies;
 use crate::block_storage::store;
-use crate::database::Transaction;
 use crate::error::{Error, Result};
 use crate::identity::policy::{Rule, Target};
 
@@ -55,28 +54,14 @@ impl Authorized<Volume> {
         Self::find(caller, id)?.check_all(caller, &[&policies::volumes::GET])
     }
 
-    /// As [`Authorized::load`], in a transaction that holds the volume's row from then on: for what is written to the volume
-    /// at once, without reading it twice.
-    ///
-    /// # Errors
-    /// As [`Authorized::load`].
-    pub fn hold(caller: &Caller<'_>, tx: &mut Transaction<'_>, id: &str, rules: &[&Rule]) -> Result<Self> {
-        Self::found(caller, id, store::volumes::lock(tx, id)?)?.check_seen(caller, rules)
-    }
-
     fn find(caller: &Caller<'_>, id: &str) -> Result<Self> {
-        Self::found(caller, id, caller.database.read(|c| store::volumes::by_id(c, id))?)
-    }
-
-    fn found(caller: &Caller<'_>, id: &str, volume: Option<Volume>) -> Result<Self> {
+        let volume = caller.database.read(|c| store::volumes::by_id(c, id))?;
         volume.filter(|volume| caller.sees(&volume.project_id)).map(Self).ok_or_else(|| no_volume(id))
     }
 
     fn check_seen(self, caller: &Caller<'_>, rules: &[&Rule]) -> Result<Self> {
-        if self.check(caller, &policies::volumes::GET).is_err() {
-            return Err(no_volume(&self.id));
-        }
-        self.check_all(caller, rules)
+        check_seen(caller, &self.id, (&self.project_id, &self.user_id), rules)?;
+        Ok(self)
     }
 
     fn check_all(self, caller: &Caller<'_>, rules: &[&Rule]) -> Result<Self> {
@@ -96,6 +81,19 @@ impl Authorized<Volume> {
     }
 }
 
+impl Authorized<Standing> {
+    /// What was found of the volume with this id, if the caller may see it and `rules` hold: for what is written to a volume at
+    /// once, without reading it twice.
+    ///
+    /// # Errors
+    /// As [`Authorized::load`] of a volume, but for those of the database.
+    pub fn of(caller: &Caller<'_>, id: &str, found: Option<Standing>, rules: &[&Rule]) -> Result<Self> {
+        let found = found.filter(|found| caller.sees(&found.project_id)).ok_or_else(|| no_volume(id))?;
+        check_seen(caller, id, (&found.project_id, &found.user_id), rules)?;
+        Ok(Self(found))
+    }
+}
+
 impl Authorized<VolumeDetails> {
     /// As [`Authorized::load`] of a volume, with everything that its details show.
     ///
@@ -104,17 +102,18 @@ impl Authorized<VolumeDetails> {
     pub fn load(caller: &Caller<'_>, id: &str, rules: &[&Rule]) -> Result<Self> {
         let found = caller.database.read(|c| store::volume_details::one(c, id))?;
         let found = found.filter(|found| caller.sees(&found.volume.project_id)).ok_or_else(|| no_volume(id))?;
-        let volume = &found.volume;
-        let target =
-            Target { project_id: Some(&volume.project_id), user_id: Some(&volume.user_id), ..Target::default() };
-        if caller.policy.check(&policies::volumes::GET, caller.context, &target).is_err() {
-            return Err(no_volume(id));
-        }
-        for rule in rules {
-            caller.policy.check(rule, caller.context, &target)?;
-        }
+        check_seen(caller, id, (&found.volume.project_id, &found.volume.user_id), rules)?;
         Ok(Self(found))
     }
+}
+
+/// Refuses who may not see a volume of this project and this user, as if there were none, and whom `rules` refuse.
+fn check_seen(caller: &Caller<'_>, id: &str, (project_id, user_id): (&str, &str), rules: &[&Rule]) -> Result<()> {
+    let target = Target { project_id: Some(project_id), user_id: Some(user_id), ..Target::default() };
+    if caller.policy.check(&policies::volumes::GET, caller.context, &target).is_err() {
+        return Err(no_volume(id));
+    }
+    rules.iter().try_for_each(|rule| caller.policy.check(rule, caller.context, &target))
 }
 
 impl Authorized<Snapshot> {

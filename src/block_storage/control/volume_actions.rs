@@ -248,7 +248,7 @@ pub fn begin_detaching(caller: &Caller<'_>, volume: &Authorized<Volume>) -> Resu
 /// # Errors
 /// Those of the database.
 pub fn roll_detaching(caller: &Caller<'_>, volume: &Authorized<Volume>) -> Result<()> {
-    caller.database.write(|tx| store::volumes::begin(tx, &volume.id, &ROLL_DETACHING, &[]).map(|_| ()))
+    caller.database.alone(|c| store::volumes::begin(c, &volume.id, &ROLL_DETACHING, &[]).map(|_| ()))
 }
 
 #[cfg(test)]

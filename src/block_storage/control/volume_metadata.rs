@@ -2,9 +2,9 @@
 
 use super::refusals::invalid_volume;
 use super::{Authorized, Caller};
-use crate::block_storage::model::volume::{Status, Volume, WRITE_METADATA};
+use crate::block_storage::model::volume::{Standing, Status, Volume, WRITE_METADATA};
 use crate::block_storage::store;
-use crate::block_storage::store::metadata::{Pairs, Present, Table};
+use crate::block_storage::store::metadata::{Pairs, Present, Step, Table};
 use crate::error::{Error, Result};
 use crate::identity::policy::Rule;
 
@@ -43,7 +43,7 @@ pub fn one(caller: &Caller<'_>, volume: &Authorized<Volume>, key: &str) -> Resul
     found.map(|(_, value)| value).ok_or_else(|| no_key(&volume.id, key))
 }
 
-/// What `check` is asked before metadata are written: the metadata as they are.
+/// What is asked before metadata are written: the metadata as they are.
 pub type Condition<'a> = &'a dyn Fn(&[(String, String)]) -> Result<()>;
 
 /// How metadata are written.
@@ -59,21 +59,30 @@ pub enum Write {
 /// of them as they are in the same transaction, and answers them as they are then.
 ///
 /// # Errors
-/// Those of [`Authorized::hold`] and of `condition`, [`crate::Kind::InvalidState`], those of the database.
+/// Those of [`Authorized::load`] and of `condition`, [`crate::Kind::InvalidState`], those of the database.
 pub fn write(
     caller: &Caller<'_>,
     (id, rules): (&str, &[&Rule]),
     kind: Kind,
     how: Write,
     pairs: &[(String, String)],
-    condition: Condition<'_>,
+    condition: Option<Condition<'_>>,
 ) -> Result<Pairs> {
+    if condition.is_none() {
+        let (volume, present) = look(caller, (id, rules), kind)?;
+        check_status(volume.status, "Updating")?;
+        if let Some(step) = present.step(pairs, how == Write::Replace)
+            && let Some(all) = caller.database.alone(|c| present.take(c, &step, &WRITE_METADATA))?
+        {
+            return Ok(all);
+        }
+    }
     caller.database.write(|tx| {
-        // Two who write metadata, or check them by a tag, do so one after the other.
-        let volume = Authorized::hold(caller, tx, id, rules)?;
+        // Two who add metadata, or check them by a tag, do so one after the other.
+        let volume = Authorized::<Standing>::of(caller, id, store::volumes::lock_standing(tx, id)?, rules)?;
         check_status(volume.status, "Updating")?;
         let present = Present::read(tx, kind.table(), id)?;
-        condition(&present.pairs())?;
+        condition.map_or(Ok(()), |condition| condition(&present.pairs()))?;
         match how {
             Write::Merge => present.merge(tx, pairs),
             Write::Replace => present.replace(tx, pairs),
@@ -81,23 +90,42 @@ pub fn write(
     })
 }
 
-/// Takes one name away.
+/// Takes one name away from the volume with this id, which the caller may see and for which `rules` hold.
 ///
 /// # Errors
-/// [`crate::Kind::NotFound`], [`crate::Kind::InvalidState`], those of the database.
-pub fn remove(caller: &Caller<'_>, volume: &Authorized<Volume>, kind: Kind, key: &str) -> Result<()> {
+/// Those of [`Authorized::load`], [`crate::Kind::NotFound`], [`crate::Kind::InvalidState`], those of the database.
+pub fn remove(caller: &Caller<'_>, (id, rules): (&str, &[&Rule]), kind: Kind, key: &str) -> Result<()> {
+    let missing = || match kind {
+        Kind::Owner => no_key(id, key),
+        Kind::Image => no_image_metadata(id),
+    };
+    let (volume, present) = look(caller, (id, rules), kind)?;
+    let step = present.removal(key);
+    if step == Some(Step::Nothing) {
+        return Err(missing());
+    }
+    check_status(volume.status, "Deleting")?;
+    if let Some(step) = step
+        && caller.database.alone(|c| present.take(c, &step, &WRITE_METADATA))?.is_some()
+    {
+        return Ok(());
+    }
     caller.database.write(|tx| {
-        let there = store::metadata::of(tx, kind.table(), &volume.id)?.iter().any(|(name, _)| name == key);
+        let there = store::metadata::of(tx, kind.table(), id)?.iter().any(|(name, _)| name == key);
         if !there {
-            return Err(match kind {
-                Kind::Owner => no_key(&volume.id, key),
-                Kind::Image => no_image_metadata(&volume.id),
-            });
+            return Err(missing());
         }
-        let status = store::volumes::lock_status(tx, &volume.id)?;
-        check_status(status.ok_or_else(|| super::authorized::no_volume(&volume.id))?, "Deleting")?;
-        store::metadata::remove(tx, kind.table(), &volume.id, key).map(|_| ())
+        let volume = Authorized::<Standing>::of(caller, id, store::volumes::lock_standing(tx, id)?, rules)?;
+        check_status(volume.status, "Deleting")?;
+        store::metadata::remove(tx, kind.table(), id, key).map(|_| ())
     })
+}
+
+/// The volume with this id, which the caller may see and for which `rules` hold, and its metadata.
+fn look(caller: &Caller<'_>, (id, rules): (&str, &[&Rule]), kind: Kind) -> Result<(Authorized<Standing>, Present)> {
+    let found = caller.database.read(|c| Present::of_volume(c, kind.table(), id))?;
+    let (standing, present) = found.ok_or_else(|| super::authorized::no_volume(id))?;
+    Ok((Authorized::<Standing>::of(caller, id, Some(standing), rules)?, present))
 }
 
 /// What is said of a volume that no image says anything of.

@@ -9,7 +9,7 @@ use crate::block_storage::model::service;
 use crate::block_storage::model::volume::{UPDATE, Volume, VolumeBrief, VolumeDetails};
 use crate::block_storage::policies::volumes as rules;
 use crate::block_storage::store::{self, metadata::Table};
-use crate::database::{Turn, Value};
+use crate::database::{Connection, Turn, Value};
 use crate::error::Result;
 
 /// Volumes of a list beyond which it takes a turn: a thousand of them take some megabytes until they are written.
@@ -31,21 +31,26 @@ pub struct Listed<'a> {
 /// [`crate::Kind::Forbidden`], [`crate::Kind::NotFound`] for an unknown marker, those of the database.
 pub fn list<'a>(caller: &Caller<'a>, selection: Selection, counted: bool) -> Result<Listed<'a>> {
     let selection = visible(caller, selection)?;
-    caller.database.read(|c| {
+    let count = |c: &mut Connection| counted.then(|| store::volume_lists::count(c, &selection)).transpose();
+    let long = caller.database.guesses();
+    let short = caller.database.read(|c| {
+        let Some(items) = store::volume_details::short_page(c, &selection, long)? else { return Ok(None) };
+        Ok(Some(Listed { items, count: count(c)?, _turn: None }))
+    })?;
+    if let Some(short) = short {
+        return Ok(short);
+    }
+    // What hangs on the volumes is found by what they have in common, not by their ids: in the meantime none may come or go.
+    caller.database.snapshot(|c| {
         let mut turn = None;
-        let page = match store::volume_details::short_page(c, &selection)? {
-            Some(page) => page,
-            None => {
-                let page = store::volume_lists::page(c, &selection, |rows| {
-                    if rows == LARGE {
-                        turn = Some(caller.database.turn());
-                    }
-                })?;
-                store::volume_details::of_page(c, page, store::volume_lists::is_in_a_row(&selection))?
+        let page = store::volume_lists::page(c, &selection, |rows| {
+            if rows == LARGE {
+                turn = Some(caller.database.turn());
             }
-        };
-        let count = if counted { Some(store::volume_lists::count(c, &selection)?) } else { None };
-        Ok(Listed { items: page, count, _turn: turn })
+        })?;
+        let items = store::volume_details::of_page(c, page, store::volume_lists::is_in_a_row(&selection))?;
+        store::volume_details::learn(long, &selection, &items);
+        Ok(Listed { items, count: count(c)?, _turn: turn })
     })
 }
 

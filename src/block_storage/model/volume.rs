@@ -118,6 +118,19 @@ statuses! {
     }
 }
 
+/// Whose a volume is and how it stands: what decides who may do something small to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Its id.
+    pub id: String,
+    /// The project.
+    pub project_id: String,
+    /// The user who made it.
+    pub user_id: String,
+    /// Its status.
+    pub status: Status,
+}
+
 /// What must hold of a volume besides its status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guard {

@@ -21,7 +21,7 @@ const SOURCE: Source = Source {
 /// [`crate::Kind::NotFound`] where the marker is not there; as all statements.
 pub fn page(connection: &mut Connection, selection: &Selection) -> Result<Vec<Backup>> {
     let columns = backups::COLUMNS.join(", ");
-    lists::page(connection, &SOURCE, &columns, selection, backups::read)?.ok_or_else(|| {
+    lists::page(connection, &SOURCE, &columns, selection, |row| backups::read(row))?.ok_or_else(|| {
         let marker = selection.marker.as_deref().unwrap_or_default();
         Error::not_found(format!("Backup {marker} could not be found."))
     })

@@ -17,7 +17,7 @@ const SOURCE: Source = Source { table: groups::TABLE, metadata: &[], by_project:
 /// # Errors
 /// [`crate::Kind::NotFound`] where the marker is not there; as all statements.
 pub fn page(c: &mut Connection, selection: &Selection) -> Result<Vec<Group>> {
-    lists::page(c, &SOURCE, groups::COLUMNS, selection, groups::read)?.ok_or_else(|| {
+    lists::page(c, &SOURCE, groups::COLUMNS, selection, |row| groups::read(row))?.ok_or_else(|| {
         let marker = selection.marker.as_deref().unwrap_or_default();
         Error::not_found(format!("Group {marker} could not be found."))
     })

@@ -58,7 +58,7 @@ pub fn lock(c: &mut Connection, id: &str) -> Result<Option<GroupSnapshot>> {
 /// # Errors
 /// [`crate::Kind::NotFound`] where the marker is not there.
 pub fn page(c: &mut Connection, selection: &Selection) -> Result<Vec<GroupSnapshot>> {
-    lists::page(c, &SOURCE, COLUMNS, selection, read)?
+    lists::page(c, &SOURCE, COLUMNS, selection, |row| read(row))?
         .ok_or_else(|| not_found(selection.marker.as_deref().unwrap_or_default()))
 }
 

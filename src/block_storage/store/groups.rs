@@ -154,7 +154,7 @@ fn volumes_of(c: &mut Connection, id: &str, how: &str) -> Result<Vec<Volume>> {
     let columns = volumes::COLUMNS.join(", ");
     // Everybody locks volumes in the order of their ids.
     let sql = format!("SELECT {columns} FROM volumes WHERE group_id = ? AND deleted = ? ORDER BY id{how}");
-    let mut found = c.rows(&sql, &[id.into(), false.into()], volumes::read)?;
+    let mut found = volumes::all(c, &sql, &[id.into(), false.into()])?;
     found.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
     Ok(found)
 }

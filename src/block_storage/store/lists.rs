@@ -28,7 +28,7 @@ pub(super) fn page<T>(
     source: &Source,
     columns: &str,
     selection: &Selection,
-    read: impl FnMut(&Row<'_>) -> Result<T>,
+    read: impl FnMut(&mut Row<'_>) -> Result<T>,
 ) -> Result<Option<Vec<T>>> {
     let key =
         |order: &Order| Key { column: expression(order.by), ascending: order.ascending, nullable: order.by.nullable };

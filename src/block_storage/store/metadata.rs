@@ -1,12 +1,18 @@
 //! The tables of names and values that hang on volumes and snapshots. They are alike, so one set of statements serves all.
 
 use super::lists::Bunch;
+use super::volumes;
+use crate::block_storage::model::volume::{Move, Standing};
+use crate::database::select::marks;
 use crate::database::{Connection, Value};
 use crate::error::Result;
 use crate::time::Timestamp;
 
 /// Names with their values, in the order in which they were first written.
 pub type Pairs = Vec<(String, String)>;
+
+/// Rows that one statement writes: as many texts of it there are for connections to keep.
+const AT_ONCE: usize = 8;
 
 /// One of those tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +86,18 @@ pub fn of_all(
     Ok(())
 }
 
-/// The metadata of one object as they are, to be changed by whoever holds the object.
+/// A change of one row of metadata at most.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// All is as it should be.
+    Nothing,
+    /// A row gets another value.
+    Change(i64, String),
+    /// A row goes.
+    Remove(i64),
+}
+
+/// The metadata of one object as they are. Whoever changes more of them than one row holds the object.
 #[derive(Debug)]
 pub struct Present {
     table: Table,
@@ -105,6 +122,84 @@ impl Present {
         Ok(Self { table, object_id: id.to_owned(), rows })
     }
 
+    /// Those of a volume, with whose it is and how it stands; `None` where there is no such volume.
+    ///
+    /// # Errors
+    /// As all statements.
+    pub fn of_volume(connection: &mut Connection, table: Table, id: &str) -> Result<Option<(Standing, Self)>> {
+        let sql = format!(
+            "SELECT v.project_id, v.user_id, v.status, m.id, m.\"key\", m.value, m.deleted FROM volumes v \
+             LEFT JOIN {} m ON m.volume_id = v.id WHERE v.id = ? AND v.deleted = ?",
+            table.name()
+        );
+        let (mut volume, mut rows) = (None, Vec::new());
+        connection.query(&sql, &[id.into(), false.into()], |row| {
+            if volume.is_none() {
+                volume = Some(volumes::standing(row, id)?);
+            }
+            // Those that were taken away are few: a condition would take a server as long as some ten of them.
+            if let (Some(number), Some(false)) = (row.opt_int(3)?, row.opt_bool(6)?) {
+                rows.push((number, row.opt_string(4)?.unwrap_or_default(), row.opt_string(5)?.unwrap_or_default()));
+            }
+            Ok(())
+        })?;
+        rows.sort_unstable_by_key(|(row, ..): &(i64, String, String)| *row);
+        Ok(volume.map(|volume| (volume, Self { table, object_id: id.to_owned(), rows })))
+    }
+
+    /// What there is to do so that these names have these values, and, with `only`, no other names are there, where that is
+    /// one row at most; `None` where it is more.
+    pub fn step(&self, pairs: &[(String, String)], only: bool) -> Option<Step> {
+        let has = |key: &str| pairs.iter().any(|(name, _)| name == key);
+        let known = |key: &str| self.rows.iter().any(|(_, name, _)| name == key);
+        if !pairs.iter().all(|(key, _)| known(key)) || only && !self.rows.iter().all(|(_, key, _)| has(key)) {
+            return None;
+        }
+        let mut changes = self.rows.iter().filter_map(|(row, key, old)| {
+            let (_, new) = pairs.iter().find(|(name, value)| name == key && value != old)?;
+            Some(Step::Change(*row, new.clone()))
+        });
+        let first = changes.next().unwrap_or(Step::Nothing);
+        changes.next().is_none().then_some(first)
+    }
+
+    /// What there is to do so that this name is not there, where that is one row at most; `None` where it is more.
+    pub fn removal(&self, key: &str) -> Option<Step> {
+        let mut rows = self.rows.iter().filter(|(_, name, _)| name == key).map(|(row, ..)| Step::Remove(*row));
+        let first = rows.next().unwrap_or(Step::Nothing);
+        rows.next().is_none().then_some(first)
+    }
+
+    /// Does one step with the metadata of a volume, by one statement, where they are still there and the volume is in a status
+    /// from which `rule` is allowed. `None` where not: then nothing was done. Answers what there is then.
+    ///
+    /// # Errors
+    /// As all statements.
+    pub fn take(&self, connection: &mut Connection, step: &Step, rule: &Move) -> Result<Option<Pairs>> {
+        let name = self.table.name();
+        let now = Timestamp::now();
+        let (set, row, params): (_, _, [Value<'_>; 2]) = match step {
+            Step::Nothing => return Ok(Some(self.pairs())),
+            Step::Change(row, value) => ("value = ?, updated_at = ?", *row, [value.into(), now.into()]),
+            Step::Remove(row) => ("deleted_at = ?, deleted = ?", *row, [now.into(), true.into()]),
+        };
+        let sql = format!(
+            "UPDATE {name} SET {set} WHERE id = ? AND deleted = false AND EXISTS \
+             (SELECT 1 FROM volumes v WHERE v.id = {name}.volume_id AND v.deleted = false AND {})",
+            volumes::allowed(rule)
+        );
+        let [first, second] = params;
+        if connection.execute(&sql, &[first, second, row.into()])? == 0 {
+            return Ok(None);
+        }
+        let left = self.rows.iter().filter(|(number, ..)| !matches!(step, Step::Remove(gone) if gone == number));
+        let then = left.map(|(number, key, old)| match step {
+            Step::Change(changed, value) if changed == number => (key.clone(), value.clone()),
+            _ => (key.clone(), old.clone()),
+        });
+        Ok(Some(then.collect()))
+    }
+
     /// Names and values.
     pub fn pairs(&self) -> Pairs {
         self.rows.iter().map(|(_, key, value)| (key.clone(), value.clone())).collect()
@@ -114,25 +209,26 @@ impl Present {
     ///
     /// # Errors
     /// As all statements.
-    pub fn merge(mut self, connection: &mut Connection, pairs: &[(String, String)]) -> Result<Pairs> {
-        let (name, owner) = (self.table.name(), self.table.owner());
-        let now = Timestamp::now();
+    pub fn merge(self, connection: &mut Connection, pairs: &[(String, String)]) -> Result<Pairs> {
+        let mut all = self.pairs();
+        let (mut changed, mut new) = (Vec::new(), Vec::new());
         for (key, value) in pairs {
-            if self.rows.iter().all(|(_, known, _)| known != key) {
-                let sql =
-                    format!("INSERT INTO {name} (created_at, deleted, {owner}, \"key\", value) VALUES (?, ?, ?, ?, ?)");
-                let values = [now.into(), false.into(), (&self.object_id).into(), key.into(), value.into()];
-                let row = connection.insert_id(&sql, &values)?;
-                self.rows.push((row, key.clone(), value.clone()));
-                continue;
+            let mut known = false;
+            for ((row, ..), (_, old)) in self.rows.iter().zip(&mut all).filter(|(_, (name, _))| name == key) {
+                known = true;
+                if old != value {
+                    changed.push((*row, value.as_str()));
+                    old.clone_from(value);
+                }
             }
-            for (row, _, old) in self.rows.iter_mut().filter(|(_, known, old)| known == key && old != value) {
-                let sql = format!("UPDATE {name} SET value = ?, updated_at = ? WHERE id = ?");
-                connection.execute(&sql, &[value.into(), now.into(), (*row).into()])?;
-                old.clone_from(value);
+            if !known {
+                new.push((key, value));
             }
         }
-        Ok(self.rows.into_iter().map(|(_, key, value)| (key, value)).collect())
+        self.change(connection, &changed)?;
+        self.add(connection, &new)?;
+        all.extend(new.into_iter().map(|(key, value)| (key.clone(), value.clone())));
+        Ok(all)
     }
 
     /// As [`Present::merge`], but takes all other names away.
@@ -140,15 +236,60 @@ impl Present {
     /// # Errors
     /// As all statements.
     pub fn replace(mut self, connection: &mut Connection, pairs: &[(String, String)]) -> Result<Pairs> {
-        let name = self.table.name();
-        let now = Timestamp::now();
         let kept = |(_, key, _): &(i64, String, String)| pairs.iter().any(|(kept, _)| kept == key);
-        for (row, ..) in self.rows.iter().filter(|row| !kept(row)) {
-            let sql = format!("UPDATE {name} SET deleted_at = ?, deleted = ? WHERE id = ?");
-            connection.execute(&sql, &[now.into(), true.into(), (*row).into()])?;
+        let gone: Vec<i64> = self.rows.iter().filter(|row| !kept(row)).map(|(row, ..)| *row).collect();
+        for rows in gone.chunks(AT_ONCE) {
+            let sql = format!(
+                "UPDATE {} SET deleted_at = ?, deleted = ? WHERE id IN ({})",
+                self.table.name(),
+                marks(rows.len())
+            );
+            let mut params: Vec<Value<'_>> = vec![Timestamp::now().into(), true.into()];
+            params.extend(rows.iter().map(|row| Value::from(*row)));
+            connection.execute(&sql, &params)?;
         }
         self.rows.retain(kept);
         self.merge(connection, pairs)
+    }
+
+    /// Gives rows other values.
+    fn change(&self, connection: &mut Connection, changes: &[(i64, &str)]) -> Result<()> {
+        for changes in changes.chunks(AT_ONCE) {
+            let name = self.table.name();
+            let mut params: Vec<Value<'_>> = Vec::with_capacity(changes.len() * 3 + 1);
+            let value = match changes {
+                [(_, value)] => {
+                    params.push((*value).into());
+                    "?".to_owned()
+                }
+                _ => {
+                    params.extend(changes.iter().flat_map(|(row, value)| [Value::from(*row), Value::from(*value)]));
+                    format!("CASE id{} END", " WHEN ? THEN ?".repeat(changes.len()))
+                }
+            };
+            params.push(Timestamp::now().into());
+            params.extend(changes.iter().map(|(row, _)| Value::from(*row)));
+            let rows = marks(changes.len());
+            connection
+                .execute(&format!("UPDATE {name} SET value = {value}, updated_at = ? WHERE id IN ({rows})"), &params)?;
+        }
+        Ok(())
+    }
+
+    /// Adds rows.
+    fn add(&self, connection: &mut Connection, new: &[(&String, &String)]) -> Result<()> {
+        let (name, owner, now) = (self.table.name(), self.table.owner(), Timestamp::now());
+        for new in new.chunks(AT_ONCE) {
+            let values = vec!["(?, ?, ?, ?, ?)"; new.len()].join(", ");
+            let row = |(key, value): &(&String, &String)| -> [Value<'static>; 5] {
+                let text = |text: &str| Value::from(text).into_owned();
+                [now.into(), false.into(), text(&self.object_id), text(key), text(value)]
+            };
+            let params: Vec<Value<'_>> = new.iter().flat_map(row).collect();
+            let sql = format!("INSERT INTO {name} (created_at, deleted, {owner}, \"key\", value) VALUES {values}");
+            connection.execute(&sql, &params)?;
+        }
+        Ok(())
     }
 }
 

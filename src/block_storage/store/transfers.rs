@@ -39,7 +39,7 @@ fn read(row: &Row<'_>) -> Result<Transfer> {
 /// # Errors
 /// [`crate::Kind::NotFound`] where the marker is not there; as all statements.
 pub fn page(connection: &mut Connection, selection: &Selection) -> Result<Vec<Transfer>> {
-    lists::page(connection, &SOURCE, COLUMNS, selection, read)?
+    lists::page(connection, &SOURCE, COLUMNS, selection, |row| read(row))?
         .ok_or_else(|| no_transfer(selection.marker.as_deref().unwrap_or_default()))
 }
 

@@ -1,7 +1,7 @@
 //! Volumes with everything that their details show. One volume is one statement, a page one more for each bunch of it: on a
 //! server, each statement costs more than what it reads.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::lists::Bunch;
@@ -13,12 +13,11 @@ use crate::block_storage::model::selection::{Condition, Order, Selection};
 use crate::block_storage::model::status::Status as _;
 use crate::block_storage::model::volume::{AttachStatus, Volume, VolumeDetails};
 use crate::database::select::along;
-use crate::database::{Connection, Engine, Row, Value};
+use crate::database::{Connection, Engine, Guesses, Row, Value};
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
-/// The administrators' metadata that every caller sees, in SQL and by their names.
-const VISIBLE: &str = "'readonly', 'attached_mode'";
+/// The administrators' metadata that every caller sees.
 const VISIBLE_NAMES: [&str; 2] = ["readonly", "attached_mode"];
 /// Rows of one volume joined with all that hangs on it, of which there are as many as the product of what hangs on it in each
 /// table. Where there are as many as this, there may be more: then what hangs on it is read table by table.
@@ -46,19 +45,20 @@ static NEWEST: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// Volumes joined with what hangs on them, with what goes after the names of their tables.
+///
+/// Of what hangs on a volume and does not count, only that is left out here of which there may be much until it is purged: what
+/// earlier attachments have left. For each condition a server of MariaDB takes as long as for some ten rows.
 fn joined(of_volumes: &str, of: impl Fn(Table) -> String, of_attachments: &str) -> String {
     let columns: Vec<String> = volumes::COLUMNS.iter().map(|column| format!("v.{column}")).collect();
     let [owner, admin, image] =
         [Table::Volume, Table::VolumeAdmin, Table::VolumeImage].map(|table| (table.name(), of(table)));
     format!(
         "SELECT {}, t.name, m.id, m.\"key\", m.value, a.id, a.\"key\", a.value, g.id, g.\"key\", g.value, \
-         h.volume_id, h.id, h.instance_uuid, h.attached_host, h.mountpoint, h.attach_time, h.created_at \
-         FROM volumes v{of_volumes} LEFT JOIN volume_types t ON t.id = v.volume_type_id \
-         LEFT JOIN {} m{} ON m.volume_id = v.id AND m.deleted = false \
-         LEFT JOIN {} a{} ON a.volume_id = v.id AND a.deleted = false AND a.\"key\" IN ({VISIBLE}) \
-         LEFT JOIN {} g{} ON g.volume_id = v.id AND g.deleted = false \
-         LEFT JOIN volume_attachment h{of_attachments} ON h.volume_id = v.id AND h.deleted = false \
-         AND h.attach_status = 'attached'",
+         h.volume_id, h.id, h.instance_uuid, h.attached_host, h.mountpoint, h.attach_time, h.created_at, \
+         m.deleted, g.deleted, h.attach_status FROM volumes v{of_volumes} LEFT JOIN volume_types t ON t.id = v.volume_type_id \
+         LEFT JOIN {} m{} ON m.volume_id = v.id LEFT JOIN {} a{} ON a.volume_id = v.id AND a.deleted = false \
+         LEFT JOIN {} g{} ON g.volume_id = v.id \
+         LEFT JOIN volume_attachment h{of_attachments} ON h.volume_id = v.id AND h.deleted = false",
         columns.join(", "),
         owner.0,
         owner.1,
@@ -75,7 +75,7 @@ fn joined(of_volumes: &str, of: impl Fn(Table) -> String, of_attachments: &str) 
 /// As all statements.
 pub fn one(connection: &mut Connection, id: &str) -> Result<Option<VolumeDetails>> {
     let mut read = Joined::default();
-    connection.query(&ONE, &[id.into(), false.into()], |row| read.row(row))?;
+    connection.taking(&ONE, &[id.into(), false.into()], |row| read.row(row))?;
     let (rows, mut all) = (read.rows, read.all());
     if rows == JOINED {
         hang(connection, &mut all, false)?;
@@ -86,21 +86,30 @@ pub fn one(connection: &mut Connection, id: &str) -> Result<Option<VolumeDetails
 }
 
 /// The first page of a project's volumes, newest first, where one statement that is cheaper than two tells all of it; `None` where
-/// there is more than that, or another page is wanted. Only where each statement is dear: MariaDB and MySQL.
+/// there is more than that, or another page is wanted. Only where each statement is dear: MariaDB and MySQL. `long`: projects
+/// that had more than that when they were last asked for, of which it is not asked again.
 ///
 /// # Errors
 /// As all statements.
-pub fn short_page(connection: &mut Connection, selection: &Selection) -> Result<Option<Vec<VolumeDetails>>> {
+pub fn short_page(
+    connection: &mut Connection,
+    selection: &Selection,
+    long: &Guesses,
+) -> Result<Option<Vec<VolumeDetails>>> {
     let Some((project_id, all)) = plain(selection).filter(|_| connection.engine() == Engine::Mysql) else {
         return Ok(None);
     };
+    if long.holds(project_id) {
+        return Ok(None);
+    }
     let mut read = Joined::default();
-    connection.query(&NEWEST, &[project_id.into(), all.into()], |row| read.row(row))?;
+    connection.taking(&NEWEST, &[project_id.into(), all.into()], |row| read.row(row))?;
     let rows = read.rows;
     let mut page = read.all();
     let limit = usize::try_from(selection.limit).unwrap_or(0);
     // All rows of a volume come together: those of the last one may not have come to their end.
     if rows == SHORT && page.len() <= limit {
+        long.found(project_id, true);
         return Ok(None);
     }
     page.truncate(limit);
@@ -109,6 +118,13 @@ pub fn short_page(connection: &mut Connection, selection: &Selection) -> Result<
         one.in_consistency_group = one.volume.group_id.as_ref().is_some_and(|group| groups.contains(group));
     }
     Ok(Some(page))
+}
+
+/// What is to be guessed of a project, now that its first page was read otherwise.
+pub fn learn(long: &Guesses, selection: &Selection, page: &[VolumeDetails]) {
+    if let Some((project_id, _)) = plain(selection).filter(|_| page.len() < SHORT) {
+        long.found(project_id, false);
+    }
 }
 
 /// The project, and whether targets of migrations are seen, of a selection that is the first page in the usual order.
@@ -124,8 +140,9 @@ fn plain(selection: &Selection) -> Option<(&str, bool)> {
     selection.project_id.as_deref().filter(|_| is_plain).map(|project_id| (project_id, all))
 }
 
-/// Volumes with everything that their details show. `in_a_row`: whether few others of their project were made between the
-/// first of them and the last, which only makes it faster.
+/// Volumes with everything that their details show, read in the same unchanging view of the database as the volumes. `in_a_row`:
+/// whether they are all of their project's that were made from the first of them to the last, but for a few; it only makes it
+/// faster.
 ///
 /// # Errors
 /// As all statements.
@@ -148,20 +165,26 @@ struct Joined {
 }
 
 impl Joined {
-    fn row(&mut self, row: &Row<'_>) -> Result<()> {
+    fn row(&mut self, row: &mut Row<'_>) -> Result<()> {
         self.rows += 1;
         let id = row.text(0)?;
         if self.volumes.last().is_none_or(|(last, _)| last.volume.id != id) {
-            let volume = VolumeDetails::bare(volumes::read(row)?, row.opt_string(TYPE)?);
+            let volume = VolumeDetails::bare(volumes::read(row)?, row.take_opt_string(TYPE)?);
             self.volumes.push((volume, Hanging::default()));
         }
         let Some((_, hanging)) = self.volumes.last_mut() else { return Ok(()) };
-        for (at, table) in [(TYPE + 1, Table::Volume), (TYPE + 4, Table::VolumeAdmin), (TYPE + 7, Table::VolumeImage)] {
-            if let Some(number) = row.opt_int(at)? {
+        let visible = row.opt_text(TYPE + 5)?.is_some_and(|name| VISIBLE_NAMES.contains(&name));
+        let (deleted, image_deleted) = (row.opt_bool(TYPE + 17)?, row.opt_bool(TYPE + 18)?);
+        for (at, table, counts) in [
+            (TYPE + 1, Table::Volume, deleted == Some(false)),
+            (TYPE + 4, Table::VolumeAdmin, visible),
+            (TYPE + 7, Table::VolumeImage, image_deleted == Some(false)),
+        ] {
+            if let Some(number) = row.opt_int(at)?.filter(|_| counts) {
                 hanging.pair(table, number, row, at + 1)?;
             }
         }
-        if row.opt_text(TYPE + 10)?.is_some() {
+        if row.opt_text(TYPE + 19)? == Some(AttachStatus::Attached.name()) {
             hanging.attachment(row, TYPE + 10)?;
         }
         Ok(())
@@ -232,7 +255,6 @@ impl Hanging {
 const KINDS: [(i64, Table); 3] = [(0, Table::Volume), (1, Table::VolumeAdmin), (2, Table::VolumeImage)];
 const ATTACHMENT: i64 = 3;
 const TYPE_NAME: i64 = 4;
-const SEEN: i64 = 5;
 
 /// Volumes whose belongings are read by one statement.
 enum Which<'i> {
@@ -260,8 +282,6 @@ fn stretch(page: &[VolumeDetails]) -> Option<Which<'_>> {
 struct Found {
     hanging: HashMap<String, Hanging>,
     type_names: Vec<(String, Option<String>)>,
-    /// The volumes of a stretch. One that is not there any more, since the page was read, is asked for by its id.
-    seen: HashSet<String>,
 }
 
 /// Reads what hangs on volumes, and the names of their types. Nothing is sorted by the server, which would make a table of
@@ -273,12 +293,14 @@ fn hang(connection: &mut Connection, all: &mut [VolumeDetails], in_a_row: bool) 
     types.dedup();
     let types: Vec<Bunch<'_>> = Bunch::all(&types).collect();
     let mut types = types.iter();
-    if let Some(stretch) = stretch(all).filter(|_| in_a_row) {
-        read(connection, Some(&stretch), types.next(), &mut found)?;
-    }
-    let ids = all.iter().map(|one| one.volume.id.as_str()).filter(|id| !found.seen.contains(*id));
-    let ids: Vec<&str> = ids.collect();
-    let rest: Vec<Which<'_>> = Bunch::all(&ids).map(Which::These).collect();
+    let ids: Vec<&str>;
+    let rest: Vec<Which<'_>> = match stretch(all).filter(|_| in_a_row) {
+        Some(stretch) => vec![stretch],
+        None => {
+            ids = all.iter().map(|one| one.volume.id.as_str()).collect();
+            Bunch::all(&ids).map(Which::These).collect()
+        }
+    };
     let mut rest = rest.iter();
     loop {
         let (volumes, types) = (rest.next(), types.next());
@@ -290,7 +312,9 @@ fn hang(connection: &mut Connection, all: &mut [VolumeDetails], in_a_row: bool) 
     for one in all {
         let name = found.type_names.iter().find(|(id, _)| *id == one.volume.volume_type_id);
         one.type_name = name.and_then(|(_, name)| name.clone());
-        if let Some(hanging) = found.hanging.remove(&one.volume.id) {
+        if !found.hanging.is_empty()
+            && let Some(hanging) = found.hanging.remove(&one.volume.id)
+        {
             hanging.hang_on(one);
         }
     }
@@ -308,9 +332,6 @@ fn read(
         let (kind, owner) = (row.int(0)?, row.text(2)?);
         match kind {
             TYPE_NAME => found.type_names.push((owner.to_owned(), row.opt_string(3)?)),
-            SEEN => {
-                found.seen.insert(owner.to_owned());
-            }
             _ => {
                 if row.opt_bool(WORDS)? != Some(false) {
                     return Ok(());
@@ -366,12 +387,6 @@ fn statement<'i>(volumes: Option<&Which<'i>>, types: Option<&Bunch<'i>>, engine:
                 "SELECT {kind}, m.id, m.volume_id, m.\"key\", m.value, NULL, NULL, NULL, NULL, m.deleted, NULL \
                  FROM {} m{joined} WHERE {condition}",
                 table.name()
-            ));
-        }
-        if let Which::Stretch { .. } = volumes {
-            parts.push(format!(
-                "SELECT {SEEN}, NULL, v.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL \
-                 FROM volumes v{along} WHERE {STRETCH}"
             ));
         }
         params = std::iter::repeat_n(values, parts.len()).flatten().collect();

@@ -31,7 +31,7 @@ pub fn page(
 ) -> Result<Vec<Volume>> {
     let columns = volumes::COLUMNS.join(", ");
     let mut rows = 0;
-    let read = |row: &Row<'_>| {
+    let read = |row: &mut Row<'_>| {
         before_row(rows);
         rows += 1;
         volumes::read(row)
@@ -50,7 +50,7 @@ pub fn is_in_a_row(selection: &Selection) -> bool {
 /// # Errors
 /// As [`page`].
 pub fn brief_page(connection: &mut Connection, selection: &Selection) -> Result<Vec<VolumeBrief>> {
-    let read = |row: &Row<'_>| Ok(VolumeBrief { id: row.string(0)?, name: row.opt_string(1)? });
+    let read = |row: &mut Row<'_>| Ok(VolumeBrief { id: row.take_string(0)?, name: row.take_opt_string(1)? });
     lists::page(connection, &SOURCE, "id, display_name", selection, read)?.ok_or_else(|| no_marker(selection))
 }
 
@@ -73,7 +73,7 @@ pub fn count(connection: &mut Connection, selection: &Selection) -> Result<i64> 
 /// As all statements.
 pub fn totals(connection: &mut Connection, selection: &Selection) -> Result<(i64, i64)> {
     let select = lists::conditions(&SOURCE, selection);
-    let read = |row: &Row<'_>| Ok((row.int(0)?, row.opt_int(1)?.unwrap_or(0)));
+    let read = |row: &mut Row<'_>| Ok((row.int(0)?, row.opt_int(1)?.unwrap_or(0)));
     Ok(select.rows(connection, "COUNT(*), SUM(size)", read)?.pop().unwrap_or((0, 0)))
 }
 

@@ -3,8 +3,8 @@
 use super::services::escaped;
 use super::transitions::{self, Outcome, marks};
 use super::workers;
-use crate::block_storage::model::status::Status as _;
-use crate::block_storage::model::volume::{AttachStatus, Guard, Move, RESET_STATUS, Status, Volume};
+use crate::block_storage::model::status::{From, Status as _};
+use crate::block_storage::model::volume::{AttachStatus, Guard, Move, RESET_STATUS, Standing, Status, Volume};
 use crate::database::transition::{End, Object};
 use crate::database::{Connection, Row, Value};
 use crate::error::Result;
@@ -45,46 +45,61 @@ pub(super) const COLUMNS: [&str; 31] = [
     "use_quota",
 ];
 
-/// Reads the cells of [`COLUMNS`], which begin at cell 0.
+/// Takes the cells of [`COLUMNS`], which begin at cell 0, out of a row.
 ///
 /// # Errors
 /// As all readers of cells.
-pub(super) fn read(row: &Row<'_>) -> Result<Volume> {
+pub(super) fn read(row: &mut Row<'_>) -> Result<Volume> {
     let status = |text: Option<&str>| text.and_then(Status::parse);
     Ok(Volume {
-        id: row.string(0)?,
-        project_id: row.opt_string(1)?.unwrap_or_default(),
-        user_id: row.opt_string(2)?.unwrap_or_default(),
+        id: row.take_string(0)?,
+        project_id: row.take_opt_string(1)?.unwrap_or_default(),
+        user_id: row.take_opt_string(2)?.unwrap_or_default(),
         created_at: row.opt_time(3)?,
         updated_at: row.opt_time(4)?,
-        name: row.opt_string(5)?,
-        description: row.opt_string(6)?,
+        name: row.take_opt_string(5)?,
+        description: row.take_opt_string(6)?,
         size_gib: row.opt_int(7)?.unwrap_or(0),
         // A status that no release knows counts as an error: the one from which operators can get away.
         status: status(row.opt_text(8)?).unwrap_or(Status::Error),
         previous_status: status(row.opt_text(9)?),
         attach_status: row.opt_text(10)?.and_then(AttachStatus::parse).unwrap_or(AttachStatus::Detached),
-        migration_status: row.opt_string(11)?,
-        replication_status: row.opt_string(12)?,
-        host: row.opt_string(13)?.filter(|host| !host.is_empty()),
-        cluster_name: row.opt_string(14)?,
-        service_uuid: row.opt_string(15)?,
-        availability_zone: row.opt_string(16)?,
-        volume_type_id: row.opt_string(17)?.unwrap_or_default(),
-        snapshot_id: row.opt_string(18)?,
-        source_volid: row.opt_string(19)?,
-        group_id: row.opt_string(20)?,
-        consistencygroup_id: row.opt_string(21)?,
-        name_id: row.opt_string(22)?,
-        provider_location: row.opt_string(23)?,
-        provider_auth: row.opt_string(24)?,
-        provider_id: row.opt_string(25)?,
-        encryption_key_id: row.opt_string(26)?,
+        migration_status: row.take_opt_string(11)?,
+        replication_status: row.take_opt_string(12)?,
+        host: row.take_opt_string(13)?.filter(|host| !host.is_empty()),
+        cluster_name: row.take_opt_string(14)?,
+        service_uuid: row.take_opt_string(15)?,
+        availability_zone: row.take_opt_string(16)?,
+        volume_type_id: row.take_opt_string(17)?.unwrap_or_default(),
+        snapshot_id: row.take_opt_string(18)?,
+        source_volid: row.take_opt_string(19)?,
+        group_id: row.take_opt_string(20)?,
+        consistencygroup_id: row.take_opt_string(21)?,
+        name_id: row.take_opt_string(22)?,
+        provider_location: row.take_opt_string(23)?,
+        provider_auth: row.take_opt_string(24)?,
+        provider_id: row.take_opt_string(25)?,
+        encryption_key_id: row.take_opt_string(26)?,
         bootable: row.opt_bool(27)?.unwrap_or(false),
         multiattach: row.opt_bool(28)?.unwrap_or(false),
         shared_targets: row.opt_bool(29)?,
         use_quota: row.opt_bool(30)?.unwrap_or(true),
     })
+}
+
+/// The volumes that a statement answers.
+pub(super) fn all(connection: &mut Connection, sql: &str, params: &[Value<'_>]) -> Result<Vec<Volume>> {
+    let mut all = Vec::new();
+    connection.taking(sql, params, |row| {
+        all.push(read(row)?);
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+/// The only volume that a statement answers.
+fn first(connection: &mut Connection, sql: &str, params: &[Value<'_>]) -> Result<Option<Volume>> {
+    Ok(all(connection, sql, params)?.pop())
 }
 
 /// The volume with this id; `None` where there is none, or none any more.
@@ -93,7 +108,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<Volume> {
 /// As all statements.
 pub fn by_id(connection: &mut Connection, id: &str) -> Result<Option<Volume>> {
     let sql = format!("SELECT {} FROM volumes WHERE id = ? AND deleted = ?", COLUMNS.join(", "));
-    connection.row(&sql, &[id.into(), false.into()], read)
+    first(connection, &sql, &[id.into(), false.into()])
 }
 
 /// The volume with this id, which nobody else changes until the transaction ends.
@@ -102,17 +117,36 @@ pub fn by_id(connection: &mut Connection, id: &str) -> Result<Option<Volume>> {
 /// As all statements.
 pub fn lock(connection: &mut Connection, id: &str) -> Result<Option<Volume>> {
     let sql = format!("SELECT {} FROM volumes WHERE id = ? AND deleted = ? FOR UPDATE", COLUMNS.join(", "));
-    connection.row(&sql, &[id.into(), false.into()], read)
+    first(connection, &sql, &[id.into(), false.into()])
 }
 
-/// As [`lock`], with nothing but the status.
+/// As [`lock`], with nothing but whose it is and how it stands.
 ///
 /// # Errors
 /// As all statements.
-pub fn lock_status(connection: &mut Connection, id: &str) -> Result<Option<Status>> {
-    let sql = "SELECT status FROM volumes WHERE id = ? AND deleted = ? FOR UPDATE";
-    let read = |row: &Row<'_>| Ok(row.opt_text(0)?.and_then(Status::parse).unwrap_or(Status::Error));
-    connection.row(sql, &[id.into(), false.into()], read)
+pub fn lock_standing(connection: &mut Connection, id: &str) -> Result<Option<Standing>> {
+    let sql = "SELECT project_id, user_id, status FROM volumes WHERE id = ? AND deleted = ? FOR UPDATE";
+    connection.row(sql, &[id.into(), false.into()], |row| standing(row, id))
+}
+
+/// Reads project, user and status of a volume, which begin at cell 0.
+pub(super) fn standing(row: &Row<'_>, id: &str) -> Result<Standing> {
+    Ok(Standing {
+        id: id.to_owned(),
+        project_id: row.opt_string(0)?.unwrap_or_default(),
+        user_id: row.opt_string(1)?.unwrap_or_default(),
+        status: row.opt_text(2)?.and_then(Status::parse).unwrap_or(Status::Error),
+    })
+}
+
+/// That a move is allowed in the status of a volume `v`, as a condition.
+pub(super) fn allowed(rule: &Move) -> String {
+    let names = |list: &[Status]| list.iter().map(|status| format!("'{status}'")).collect::<Vec<_>>().join(", ");
+    match rule.from {
+        From::Any => "1 = 1".to_owned(),
+        From::Only(list) => format!("v.status IN ({})", names(list)),
+        From::Except(list) => format!("v.status NOT IN ({})", names(list)),
+    }
 }
 
 /// The volumes of the backend `host@backend` whose rows tell where they are reached.
@@ -126,7 +160,7 @@ pub fn located(connection: &mut Connection, backend: &str) -> Result<Vec<Volume>
         COLUMNS.join(", ")
     );
     let pools = format!("{}#%", escaped(backend));
-    connection.rows(&sql, &[false.into(), backend.into(), (&pools).into()], read)
+    all(connection, &sql, &[false.into(), backend.into(), (&pools).into()])
 }
 
 /// Another volume of the same project with the same name.

@@ -121,7 +121,7 @@ impl Driver {
         &mut self,
         sql: &str,
         params: &[Value<'_>],
-        each_row: &mut dyn FnMut(&Row<'_>) -> Result<()>,
+        each_row: &mut dyn FnMut(&mut Row<'_>) -> Result<()>,
     ) -> Outcome<()> {
         each!(self, session => session.query(sql, params, each_row))
     }
@@ -164,12 +164,20 @@ impl Driver {
 /// The cells of a row, as each driver holds them.
 pub(super) enum Cells<'a> {
     Sqlite(&'a rusqlite::Row<'a>),
-    Mysql(&'a ::mysql::Row),
+    Mysql(&'a mut ::mysql::Row),
     Postgres(&'a ::postgres::Row),
 }
 
-impl<'a> Cells<'a> {
-    pub(super) fn value(&self, column: usize) -> Result<Value<'a>> {
+impl Cells<'_> {
+    /// The bytes of a cell, taken out of the row, where its driver holds them so that they can be.
+    pub(super) fn take(&mut self, column: usize) -> Option<Vec<u8>> {
+        match self {
+            Cells::Mysql(row) => mysql::take(row, column),
+            Cells::Sqlite(_) | Cells::Postgres(_) => None,
+        }
+    }
+
+    pub(super) fn value(&self, column: usize) -> Result<Value<'_>> {
         match self {
             Cells::Sqlite(row) => sqlite::value(row, column),
             Cells::Mysql(row) => mysql::value(row, column),

@@ -23,6 +23,8 @@ use crate::{Error, Result};
 /// into a buffer of 4 MiB from its beginning to its end, so that each connection would soon hold all of that. Opening one anew takes
 /// the server 0.5 ms, as much as two shows; some hundreds of them, or two pages of 1,000 details, make a MiB.
 const WORN: usize = 1024 * 1024;
+/// Bytes after which one is worn that has read them in so many small answers that to open it anew is nothing beside them.
+const WORN_SLOWLY: (usize, u64) = (256 * 1024, 500);
 /// What an answer takes beside its rows, about.
 const ANSWER: usize = 24;
 /// What the description of a column or a mark takes, about.
@@ -41,6 +43,8 @@ pub(in crate::database) struct Session {
     prepared: HashMap<Box<str>, (Statement, u64)>,
     kept: usize,
     uses: u64,
+    /// Uses until it was opened.
+    used_before: u64,
 }
 
 impl Session {
@@ -81,15 +85,19 @@ impl Session {
         let connection = Conn::new(opts.clone()).map_err(failure)?;
         let kept = usize::from(options.statements_kept).max(1);
         let may_rest = opts.get_ssl_opts().is_none();
-        Ok(Self { opts, connection: Some(connection), read: 0, may_rest, prepared: HashMap::new(), kept, uses: 0 })
+        let prepared = HashMap::new();
+        Ok(Self { opts, connection: Some(connection), read: 0, may_rest, prepared, kept, uses: 0, used_before: 0 })
     }
 
     /// Closes the connection where it is worn. To be called between transactions.
     pub(super) fn rest(&mut self) {
-        if self.read >= WORN && self.may_rest {
+        let (slowly, many) = WORN_SLOWLY;
+        let worn = self.read >= WORN || self.read >= slowly && self.uses - self.used_before >= many;
+        if worn && self.may_rest {
             self.prepared.clear();
             self.connection = None;
             self.read = 0;
+            self.used_before = self.uses;
         }
     }
 
@@ -138,7 +146,7 @@ impl Session {
         &mut self,
         sql: &str,
         params: &[Value<'_>],
-        each_row: &mut dyn FnMut(&Row<'_>) -> Result<()>,
+        each_row: &mut dyn FnMut(&mut Row<'_>) -> Result<()>,
     ) -> Outcome<()> {
         let mut anew = false;
         loop {
@@ -147,9 +155,9 @@ impl Session {
             let error = match self.connection()?.exec_iter(&statement, bound(params)) {
                 Ok(mut rows) => {
                     for row in rows.by_ref() {
-                        let row = row.map_err(failure)?;
+                        let mut row = row.map_err(failure)?;
                         read += size(&row);
-                        each_row(&Row { cells: Cells::Mysql(&row) }).map_err(Failure::kept)?;
+                        each_row(&mut Row { cells: Cells::Mysql(&mut row) }).map_err(Failure::kept)?;
                     }
                     None
                 }
@@ -183,7 +191,12 @@ impl Session {
 
     pub(super) fn batch(&mut self, sql: &str) -> Outcome<()> {
         self.read += ANSWER;
-        self.connection()?.query_drop(sql).map_err(failure)
+        let mut answers = self.connection()?.query_iter(sql).map_err(failure)?;
+        // A failure of a statement behind the first one is told where its answer is looked at, and nowhere else.
+        while let Some(mut answer) = answers.iter() {
+            answer.try_for_each(|row| row.map(drop)).map_err(failure)?;
+        }
+        Ok(())
     }
 
     pub(super) fn last_insert_id(&self) -> i64 {
@@ -274,6 +287,17 @@ pub(super) fn value<'a>(row: &'a ::mysql::Row, column: usize) -> Result<Value<'a
         }
         Cell::Time(..) => return Err(Error::internal(format!("column {column} holds a time without a date"))),
     })
+}
+
+/// The bytes of a cell, taken out of the row, where it holds bytes.
+pub(super) fn take(row: &mut ::mysql::Row, column: usize) -> Option<Vec<u8>> {
+    if !matches!(row.as_ref(column), Some(Cell::Bytes(_))) {
+        return None;
+    }
+    match row.take(column) {
+        Some(Cell::Bytes(bytes)) => Some(bytes),
+        _ => None,
+    }
 }
 
 /// ER_KEY_DOES_NOT_EXITS, as the server spells it: a hint names an index that is not there.

@@ -85,7 +85,7 @@ impl Session {
         &mut self,
         sql: &str,
         params: &[Value<'_>],
-        each_row: &mut dyn FnMut(&Row<'_>) -> Result<()>,
+        each_row: &mut dyn FnMut(&mut Row<'_>) -> Result<()>,
     ) -> Outcome<()> {
         self.run(sql, params, each_row).map(|_| ())
     }
@@ -98,7 +98,7 @@ impl Session {
         &mut self,
         sql: &str,
         params: &[Value<'_>],
-        each_row: &mut dyn FnMut(&Row<'_>) -> Result<()>,
+        each_row: &mut dyn FnMut(&mut Row<'_>) -> Result<()>,
     ) -> Outcome<u64> {
         threads::about_to_wait();
         let statement = self.prepared(sql)?;
@@ -132,11 +132,11 @@ fn fetch(
     client: &mut Client,
     statement: &Statement,
     params: &[Value<'_>],
-    each_row: &mut dyn FnMut(&Row<'_>) -> Result<()>,
+    each_row: &mut dyn FnMut(&mut Row<'_>) -> Result<()>,
 ) -> Outcome<u64> {
     let mut rows = client.query_raw(statement, params.iter().map(Bound)).map_err(failure)?;
     while let Some(row) = rows.next().map_err(failure)? {
-        each_row(&Row { cells: Cells::Postgres(&row) }).map_err(Failure::kept)?;
+        each_row(&mut Row { cells: Cells::Postgres(&row) }).map_err(Failure::kept)?;
     }
     Ok(rows.rows_affected().unwrap_or(0))
 }

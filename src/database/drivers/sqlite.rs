@@ -120,14 +120,14 @@ impl Session {
         &mut self,
         sql: &str,
         params: &[Value<'_>],
-        each_row: &mut dyn FnMut(&Row<'_>) -> Result<()>,
+        each_row: &mut dyn FnMut(&mut Row<'_>) -> Result<()>,
     ) -> Outcome<()> {
         self.allow_waiting();
         let mut statement = self.connection.prepare_cached(&Engine::Sqlite.translate(sql)).map_err(failure)?;
         bind(&mut statement, params)?;
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next().map_err(failure)? {
-            each_row(&Row { cells: Cells::Sqlite(row) }).map_err(Failure::kept)?;
+            each_row(&mut Row { cells: Cells::Sqlite(row) }).map_err(Failure::kept)?;
         }
         Ok(())
     }
