@@ -4,11 +4,16 @@
 //! `target/bench/telemetry.json`.
 //!
 //! `cargo bench --bench telemetry [-- SAMPLES]`: 1,000,000 samples of 100 resources unless told otherwise.
+//! `cargo bench --bench telemetry -- engines SAMPLES` asks SQLite, MariaDB and PostgreSQL the same.
 //! `cargo bench --bench telemetry -- large FOLDER SAMPLES` fills a store that stays in the folder, and asks it the same as
 //! one of a million samples.
 
+#[path = "telemetry/engines.rs"]
+mod engines;
 #[path = "telemetry/large.rs"]
 mod large;
+#[path = "../tests/support/servers.rs"]
+mod servers;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +23,7 @@ use hearth::database::{Database, Options};
 use hearth::gateway::{Body, Params, Request, ResponseBody};
 use hearth::rest::pipeline::{App, Mount};
 use hearth::rest::platform::Platform;
-use hearth::telemetry::store::{SQLITE_CACHE_KIB, schema};
+use hearth::telemetry::store::{schema, tuned};
 use hearth::telemetry::{self, policy};
 use hearth::time::Timestamp;
 use serde_json::{Value, json};
@@ -44,6 +49,11 @@ fn main() {
         && mode == "large"
     {
         return large::run(std::path::Path::new(folder), samples.parse().expect("a number of samples"));
+    }
+    if let [mode, samples] = arguments.as_slice()
+        && mode == "engines"
+    {
+        return engines::run(samples.parse().expect("a number of samples"));
     }
     let samples = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(1_000_000);
     let folder = std::env::temp_dir().join(format!("hearth-bench-telemetry-{}", std::process::id()));
@@ -184,8 +194,7 @@ fn body(first: usize, count: usize) -> Vec<u8> {
 }
 
 fn app(url: &str) -> App {
-    let options = Options { create: true, sqlite_cache_kib: SQLITE_CACHE_KIB, ..Options::default() };
-    let database = Database::open(url, options).unwrap();
+    let database = Database::open(url, tuned(Options { create: true, ..Options::default() })).unwrap();
     schema::sync(&database).unwrap();
     let config = Arc::new(Config::from_text("[DEFAULT]\nauth_strategy = noauth\n").unwrap());
     let platform = Arc::new(Platform::open(config, policy::ALL).unwrap());

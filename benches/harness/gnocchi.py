@@ -130,7 +130,8 @@ class Batches(Target):
 
 
 def section(bench, wanted):
-    """Both sides on one nginx; Hearth twice, with few and with many resources."""
+    """Both sides on one nginx; Hearth with few resources, with many, and one that takes samples while it is measured, so that lists
+    of the others show what was stored first."""
     names = [name for name in NAMES if wanted(name)]
     if not names:
         return []
@@ -138,10 +139,12 @@ def section(bench, wanted):
     server = Nginx(bench)
     few, few_path = hearth.start_responder(bench)
     many, many_path = hearth.start_responder(bench, "many")
+    taking, taking_path = hearth.start_responder(bench, "taking")
     gnocchi = Gnocchi(bench, venv)
     ports = server.hearth(few_path), server.hearth(many_path, "many"), server.uwsgi(gnocchi.path)
+    taking_port = server.hearth(taking_path, "taking")
     server.start()
-    _fill(ports, gnocchi, any(name.endswith(f"{MANY_RESOURCES:,}") for name in names))
+    _fill(ports, taking_port, gnocchi, any(name.endswith(f"{MANY_RESOURCES:,}") for name in names))
     web = server.pids
     processes_of = lambda process: functools.partial(processes.tree, process.pid)
     made = {name: [] for name in NAMES}
@@ -155,7 +158,7 @@ def section(bench, wanted):
     made["statistics, whole meter"].append(ours("statistics, whole meter", meter))
     made["statistics by resource"].append(ours("statistics by resource", f"{meter}?groupby=resource_id"))
     _day(made["one resource, a day by the hour"], ours, theirs, meter, gnocchi)
-    _ingestion(made, ports, web, processes_of(few), gnocchi)
+    _ingestion(made, taking_port, ports[2], web, processes_of(taking), gnocchi)
     return [target for name in names for target in made[name]]
 
 
@@ -174,13 +177,13 @@ def _day(made, ours, theirs, meter, gnocchi):
     made.append(theirs(name, f"/v1/metric/{gnocchi.metrics[7]}/measures?start={begin}&stop={end}&granularity=3600&aggregation=mean"))
 
 
-def _ingestion(made, ports, web, app, gnocchi):
+def _ingestion(made, port, gnocchi_port, web, app, gnocchi):
     """Samples of another meter than the one that is asked for."""
     mine = functools.partial(_hearth_batch, resources=RESOURCES, meter="disk")
     other = functools.partial(_gnocchi_batch, resources=RESOURCES, meter="disk")
     made["batches of 1,000"] += [
-        Batches("batches of 1,000, hearth", ports[0], "/metering/v2/meters/disk", HEARTH_HEADERS, 201, mine, web=web, app=app),
-        Batches("batches of 1,000, gnocchi", ports[2], GNOCCHI_BATCH, GNOCCHI_HEADERS, 202, other, web=web, app=gnocchi.pids,
+        Batches("batches of 1,000, hearth", port, "/metering/v2/meters/disk", HEARTH_HEADERS, 201, mine, web=web, app=app),
+        Batches("batches of 1,000, gnocchi", gnocchi_port, GNOCCHI_BATCH, GNOCCHI_HEADERS, 202, other, web=web, app=gnocchi.pids,
                 timeout_s=60),
     ]  # fmt: skip
     single = {"counter_name": "single", "counter_type": "gauge", "counter_unit": "%", "resource_id": _resource(1), "user_id": "user",
@@ -190,9 +193,9 @@ def _ingestion(made, ports, web, app, gnocchi):
     gnocchi_body = '[{"timestamp": {number}, "value": {number}}]'
     post = functools.partial(Target, web=web, method="POST", connections=CLIENTS)
     made["one by one"] += [
-        post("one by one, hearth", ports[0], lambda status, _: status == 201, app=app, path="/metering/v2/meters/single",
+        post("one by one, hearth", port, lambda status, _: status == 201, app=app, path="/metering/v2/meters/single",
              headers=HEARTH_HEADERS, body=hearth_body, paths=["/metering/v2/meters/single"]),
-        post("one by one, gnocchi", ports[2], lambda status, _: status == 202, app=gnocchi.pids, path=gnocchi_path,
+        post("one by one, gnocchi", gnocchi_port, lambda status, _: status == 202, app=gnocchi.pids, path=gnocchi_path,
              headers=GNOCCHI_HEADERS, body=gnocchi_body, paths=[gnocchi_path], timeout_s=30),
     ]  # fmt: skip
 
@@ -200,9 +203,9 @@ def _ingestion(made, ports, web, app, gnocchi):
 GNOCCHI_BATCH = "/v1/batch/resources/metrics/measures"
 
 
-def _fill(ports, gnocchi, with_many):
+def _fill(ports, taking_port, gnocchi, with_many):
     """Stores the samples on every side, in the order of their times."""
-    sides = [(ports[0], RESOURCES)] + ([(ports[1], MANY_RESOURCES)] if with_many else [])
+    sides = [(ports[0], RESOURCES), (taking_port, RESOURCES)] + ([(ports[1], MANY_RESOURCES)] if with_many else [])
     for port, resources in sides:
         bodies = (_hearth_batch(first, BATCH, resources) for first in range(0, SAMPLES, BATCH))
         _, wrong, *_ = post_all(port, f"/metering/v2/meters/{METER}", HEARTH_HEADERS, 201, bodies)

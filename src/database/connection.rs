@@ -141,6 +141,35 @@ impl Connection {
         }
     }
 
+    /// Runs an `INSERT` for many rows, given as what stands before and behind the marks of its rows. Where it fails, some rows may
+    /// be there: the transaction is to be undone.
+    ///
+    /// # Errors
+    /// As [`Connection::query`].
+    pub fn insert_rows<'v, const N: usize>(
+        &mut self,
+        start: &str,
+        end: &str,
+        rows: impl ExactSizeIterator<Item = [Value<'v>; N]>,
+    ) -> Result<()> {
+        let mut rows = rows;
+        let statement = |count: usize| {
+            let row = format!("({})", vec!["?"; N].join(", "));
+            format!("{start}{}{end}", vec![row; count].join(", "))
+        };
+        if let Driver::Sqlite(session) = &mut self.driver {
+            let insert = statement(1);
+            let outcome = session.insert_rows(&insert, &mut rows);
+            return self.judge(&insert, outcome);
+        }
+        // Few lengths, so that the servers keep the statements prepared.
+        while let Some(count) = [256, 64, 16, 4, 1].into_iter().find(|count| *count <= rows.len()) {
+            let values: Vec<Value<'_>> = rows.by_ref().take(count).flatten().collect();
+            self.execute(&statement(count), &values)?;
+        }
+        Ok(())
+    }
+
     /// Runs statements of this engine's own, without parameters.
     ///
     /// # Errors

@@ -35,6 +35,9 @@ pub struct Options {
     pub synchronous: Synchronous,
     /// SQLite only: memory for pages, in KiB a connection. The system keeps pages too, and shares them among connections.
     pub sqlite_cache_kib: u32,
+    /// SQLite only: pages of the write-ahead log after which whoever commits brings them into the file. A page that was written
+    /// many times meanwhile is brought once; the log is as long as that.
+    pub sqlite_checkpoint_pages: u32,
     /// Prepared statements that one connection keeps.
     pub statements_kept: u16,
     /// SQLite only: make the file where there is none. Only the command that makes the tables does so.
@@ -54,6 +57,7 @@ impl Default for Options {
             mysql_sql_mode: "TRADITIONAL".to_owned(),
             synchronous: Synchronous::Full,
             sqlite_cache_kib: 256,
+            sqlite_checkpoint_pages: 1_000,
             statements_kept: 128,
             create: false,
         }

@@ -1,6 +1,7 @@
 //! One accepted connection as all workers see it: its socket, what is still to be sent, and what it waits for. What
 //! arrives is looked at by the polling thread alone, in `link.rs`.
 
+use std::borrow::Cow;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering;
@@ -65,14 +66,26 @@ impl Connection {
     /// # Errors
     /// [`io::ErrorKind::BrokenPipe`] where the client is gone.
     pub(super) fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        self.send_or_keep(Cow::Borrowed(bytes))
+    }
+
+    /// The same for bytes that nobody else needs: what has to be kept of a large answer is not copied once more.
+    ///
+    /// # Errors
+    /// As [`Connection::send`].
+    pub(super) fn send_away(&self, bytes: Vec<u8>) -> io::Result<()> {
+        self.send_or_keep(Cow::Owned(bytes))
+    }
+
+    fn send_or_keep(&self, bytes: Cow<'_, [u8]>) -> io::Result<()> {
         let mut output = lock(&self.output);
         if output.gone {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        let mut rest = bytes;
+        let mut sent = 0;
         if output.waiting() == 0 {
-            match self.write(bytes) {
-                Ok(count) => rest = bytes.get(count..).unwrap_or_default(),
+            match self.write(&bytes) {
+                Ok(count) => sent = count,
                 Err(Errno::AGAIN) => {}
                 Err(error) => {
                     self.lose(&mut output, &error);
@@ -80,9 +93,13 @@ impl Connection {
                 }
             }
         }
-        if !rest.is_empty() {
-            output.unsent.extend_from_slice(rest);
-            self.readiness.unsent.fetch_add(rest.len(), Ordering::Relaxed);
+        let left = bytes.len().saturating_sub(sent);
+        if left > 0 {
+            match bytes {
+                Cow::Owned(bytes) if output.waiting() == 0 => (output.unsent, output.sent) = (bytes, sent),
+                bytes => output.unsent.extend_from_slice(bytes.get(sent..).unwrap_or_default()),
+            }
+            self.readiness.unsent.fetch_add(left, Ordering::Relaxed);
             self.show_interest(&mut output);
         }
         Ok(())

@@ -215,8 +215,10 @@ impl Exchange {
                     drop(body);
                     self.ending();
                     // A client that went away was logged where it was found.
-                    let _ = if out.len() <= SMALL || self.connection.may_keep(out.len()) {
+                    let _ = if out.len() <= SCRATCH_KEPT {
                         self.connection.send(out)
+                    } else if out.len() <= SMALL || self.connection.may_keep(out.len()) {
+                        self.connection.send_away(std::mem::take(out))
                     } else {
                         self.connection.send_waiting(out, Some(0), send_timeout)
                     };

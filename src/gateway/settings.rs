@@ -54,7 +54,8 @@ impl Default for Settings {
             queue: 256,
             connections: 10_000,
             requests_per_connection: 64,
-            body_limit_in_memory: 256 * 1024,
+            // A batch of 1,000 samples has 400 kB: its handler need not wait for it.
+            body_limit_in_memory: 512 * 1024,
             params_limit: 128 * 1024,
             params_count_limit: 1_000,
             request_timeout: Some(Duration::from_secs(60)),

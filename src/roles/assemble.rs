@@ -98,8 +98,8 @@ pub fn block_storage_database(config: &Config, pool_size: u32, create: bool) -> 
 /// # Errors
 /// `Invalid` for an URL that names no engine.
 pub fn telemetry_database(config: &Config, pool_size: u32, create: bool) -> Result<Database> {
-    let sqlite_cache_kib = telemetry::store::SQLITE_CACHE_KIB;
-    open(config, &config::telemetry::CONNECTION, Options { pool_size, create, sqlite_cache_kib, ..Options::default() })
+    let options = Options { pool_size, create, ..Options::default() };
+    open(config, &config::telemetry::CONNECTION, telemetry::store::tuned(options))
 }
 
 /// Who keeps notifications in Telemetry's database, where the configuration wants them there and this process has it.

@@ -18,6 +18,7 @@ on_every_engine! {
     a_value_of_the_wrong_type_is_an_error_and_no_panic,
     matched_rows_are_counted_whether_or_not_they_change,
     a_duplicate_is_told_apart_from_other_failures,
+    many_rows_are_inserted_whole_or_not_at_all,
     an_upsert_inserts_or_changes,
     ids_grow_and_are_answered,
     what_does_not_fit_is_refused_where_the_engine_looks,
@@ -207,6 +208,22 @@ fn a_duplicate_is_told_apart_from_other_failures(engine: Engine) {
     assert_eq!(present.expect("no failure"), (false, true));
     let error = database.write(|tx| tx.execute("INSERT INTO missing VALUES (1)", &[])).expect_err("no table");
     assert_eq!(error.kind(), Kind::Unavailable, "{error}");
+}
+
+fn many_rows_are_inserted_whole_or_not_at_all(engine: Engine) {
+    let database = database(engine);
+    let start = "INSERT INTO everything (\"key\", \"groups\") VALUES ";
+    let insert = |from: i32, end: i32| {
+        let row = |n: i32| [Value::from(n.to_string()), Value::Int(n.into())];
+        database.write(|tx| tx.insert_rows(start, "", (from..end).map(row)))
+    };
+    for (from, end) in [(0, 0), (0, 1), (1, 351), (351, 374)] {
+        insert(from, end).expect("rows");
+    }
+    assert_eq!(insert(370, 380).expect_err("some are there").kind(), Kind::Duplicate);
+    let sums = "SELECT count(*), COALESCE(SUM(\"groups\"), 0) FROM everything";
+    let found = database.read(|c| c.row(sums, &[], |row| Ok((row.int(0)?, row.int(1)?))));
+    assert_eq!(found.expect("an answer"), Some((374, 374 * 373 / 2)));
 }
 
 fn an_upsert_inserts_or_changes(engine: Engine) {

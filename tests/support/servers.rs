@@ -33,14 +33,25 @@ wait "$server"
 pub(crate) struct Server {
     engine: Engine,
     folder: PathBuf,
+    /// Whether commits wait for the disk.
+    durable: bool,
     running: Option<(Child, ChildStdin)>,
 }
 
 impl Server {
-    /// Starts a server with no databases.
+    /// Starts a server with no databases. No test cuts the power, so nothing waits for the disk.
     pub(crate) fn start(engine: Engine) -> Self {
+        Self::begin(engine, false)
+    }
+
+    /// The same with commits that wait for the disk, for who measures them.
+    pub(crate) fn durable(engine: Engine) -> Self {
+        Self::begin(engine, true)
+    }
+
+    fn begin(engine: Engine, durable: bool) -> Self {
         let folder = scratch_folder(engine.name().split(' ').next().unwrap_or("db"));
-        let mut server = Self { engine, folder, running: None };
+        let mut server = Self { engine, folder, durable, running: None };
         match engine {
             Engine::Sqlite => {}
             Engine::Mysql => server.install_mariadb(),
@@ -150,10 +161,11 @@ impl Server {
             Engine::Sqlite => (Command::new("true"), &[][..], "TERM"),
             Engine::Mysql => {
                 let mut command = Command::new(mariadb_program());
+                let quick = ["--innodb-flush-method=nosync", "--innodb-flush-log-at-trx-commit=2"];
                 command
-                    .args(["--no-defaults", "--skip-networking", "--innodb-buffer-pool-size=64M"])
-                    // No test cuts the power, so nothing waits for the disk.
-                    .args(["--innodb-flush-method=nosync", "--innodb-flush-log-at-trx-commit=2"])
+                    .args(["--no-defaults", "--skip-networking"])
+                    .arg(format!("--innodb-buffer-pool-size={}", if self.durable { "256M" } else { "64M" }))
+                    .args((!self.durable).then_some(quick).into_iter().flatten())
                     .args(as_root().then_some("--user=root"))
                     .args(
                         ["datadir=", "socket=", "pid-file="]
@@ -169,7 +181,7 @@ impl Server {
                     "-c",
                     "listen_addresses=",
                     "-c",
-                    "fsync=off",
+                    if self.durable { "fsync=on" } else { "fsync=off" },
                     "-c",
                     "max_connections=150",
                 ]);

@@ -104,8 +104,8 @@ impl Session {
         self.connection.execute_batch(&format!(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; \
              PRAGMA cache_size = -{}; PRAGMA cache_spill = {PAGES_UNSPILT}; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; \
-             PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF",
-            options.sqlite_cache_kib
+             PRAGMA wal_autocheckpoint = {}; PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF",
+            options.sqlite_cache_kib, options.sqlite_checkpoint_pages
         ))
     }
 
@@ -138,6 +138,22 @@ impl Session {
         bind(&mut statement, params)?;
         let rows = statement.raw_execute().map_err(failure)?;
         Ok(rows as u64)
+    }
+
+    /// Runs an `INSERT` of one row for each row. One of many rows would be no quicker: SQLite keeps each page as it was before such a
+    /// statement, to undo it alone.
+    pub(in crate::database) fn insert_rows<const N: usize>(
+        &mut self,
+        insert: &str,
+        rows: &mut dyn Iterator<Item = [Value<'_>; N]>,
+    ) -> Outcome<()> {
+        self.allow_waiting();
+        let mut statement = self.connection.prepare_cached(&Engine::Sqlite.translate(insert)).map_err(failure)?;
+        for row in rows {
+            bind(&mut statement, &row)?;
+            statement.raw_execute().map_err(failure)?;
+        }
+        Ok(())
     }
 
     pub(super) fn batch(&mut self, sql: &str) -> Outcome<()> {

@@ -2,7 +2,7 @@
 
 use super::tree::Tree;
 use super::{arguments, caller, posted, posted_quickly, samples, views};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::rest::{Answer, Call, Parameter, Reply, Route};
 use crate::telemetry::Telemetry;
 use crate::telemetry::control;
@@ -80,8 +80,7 @@ fn post(call: &mut Call<'_, Telemetry>) -> Result<Reply> {
     if let Some(samples) = posted_quickly::read(&body) {
         return answer(&samples);
     }
-    let tree =
-        Tree::read(&body).map_err(|cause| Error::invalid("Request is not in valid JSON format").because(cause))?;
+    let tree = Tree::read(&body).map_err(posting::not_json)?;
     answer(&posted::read(&tree)?)
 }
 

@@ -17,6 +17,7 @@ mod posted;
 mod posted_quickly;
 mod published;
 mod published_events;
+mod published_quickly;
 mod publishers;
 mod resources;
 mod samples;

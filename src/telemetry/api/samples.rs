@@ -1,7 +1,7 @@
 //! Samples in the new form: `/v2/samples` (specification: routes).
 
 use super::tree::Tree;
-use super::{arguments, caller, published, views};
+use super::{arguments, caller, published, published_quickly, views};
 use crate::error::{Error, Kind, Result};
 use crate::rest::query::decode;
 use crate::rest::{Answer, Call, Parameter, Reply, Route, View};
@@ -76,8 +76,12 @@ fn show(call: &mut Call<'_, Telemetry>) -> Result<Reply> {
 fn publish(call: &mut Call<'_, Telemetry>) -> Result<Reply> {
     check_content_type(call)?;
     let body = std::mem::take(&mut call.bytes);
-    let tree =
-        Tree::read(&body).map_err(|cause| Error::invalid("Request is not in valid JSON format").because(cause))?;
-    posting::publish(&caller(call), &published::read(&tree)?)?;
+    match published_quickly::read(&body) {
+        Some(samples) => posting::publish(&caller(call), &samples)?,
+        None => {
+            let tree = Tree::read(&body).map_err(posting::not_json)?;
+            posting::publish(&caller(call), &published::read(&tree)?)?;
+        }
+    }
     Ok(call.done())
 }

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use super::Caller;
 use super::refusals::invalid_input;
-use crate::Result;
 use crate::config::telemetry::SAMPLE_SOURCE;
 use crate::telemetry::model::{BatchBuilder, MessageId, MeterType, Owner, Point, metadata};
 use crate::telemetry::policy::{CREATE_SAMPLES, PUBLISH};
 use crate::telemetry::store::schema::NAME_LENGTH;
 use crate::time::Timestamp;
+use crate::{Error, Result};
 
 /// A posted sample, which [`post`] completes.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -71,6 +71,7 @@ pub fn post(caller: &Caller<'_>, meter_name: &str, samples: &[Posted<'_>]) -> Re
     let own_user = Some(caller.context.user_id.as_str()).filter(|id| !id.is_empty());
     let mut builder = BatchBuilder::new(now, false);
     let mut source = String::new();
+    let mut bodies = Bodies::default();
     for sample in samples {
         if sample.counter_name != meter_name {
             return Err(invalid_input("counter_name", &sample.counter_name, &format!("should be {meter_name}")));
@@ -90,12 +91,15 @@ pub fn post(caller: &Caller<'_>, meter_name: &str, samples: &[Posted<'_>]) -> Re
         let names =
             Names { meter: meter_name, unit: &sample.counter_unit, resource: &sample.resource_id, project, user };
         names.check(&source)?;
-        let body = metadata::nest(sample.metadata.iter().map(|(key, value)| (key.as_ref(), value.as_ref())));
+        let resource = builder.resource(&sample.resource_id);
+        let metadata = bodies.place(resource, &sample.metadata, |pairs| {
+            Ok(builder.metadata(&metadata::nest(pairs.iter().map(|(key, value)| (key.as_ref(), value.as_ref())))))
+        })?;
         let point = Point {
             meter: builder.meter(meter_name, kind, &sample.counter_unit),
-            resource: builder.resource(&sample.resource_id),
+            resource,
             owner: builder.owner(project, user, &source),
-            metadata: builder.metadata(&body),
+            metadata,
             at: sample.timestamp.as_ref().map_or(now, |instant| instant.at),
             volume: sample.counter_volume,
             id: MessageId::Text(String::new()),
@@ -119,6 +123,29 @@ pub fn post(caller: &Caller<'_>, meter_name: &str, samples: &[Posted<'_>]) -> Re
     Ok(filled)
 }
 
+/// Metadata of the resources of one batch as they came last: most samples of a resource have the same.
+struct Bodies<'a, T>(Vec<Option<(&'a T, usize)>>);
+
+impl<T> Default for Bodies<'_, T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'a, T: PartialEq> Bodies<'a, T> {
+    /// The place of the metadata of a sample of the resource at `resource`, which `find` finds where they are others than the last.
+    fn place(&mut self, resource: usize, body: &'a T, find: impl FnOnce(&'a T) -> Result<usize>) -> Result<usize> {
+        if self.0.len() <= resource {
+            self.0.resize_with(resource + 1, || None);
+        }
+        let Some(last) = self.0.get_mut(resource) else { return find(body) };
+        match last {
+            Some((same, place)) if *same == body => Ok(*place),
+            _ => Ok(last.insert((body, find(body)?)).1),
+        }
+    }
+}
+
 /// A text that is not empty.
 fn given<'a>(text: Option<&'a Cow<'_, str>>) -> Option<&'a str> {
     text.map(AsRef::as_ref).filter(|text| !text.is_empty())
@@ -126,25 +153,29 @@ fn given<'a>(text: Option<&'a Cow<'_, str>>) -> Option<&'a str> {
 
 /// A sample as agents publish it, with its own id and its owner as they are.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Published {
+pub struct Published<'a> {
     /// Name of the meter.
-    pub name: String,
+    pub name: Cow<'a, str>,
     /// Its type.
-    pub kind: String,
+    pub kind: Cow<'a, str>,
     /// Its unit.
-    pub unit: String,
+    pub unit: Cow<'a, str>,
     /// The value, finite.
     pub volume: f64,
     /// Id of the resource.
-    pub resource_id: String,
-    /// For whom and by whom.
-    pub owner: Owner,
+    pub resource_id: Cow<'a, str>,
+    /// Id of the project, never empty.
+    pub project_id: Option<Cow<'a, str>>,
+    /// Id of the user, never empty.
+    pub user_id: Option<Cow<'a, str>>,
+    /// Where the sample comes from.
+    pub source: Cow<'a, str>,
     /// When it was measured.
     pub timestamp: Timestamp,
-    /// Nested metadata.
-    pub metadata: serde_json::Value,
+    /// Nested metadata, the JSON text of an object.
+    pub metadata: Cow<'a, str>,
     /// Its id.
-    pub id: String,
+    pub id: Cow<'a, str>,
 }
 
 /// Stores published samples, all or none; those whose id is stored already are left out. Whoever may publish may do so
@@ -152,7 +183,7 @@ pub struct Published {
 ///
 /// # Errors
 /// As [`post`].
-pub fn publish(caller: &Caller<'_>, samples: &[Published]) -> Result<()> {
+pub fn publish(caller: &Caller<'_>, samples: &[Published<'_>]) -> Result<()> {
     let limited_to = match caller.enforce(&PUBLISH) {
         Ok(()) => None,
         Err(_) => {
@@ -161,23 +192,28 @@ pub fn publish(caller: &Caller<'_>, samples: &[Published]) -> Result<()> {
         }
     };
     let mut builder = BatchBuilder::new(Timestamp::now(), true);
+    let mut bodies = Bodies::default();
     for sample in samples {
-        let project = sample.owner.project_id.as_deref();
+        let project = sample.project_id.as_deref();
         if limited_to.is_some_and(|own| Some(own) != project) {
             let reason = "can not post samples to other projects";
             return Err(invalid_input("project_id", project.unwrap_or("None"), reason));
         }
         let kind = meter_type("type", &sample.kind)?;
-        let user = sample.owner.user_id.as_deref();
+        let user = sample.user_id.as_deref();
         let names = Names { meter: &sample.name, unit: &sample.unit, resource: &sample.resource_id, project, user };
-        names.check(&sample.owner.source)?;
+        names.check(&sample.source)?;
         check_name("id", &sample.id)?;
-        let body = metadata::sorted(&sample.metadata);
+        let resource = builder.resource(&sample.resource_id);
+        let metadata = bodies.place(resource, &sample.metadata, |text| {
+            let body: serde_json::Value = serde_json::from_str(text).map_err(not_json)?;
+            Ok(builder.metadata(&metadata::sorted(&body)))
+        })?;
         let point = Point {
             meter: builder.meter(&sample.name, kind, &sample.unit),
-            resource: builder.resource(&sample.resource_id),
-            owner: builder.owner(project, user, &sample.owner.source),
-            metadata: builder.metadata(&body),
+            resource,
+            owner: builder.owner(project, user, &sample.source),
+            metadata,
             at: sample.timestamp,
             volume: sample.volume,
             id: MessageId::parse(&sample.id),
@@ -185,6 +221,11 @@ pub fn publish(caller: &Caller<'_>, samples: &[Published]) -> Result<()> {
         builder.push(point);
     }
     caller.telemetry.store.record(builder.finish()).map(|_| ())
+}
+
+/// The refusal of a body that is no JSON.
+pub fn not_json(cause: serde_json::Error) -> Error {
+    Error::invalid("Request is not in valid JSON format").because(cause)
 }
 
 fn meter_type(field: &str, name: &str) -> Result<MeterType> {
@@ -220,7 +261,7 @@ pub(super) fn check_name(field: &str, name: &str) -> Result<()> {
     if name.len() > most && name.chars().count() > most {
         return Err(invalid_input(field, name, &format!("Value is longer than {most} characters.")));
     }
-    if name.contains('\0') {
+    if name.as_bytes().contains(&0) {
         return Err(invalid_input(field, name, "Value holds a character that can not be stored."));
     }
     Ok(())

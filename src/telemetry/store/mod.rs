@@ -32,7 +32,7 @@ pub use recorder::Recorded;
 pub use size::Size;
 
 use crate::Result;
-use crate::database::Database;
+use crate::database::{Database, Options};
 use crate::telemetry::model::expression::Expression;
 use crate::telemetry::model::{Batch, Filter, Question, ResourceState, Sample, SeriesState, Statistic};
 use deadline::Deadline;
@@ -40,7 +40,15 @@ use recorder::Recorder;
 
 /// Memory for pages of SQLite, in KiB a connection: the ends of some hundred series, where each batch goes on, with those
 /// of the index of ids. With less, each batch reads these pages anew, which is a third of what its rows cost.
-pub const SQLITE_CACHE_KIB: u32 = 2_048;
+const SQLITE_CACHE_KIB: u32 = 2_048;
+/// Pages of SQLite's log: a batch writes the ends of the same series again and again, and they are brought into the file once.
+const SQLITE_CHECKPOINT_PAGES: u32 = 4_000;
+
+/// How Telemetry's database is opened.
+pub fn tuned(options: Options) -> Options {
+    let (sqlite_cache_kib, sqlite_checkpoint_pages) = (SQLITE_CACHE_KIB, SQLITE_CHECKPOINT_PAGES);
+    Options { sqlite_cache_kib, sqlite_checkpoint_pages, ..options }
+}
 
 /// The store.
 pub struct Store {

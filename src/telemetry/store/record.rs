@@ -20,10 +20,16 @@ pub(super) struct Written {
     pub(super) numbers: Vec<Numbers>,
 }
 
-/// Writes the samples of `batches`. Samples whose id is stored already are left out.
+/// Writes the samples of `batches`. Those whose id is stored already are left out where `look` says to look for them; else they fail as
+/// `Duplicate`.
 ///
 /// The streams are locked first, in order, so that two transactions never work on the same series, stream or rollup.
-pub(super) fn record(tx: &mut Transaction<'_>, dictionary: &Dictionary, batches: &[Batch]) -> Result<Written> {
+pub(super) fn record(
+    tx: &mut Transaction<'_>,
+    dictionary: &Dictionary,
+    batches: &[Batch],
+    look: bool,
+) -> Result<Written> {
     let mut work = Work::default();
     let mut all_numbers = Vec::with_capacity(batches.len());
     let epoch = dictionary.enter(tx)?;
@@ -35,7 +41,7 @@ pub(super) fn record(tx: &mut Transaction<'_>, dictionary: &Dictionary, batches:
     epoch::touch(tx, epoch, all_numbers.iter().flat_map(Numbers::met))?;
     work.lock(tx)?;
     work.find_series(tx, dictionary, &mut all_numbers)?;
-    if batches.iter().any(|batch| batch.may_repeat) {
+    if look && batches.iter().any(|batch| batch.may_repeat) {
         work.leave_out_repeated(tx)?;
     }
     work.rows.sort_by_key(|row| (row.batch, row.series, row.at));
@@ -290,19 +296,15 @@ impl Work {
     /// store the same ids meet at the first one.
     fn write_samples(&mut self, tx: &mut Transaction<'_>) -> Result<()> {
         self.rows.sort_unstable_by_key(|row| (row.tick, row.origin));
-        let marks = sql::marks(7);
         let start = "INSERT INTO telemetry_sample (series, at, tick, origin, volume, delay, metadata) VALUES ";
-        for chunk in sql::chunks(&self.rows, &[64, 16, 4, 1]) {
-            let mut values = Vec::with_capacity(chunk.len() * 7);
-            for row in chunk {
-                let series = self.series.get(row.series).and_then(|series| series.id);
-                let delay = row.recorded_at.0.saturating_sub(row.at.0).div_euclid(MILLISECOND);
-                values.extend([series.into(), Value::Int(row.at.0), row.tick.into(), row.origin.into()]);
-                values.extend([Value::Real(row.volume), delay.into(), row.metadata.into()]);
-            }
-            tx.execute(&sql::repeat(start, &marks, ", ", "", chunk.len()), &values)?;
-        }
-        Ok(())
+        let values = |row: &Row| {
+            let series = self.series.get(row.series).and_then(|series| series.id);
+            let delay = row.recorded_at.0.saturating_sub(row.at.0).div_euclid(MILLISECOND);
+            let [at, tick, origin, delay, metadata] =
+                [row.at.0, row.tick, row.origin, delay, row.metadata].map(Value::Int);
+            [series.into(), at, tick, origin, Value::Real(row.volume), delay, metadata]
+        };
+        tx.insert_rows(start, "", self.rows.iter().map(values))
     }
 
     fn write_rollups(&mut self, tx: &mut Transaction<'_>) -> Result<()> {

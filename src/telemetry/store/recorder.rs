@@ -14,8 +14,8 @@ use super::record;
 
 /// Samples after which no further batch joins a transaction.
 const TOGETHER: usize = 5_000;
-/// Tries while another process stores samples of the same ids.
-const TRIES: u32 = 4;
+/// Tries while other processes store samples of the same ids.
+const TRIES: u32 = 5;
 
 /// What became of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,13 +110,14 @@ impl Recorder {
         let mut tries = 0;
         loop {
             tries += 1;
-            let written = database.write(|tx| record::record(tx, &self.dictionary, batches));
+            // Few samples come twice, and the index of ids tells when one does: only then each id is looked for.
+            let written = database.write(|tx| record::record(tx, &self.dictionary, batches, tries > 1));
             match written {
                 Ok(written) => {
                     written.numbers.into_iter().for_each(|numbers| self.dictionary.remember(numbers));
                     return Ok(written.stored);
                 }
-                // Another process stored samples of the same ids meanwhile: now they are seen and left out.
+                // They came before, or another process stored them meanwhile: now they are seen and left out.
                 Err(error) if error.kind() == Kind::Duplicate && tries < TRIES => {}
                 Err(error) if error.kind() == Kind::Duplicate => {
                     let cause = error.cause().unwrap_or_default();
