@@ -81,7 +81,7 @@ cases! {
         let target = Target::start(kind);
         let mut client = target.client();
         for _ in 0..2 {
-            let length = 300_000;
+            let length = 600_000;
             client.send(&begin(1, true));
             client.send(&stream(PARAMS, 1, &pairs(&variables("POST", "/early", length))));
             assert_eq!(client.answer(1).status, 413);
@@ -94,9 +94,9 @@ cases! {
         let target = Target::start(kind);
         let mut client = target.client();
         client.send(&begin(1, false));
-        client.send(&stream(PARAMS, 1, &pairs(&variables("POST", "/early", 300_000))));
+        client.send(&stream(PARAMS, 1, &pairs(&variables("POST", "/early", 600_000))));
         assert_eq!(client.answer(1).status, 413);
-        client.try_send(&stream(STDIN, 1, &vec![b'x'; 300_000])).expect("what Apache still sends is taken");
+        client.try_send(&stream(STDIN, 1, &vec![b'x'; 600_000])).expect("what Apache still sends is taken");
         assert!(client.is_ended());
     }
 
@@ -104,7 +104,7 @@ cases! {
         let target = Target::start(kind);
         let mut client = target.client();
         client.send(&begin(1, true));
-        client.send(&stream(PARAMS, 1, &pairs(&variables("POST", "/early", 300_000))));
+        client.send(&stream(PARAMS, 1, &pairs(&variables("POST", "/early", 600_000))));
         assert_eq!(client.answer(1).status, 413);
         client.send(&record(STDIN, 1, b"the rest never comes"));
         is_well(&mut client);
