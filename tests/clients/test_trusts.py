@@ -96,6 +96,11 @@ class Cloud:
         stack = stack or self.stack
         return stack.request(method, path, body, {"X-Auth-Token": self.token()})
 
+    def service_is_known(self):
+        """Whether a new token of the service's user counts: Keystone also revokes those of the same second."""
+        token = self.keystone.token(self.service, self.service_project)
+        return self.keystone.ask("GET", "/users", None, token).status != 401
+
     def make(self, **more):
         answer = self.ask("POST", "/alarming/v2/alarms", {"name": f"alarm-{uuid.uuid4()}", **more})
         assert answer.status == 201, answer.body
