@@ -301,6 +301,7 @@ def test_gnocchi_of_the_catalogue_is_asked_with_a_token_that_is_renewed(cloud):
         user = cloud.keystone.ask("GET", f"/users?name={cloud.service}", None, cloud.admin).json()["users"][0]["id"]
         for enabled in (False, True):
             assert cloud.keystone.ask("PATCH", f"/users/{user}", {"user": {"enabled": enabled}}, cloud.admin).status == 200
+        wait_until(cloud.service_is_known, "a token that is not of the second of the revocation")
         searched = {**rule, "resource_type": "generic", "metric": "load", "query": json.dumps({"=": {"id": resource["id"]}})}
         for kind, body in (("gnocchi_aggregation_by_metrics_threshold", {**rule, "metrics": [metric]}),
                            ("gnocchi_aggregation_by_resources_threshold", searched)):
