@@ -1,17 +1,19 @@
 //! The store, beside the plain model of it.
 
-use hearth::database::Engine;
+use hearth::database::{Database, Engine, Options};
 use hearth::telemetry::model::{Filter, MessageId};
 use hearth::telemetry::store::{Store, schema};
 use hearth::time::Timestamp;
 
 use crate::reference::{self, BEGIN, One, Plain, Random};
 use crate::scratch::{on_every_engine, store};
+use crate::servers;
 
 on_every_engine! {
     statistics_equal_those_of_raw_samples,
     samples_come_newest_first_and_whole,
     meters_and_resources_show_their_newest_sample,
+    who_asks_follows_what_another_process_stores_and_removes,
     a_batch_is_stored_whole_or_not_at_all_by_many_threads_at_once,
     an_answer_with_too_many_rows_is_refused_and_a_sparse_one_is_given_at_once,
     a_database_from_before_eras_is_brought_up_and_keeps_each_id_once,
@@ -155,6 +157,39 @@ fn meters_and_resources_show_their_newest_sample(engine: Engine) {
             assert_eq!(unique.len(), meters.len());
             assert!(unique.iter().all(|state| state.resource_id.is_none() && meters.contains(&&state.meter)));
         }
+    }
+}
+
+fn who_asks_follows_what_another_process_stores_and_removes(engine: Engine) {
+    let url = servers::empty_database(engine);
+    let open = || Database::open(&url, Options { create: true, ..Options::default() }).unwrap();
+    schema::sync(&open()).unwrap();
+    let (writer, reader) = (Store::new(open()), Store::new(open()));
+    // The same names come again each time, under other numbers.
+    for round in 1..=3 {
+        let mut random = Random(round);
+        let batches = batches(&mut random, 150);
+        for (at, batch) in batches.iter().enumerate() {
+            writer.record(reference::batch(batch, BEGIN)).unwrap();
+            if at % 3 == 0 {
+                compare(&mut random, &reader, &stored(&batches[..=at]), 8);
+            }
+        }
+        let samples = stored(&batches);
+        resources(&reader, &samples, &Filter::default());
+        let listed = reader.samples(&Filter::default(), 1000).unwrap();
+        assert_eq!(listed.len(), samples.len());
+        for sample in listed {
+            let one = samples.iter().find(|one| one.id == sample.id).expect("a sample that was stored");
+            assert_eq!((sample.resource_id, sample.metadata), (one.resource.clone(), one.metadata.to_string()));
+        }
+        let end = Timestamp(BEGIN + 400 * 24 * 3_600_000_000);
+        writer.expire_samples(|_| Some(end), || false).unwrap();
+        assert!(writer.sweep(|| false).unwrap() > 0);
+        compare(&mut random, &reader, &[], 8);
+        assert_eq!(reader.samples(&Filter::default(), 10).unwrap(), []);
+        assert_eq!(reader.resources(&Filter::default(), true, 10).unwrap(), []);
+        assert_eq!(reader.meters(&Filter::default(), false, 10).unwrap(), []);
     }
 }
 

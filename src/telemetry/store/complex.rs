@@ -12,6 +12,7 @@ use crate::{Error, Result};
 
 use super::deadline::Deadline;
 use super::metadata;
+use super::remembered::Remembered;
 use super::samples::{self, Pages};
 use super::scope::Scope;
 
@@ -24,14 +25,15 @@ pub type Order = (Attribute, bool);
 /// `Unavailable` where it takes too long, else what the database gives.
 pub(super) fn query(
     connection: &mut Connection,
+    remembered: &Remembered,
     filter: &Filter,
     expression: &Expression,
     order: &[Order],
     limit: usize,
     deadline: Deadline,
 ) -> Result<Vec<Sample>> {
-    let scope = Scope::of(connection, filter)?;
-    if scope.nothing || filter.begin() >= filter.end() || limit == 0 {
+    let scope = Scope::of(filter);
+    if filter.begin() >= filter.end() || limit == 0 {
         return Ok(Vec::new());
     }
     let newest_first = [(Attribute::Timestamp, false)];
@@ -40,13 +42,14 @@ pub(super) fn query(
     let mut found: Vec<Sample> = Vec::new();
     let mut floor = filter.begin();
     for chunk in samples::series_by_age(connection, &scope, filter)?.chunks(1_000) {
-        let known = samples::series_of(connection, chunk.iter().map(|(series, _)| *series))?;
+        let known = remembered.series(connection, chunk.iter().map(|(series, _)| *series))?;
         for (series, newest) in chunk {
             deadline.check()?;
             if *newest < floor {
                 return Ok(found);
             }
-            let Some((meter, resource, owner)) = known.get(series) else { continue };
+            let Some(of) = known.get(series) else { continue };
+            let (meter, resource, owner) = (&of.stream.meter, &of.resource, &of.stream.owner);
             let truth = expression_of(expression, &|attribute| of_series(attribute, meter, resource, owner));
             if matches!(truth, Truth::No | Truth::Neither) {
                 continue;
@@ -58,7 +61,7 @@ pub(super) fn query(
                 if rows.is_empty() {
                     break;
                 }
-                for sample in samples::complete(connection, &rows)? {
+                for sample in samples::complete(connection, remembered, &rows)? {
                     if truth == Truth::Yes || holds(expression, &sample)? {
                         found.push(sample);
                     }

@@ -11,7 +11,8 @@
 use std::collections::HashMap;
 
 use super::dictionary::find_or_make;
-use super::samples::{for_each_id, texts};
+use super::remembered::Remembered;
+use super::samples::for_each_id;
 use crate::database::{Connection, Transaction};
 use crate::telemetry::model::MessageId;
 use crate::{Error, Result};
@@ -75,14 +76,18 @@ pub(super) struct Ids {
 
 impl Ids {
     /// Reads what the ids of rows name.
-    pub(super) fn read(connection: &mut Connection, rows: impl Iterator<Item = (i64, i64)> + Clone) -> Result<Self> {
-        let named = rows.clone().filter(|(_, origin)| *origin == 0).map(|(tick, _)| tick);
-        let messages = texts(connection, "SELECT id, name FROM telemetry_message WHERE id IN ", named)?;
-        let mut ids = Self { messages, clocks: HashMap::new(), nodes: HashMap::new() };
-        let origins = rows.map(|(_, origin)| origin);
+    pub(super) fn read(
+        connection: &mut Connection,
+        remembered: &Remembered,
+        rows: impl Iterator<Item = (i64, i64)> + Clone,
+    ) -> Result<Self> {
+        let origins = rows.clone().map(|(_, origin)| origin);
         let clocks = origins.clone().filter(|origin| (HALVES + 1..0).contains(origin)).map(|origin| -origin);
-        for_each_id(connection, "SELECT id, node, era FROM telemetry_clock WHERE id IN ", clocks, |row| {
-            ids.clocks.insert(row.int(0)?, (row.int(1)?, row.int(2)?));
+        let clocks = remembered.clocks(connection, clocks)?;
+        let mut ids = Self { messages: HashMap::new(), clocks, nodes: HashMap::new() };
+        let named = rows.filter(|(_, origin)| *origin == 0).map(|(tick, _)| tick);
+        for_each_id(connection, "SELECT id, name FROM telemetry_message WHERE id IN ", named, |row| {
+            ids.messages.insert(row.int(0)?, row.string(1)?);
             Ok(())
         })?;
         let whole = origins.filter(|origin| *origin > 0);

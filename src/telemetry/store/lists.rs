@@ -1,5 +1,6 @@
 //! Lists of meters and resources, read off the states of series: a list of a hundred costs the same however many there
-//! are. Series lie in the order of their resources, so that a list is a walk along that order.
+//! are. Series lie in the order of their resources, so that a list is a walk along that order. Where one step of it is the whole
+//! list, one statement is: what else the list shows never changes, and is remembered.
 
 use std::collections::HashMap;
 
@@ -13,112 +14,127 @@ use crate::{Error, Result};
 use super::deadline::Deadline;
 use super::hours::{self, Past};
 use super::metadata::{self, Memo};
-use super::samples;
-use super::scope::Scope;
-use super::sql;
+use super::remembered::Remembered;
+use super::scope::{METER, Scope};
+use super::{View, sql};
 
-/// Resources that are read at a time.
-const AT_A_TIME: usize = 100;
+/// Resources that are read at a time: the most of them, and fewer where fewer are wanted. The numbers stand in the statements, so
+/// that servers plan for them.
+const AT_A_TIME: [usize; 3] = [100, 10, 1];
 
-/// The newest state of each meter of each resource, at most `limit`.
+/// The newest state of each meter of each resource, at most `limit`; `None` where more than the `view` is needed.
 ///
 /// # Errors
 /// `Unavailable` where it takes too long, else what the database gives.
 pub(super) fn meters(
     connection: &mut Connection,
-    filter: &Filter,
-    limit: usize,
+    remembered: &Remembered,
+    (filter, limit): (&Filter, usize),
     deadline: Deadline,
-) -> Result<Vec<SeriesState>> {
-    let mut walk = Walk::new(connection, filter, deadline)?;
+    view: View,
+) -> Result<Option<Vec<SeriesState>>> {
+    if view == View::Statement && !filter.metadata.is_empty() {
+        return Ok(None);
+    }
+    let Some(mut walk) = Walk::new(filter, limit, deadline, view) else { return Ok(None) };
     let mut memo = Memo::new(|body: &Json| metadata::passes(body, &filter.metadata));
     let mut states = Vec::new();
     while states.len() < limit {
-        let group = walk.next(connection)?;
+        let Some(group) = walk.next(connection)? else { return Ok(None) };
         if group.is_empty() {
             break;
         }
-        let ids = group.iter().map(|series| series.id);
-        let mut known = samples::series_of(connection, ids)?;
+        let streams = remembered.streams(connection, group.iter().map(|series| series.stream))?;
         if !filter.metadata.is_empty() {
             memo.learn(connection, group.iter().map(|series| series.metadata))?;
         }
-        let mut newest: HashMap<(i64, Meter), &Series> = HashMap::new();
+        let mut newest: HashMap<(i64, &Meter), &Series> = HashMap::new();
         let mut order = Vec::new();
         for series in &group {
-            let Some((meter, ..)) = known.get(&series.id) else { continue };
-            let place = newest.entry((series.resource, meter.clone())).or_insert_with_key(|key| {
-                order.push(key.clone());
+            let Some(stream) = streams.get(&series.stream) else { continue };
+            let place = newest.entry((series.resource, &stream.meter)).or_insert_with_key(|key| {
+                order.push(*key);
                 series
             });
             if (series.newest, series.recorded_at) >= (place.newest, place.recorded_at) {
                 *place = series;
             }
         }
-        for key in order {
-            let Some(series) = newest.get(&key) else { continue };
-            let passes = filter.metadata.is_empty() || memo.known(series.metadata).is_some_and(|passes| *passes);
-            if let Some((meter, resource_id, owner)) = known.remove(&series.id).filter(|_| passes) {
-                states.push(SeriesState { meter, resource_id: Some(resource_id), owner: Some(owner) });
-            }
+        let shown = order
+            .iter()
+            .filter_map(|key| newest.get(key))
+            .filter(|series| filter.metadata.is_empty() || memo.known(series.metadata).is_some_and(|passes| *passes));
+        let shown: Vec<&Series> = shown.copied().take(limit - states.len()).collect();
+        let names = remembered.resources(connection, shown.iter().map(|series| series.resource))?;
+        for series in shown {
+            let (Some(stream), Some(name)) = (streams.get(&series.stream), names.get(&series.resource)) else {
+                return view.lacks("a series refers to a row of the dictionary that is not there");
+            };
+            let (meter, resource_id) = (stream.meter.clone(), Some(name.to_string()));
+            states.push(SeriesState { meter, resource_id, owner: Some(stream.owner.clone()) });
         }
     }
-    states.truncate(limit);
-    Ok(states)
+    Ok(Some(states))
 }
 
-/// Each meter once, at most `limit`, without resource and owner.
+/// Each meter once, at most `limit`, without resource and owner; `None` as of [`meters`].
 ///
 /// # Errors
 /// As [`meters`].
 pub(super) fn unique_meters(
     connection: &mut Connection,
-    filter: &Filter,
-    limit: usize,
+    remembered: &Remembered,
+    (filter, limit): (&Filter, usize),
     deadline: Deadline,
-) -> Result<Vec<SeriesState>> {
-    let scope = Scope::of(connection, filter)?;
-    if scope.nothing {
-        return Ok(Vec::new());
-    }
+    view: View,
+) -> Result<Option<Vec<SeriesState>>> {
+    let scope = Scope::of(filter);
     let bare = |meter: Meter| SeriesState { meter, resource_id: None, owner: None };
-    if scope.resource.is_some() || !filter.metadata.is_empty() {
+    if scope.is_of_a_resource() || !filter.metadata.is_empty() {
         let mut unique: Vec<SeriesState> = Vec::new();
-        for state in meters(connection, filter, usize::MAX, deadline)? {
+        let Some(all) = meters(connection, remembered, (filter, usize::MAX), deadline, view)? else { return Ok(None) };
+        for state in all {
             if unique.len() < limit && !unique.iter().any(|known| known.meter == state.meter) {
                 unique.push(bare(state.meter));
             }
         }
-        return Ok(unique);
+        return Ok(Some(unique));
     }
-    let mut sql = "SELECT DISTINCT m.id, m.name, m.type, m.unit FROM telemetry_stream g".to_owned();
+    let mut sql = format!("SELECT DISTINCT m.id, m.name, m.type, m.unit FROM telemetry_stream g{METER}");
     let mut values = Vec::new();
-    scope.limit_streams(&mut sql, &mut values);
+    scope.limit_streams_of_meters(&mut sql, &mut values);
     sql.push_str(" ORDER BY m.id LIMIT ?");
     values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
-    connection.rows(&sql, &values, |row| {
+    let rows = connection.rows(&sql, &values, |row| {
         let kind = MeterType::parse(row.text(2)?).ok_or_else(|| Error::internal("a meter of an unknown type"))?;
         Ok(bare(Meter { name: row.string(1)?, kind, unit: row.string(3)? }))
-    })
+    });
+    rows.map(Some)
 }
 
 /// Resources with samples that the filter means, at most `limit`. First and last sample, owner and metadata are those of
-/// these samples; the meters are all that the resource has, with `meters`.
+/// these samples; the meters are all that the resource has, with `meters`. `None` as of [`meters`].
 ///
 /// # Errors
 /// As [`meters`].
 pub(super) fn resources(
     connection: &mut Connection,
-    filter: &Filter,
-    limit: usize,
-    meters: bool,
+    remembered: &Remembered,
+    (filter, limit, meters): (&Filter, usize, bool),
     deadline: Deadline,
-) -> Result<Vec<ResourceState>> {
-    let mut walk = Walk::new(connection, filter, deadline)?;
+    view: View,
+) -> Result<Option<Vec<ResourceState>>> {
+    let Some(mut walk) = Walk::new(filter, limit, deadline, view) else { return Ok(None) };
+    let all_time = filter.from.is_none() && filter.until.is_none() && filter.metadata.is_empty();
+    // Then all series of a resource are met on the walk, and their states are enough.
+    let met = all_time && walk.scope.has_all_meters();
+    if view == View::Statement && !(all_time && (met || !meters)) {
+        return Ok(None);
+    }
     let mut memo = Memo::new(|body: &Json| metadata::passes(body, &filter.metadata));
     let mut states = Vec::new();
     while states.len() < limit {
-        let group = walk.next(connection)?;
+        let Some(group) = walk.next(connection)? else { return Ok(None) };
         if group.is_empty() {
             break;
         }
@@ -131,30 +147,44 @@ pub(super) fn resources(
             }
         }
         spans.truncate(limit - states.len());
-        let names = if meters { walk.names(connection, &spans)? } else { HashMap::new() };
-        let known = samples::series_of(connection, spans.iter().map(|span| span.series))?;
-        let bodies = "SELECT id, body FROM telemetry_metadata WHERE id IN ";
-        let bodies = samples::texts(connection, bodies, spans.iter().map(|span| span.metadata))?;
+        let streams = group.iter().filter(|_| met && meters).map(|series| series.stream);
+        let streams = remembered.streams(connection, streams.chain(spans.iter().map(|span| span.stream)))?;
+        let mut names = if meters && !met { walk.names(connection, &spans)? } else { HashMap::new() };
+        if meters && met {
+            for series in &group {
+                let stream = streams.get(&series.stream);
+                names.entry(series.resource).or_default().extend(stream.map(|stream| stream.meter.name.clone()));
+            }
+        }
+        let known = remembered.resources(connection, spans.iter().map(|span| span.resource))?;
+        let bodies = remembered.metadata(connection, spans.iter().map(|span| span.metadata))?;
         for span in spans {
-            let lost = || Error::internal("a series refers to a row of the dictionary that is not there");
-            let (_, resource_id, owner) = known.get(&span.series).cloned().ok_or_else(lost)?;
+            let (Some(stream), Some(name), Some(body)) =
+                (streams.get(&span.stream), known.get(&span.resource), bodies.get(&span.metadata))
+            else {
+                return view.lacks("a series refers to a row of the dictionary that is not there");
+            };
+            let mut meters = names.remove(&span.resource).unwrap_or_default();
+            meters.sort_unstable();
+            meters.dedup();
             states.push(ResourceState {
-                resource_id,
-                owner,
+                resource_id: name.to_string(),
+                owner: stream.owner.clone(),
                 first_sample: span.first,
                 last_sample: span.last,
-                metadata: bodies.get(&span.metadata).cloned().ok_or_else(lost)?,
-                meters: names.get(&span.resource).cloned().unwrap_or_default(),
+                metadata: body.to_string(),
+                meters,
             });
         }
     }
-    Ok(states)
+    Ok(Some(states))
 }
 
 /// The state of a series.
 #[derive(Debug, Clone)]
 struct Series {
     id: i64,
+    stream: i64,
     resource: i64,
     oldest: Timestamp,
     newest: Timestamp,
@@ -172,8 +202,8 @@ struct Span {
     last: Timestamp,
     /// When the newest sample arrived.
     recorded_at: Timestamp,
-    /// The series of the newest sample.
-    series: i64,
+    /// The stream of the newest sample.
+    stream: i64,
     metadata: i64,
 }
 
@@ -209,7 +239,7 @@ fn span<F: FnMut(&Json) -> bool>(
             first: series.oldest,
             last: series.newest,
             recorded_at: series.recorded_at,
-            series: series.id,
+            stream: series.stream,
             metadata: series.metadata,
         }));
     }
@@ -239,8 +269,8 @@ fn span<F: FnMut(&Json) -> bool>(
         if tested && !memo.known(metadata).is_some_and(|passes| *passes) {
             continue;
         }
-        let (resource, recorded_at) = (series.resource, series.recorded_at);
-        let one = Span { resource, first, last, recorded_at, series: series.id, metadata };
+        let (resource, recorded_at, stream) = (series.resource, series.recorded_at, series.stream);
+        let one = Span { resource, first, last, recorded_at, stream, metadata };
         match &mut span {
             Some(span) => span.join(one),
             None => span = Some(one),
@@ -256,73 +286,101 @@ struct Walk {
     until: Timestamp,
     /// The last resource that was read.
     after: i64,
+    /// Resources of a step.
+    step: usize,
     deadline: Deadline,
+    view: View,
 }
 
 impl Walk {
-    fn new(connection: &mut Connection, filter: &Filter, deadline: Deadline) -> Result<Self> {
-        let scope = Scope::of(connection, filter)?;
-        let after = if scope.nothing { i64::MAX } else { i64::MIN };
-        Ok(Self { scope, from: filter.begin(), until: filter.end(), after, deadline })
+    /// A walk for so many resources at least; `None` where it is not likely to be of one step and the view holds no more.
+    fn new(filter: &Filter, limit: usize, deadline: Deadline, view: View) -> Option<Self> {
+        let scope = Scope::of(filter);
+        // Fewer than that are there, and so the walk ends with its first step.
+        let limit = if scope.is_of_a_resource() { limit.min(2) } else { limit };
+        let fitting = AT_A_TIME.into_iter().rev().find(|step| limit <= *step);
+        if view == View::Statement && fitting.is_none() {
+            return None;
+        }
+        let [most, ..] = AT_A_TIME;
+        let step = fitting.filter(|_| filter.metadata.is_empty()).unwrap_or(most);
+        Some(Self { scope, from: filter.begin(), until: filter.end(), after: i64::MIN, step, deadline, view })
     }
 
-    /// All series of the next resources, in the order of resources; none after the last one.
-    fn next(&mut self, connection: &mut Connection) -> Result<Vec<Series>> {
+    /// All series of the next resources, in the order of resources; none after the last one. `None` where the view holds no more.
+    fn next(&mut self, connection: &mut Connection) -> Result<Option<Vec<Series>>> {
         self.deadline.check()?;
         if self.after == i64::MAX {
-            return Ok(Vec::new());
+            return Ok(Some(Vec::new()));
         }
-        let mut sql =
-            "SELECT DISTINCT s.resource FROM telemetry_series s LEFT JOIN telemetry_past p ON p.series = s.id \
-                       WHERE s.resource > ?"
-                .to_owned();
+        if self.view == View::Statement && self.after > i64::MIN {
+            return Ok(None);
+        }
+        // The resources come first in the join: engines know that they are few.
+        let mut sql = format!(
+            "SELECT s.id, s.resource, s.oldest_at, s.newest_at, s.recorded_at, s.metadata, s.mixed, s.stream, {} FROM \
+             (SELECT DISTINCT s.resource FROM telemetry_series s{} WHERE s.resource > ?",
+            Past::COLUMNS,
+            if self.is_of_all_time() { "" } else { " LEFT JOIN telemetry_past p ON p.series = s.id" }
+        );
         let mut values = vec![Value::Int(self.after)];
         self.limit_spans(&mut sql, &mut values);
         self.scope.limit_series(&mut sql, &mut values);
-        sql.push_str(" ORDER BY s.resource LIMIT ?");
-        values.push(i64::try_from(AT_A_TIME).unwrap_or(i64::MAX).into());
-        let resources = connection.rows(&sql, &values, |row| row.int(0))?;
-        self.after = resources.last().copied().filter(|_| resources.len() == AT_A_TIME).unwrap_or(i64::MAX);
-        let mut found = Vec::new();
-        let columns = format!(
-            "SELECT s.id, s.resource, s.oldest_at, s.newest_at, s.recorded_at, s.metadata, s.mixed, {} \
-             FROM telemetry_series s LEFT JOIN telemetry_past p ON p.series = s.id WHERE s.resource IN ",
-            Past::COLUMNS
-        );
-        for chunk in sql::chunks(&resources, &[100, 10, 1]) {
-            let mut sql = sql::repeat(&columns, &sql::marks(chunk.len()), "", "", 1);
-            let mut values: Vec<Value<'static>> = chunk.iter().map(|id| Value::Int(*id)).collect();
-            self.limit_spans(&mut sql, &mut values);
-            self.scope.limit_found_series(&mut sql, &mut values);
-            sql.push_str(" ORDER BY s.resource, s.stream");
-            connection.query(&sql, &values, |row| {
-                // A series without samples that are there has an empty span.
-                let mut span = Past {
-                    oldest: Timestamp(row.int(2)?),
-                    newest: Timestamp(row.int(3)?),
-                    recorded_at: Timestamp(row.int(4)?),
-                    metadata: row.int(5)?,
-                };
-                let past = Past::read(row, 7)?;
-                past.into_iter().for_each(|past| span.join(past));
-                found.push(Series {
-                    id: row.int(0)?,
-                    resource: row.int(1)?,
-                    oldest: span.oldest,
-                    newest: span.newest,
-                    recorded_at: span.recorded_at,
-                    metadata: span.metadata,
-                    mixed: row.int(6)? != 0,
-                    hours: past.is_some(),
-                });
-                Ok(())
-            })?;
+        sql.push_str(&format!(
+            " ORDER BY s.resource LIMIT {}) AS d CROSS JOIN telemetry_series s \
+             LEFT JOIN telemetry_past p ON p.series = s.id WHERE s.resource = d.resource",
+            self.step
+        ));
+        self.limit_spans(&mut sql, &mut values);
+        self.scope.limit_found_series(&mut sql, &mut values);
+        sql.push_str(" ORDER BY s.resource, s.stream");
+        let (mut found, mut resources) = (Vec::new(), 0);
+        connection.query(&sql, &values, |row| {
+            // A series without samples that are there has an empty span.
+            let mut span = Past {
+                oldest: Timestamp(row.int(2)?),
+                newest: Timestamp(row.int(3)?),
+                recorded_at: Timestamp(row.int(4)?),
+                metadata: row.int(5)?,
+            };
+            let past = Past::read(row, 8)?;
+            past.into_iter().for_each(|past| span.join(past));
+            let resource = row.int(1)?;
+            resources += usize::from(resource != self.after);
+            self.after = resource;
+            if span.oldest > span.newest {
+                return Ok(());
+            }
+            found.push(Series {
+                id: row.int(0)?,
+                stream: row.int(7)?,
+                resource,
+                oldest: span.oldest,
+                newest: span.newest,
+                recorded_at: span.recorded_at,
+                metadata: span.metadata,
+                mixed: row.int(6)? != 0,
+                hours: past.is_some(),
+            });
+            Ok(())
+        })?;
+        if resources < self.step {
+            self.after = i64::MAX;
+        } else if found.is_empty() {
+            return self.next(connection);
         }
-        Ok(found)
+        Ok(Some(found))
+    }
+
+    fn is_of_all_time(&self) -> bool {
+        self.from.0 == i64::MIN && self.until.0 == i64::MAX
     }
 
     /// Appends that a series has samples or hours in the range.
     fn limit_spans(&self, sql: &mut String, values: &mut Vec<Value<'static>>) {
+        if self.is_of_all_time() {
+            return;
+        }
         sql.push_str(" AND ((s.newest_at >= ? AND s.oldest_at < ?) OR (p.newest_at >= ? AND p.oldest_at < ?))");
         values.extend([self.from.0, self.until.0, self.from.0, self.until.0].map(Value::Int));
     }
@@ -341,10 +399,7 @@ impl Walk {
                 1,
             );
             let mut values: Vec<Value<'static>> = chunk.iter().map(|id| Value::Int(*id)).collect();
-            if let Some(project) = self.scope.project {
-                sql.push_str(" AND s.project + 0 = ?");
-                values.push(project.into());
-            }
+            self.scope.limit_found_project(&mut sql, &mut values);
             sql.push_str(" ORDER BY s.resource, m.name");
             connection.query(&sql, &values, |row| {
                 names.entry(row.int(0)?).or_default().push(row.string(1)?);

@@ -2,6 +2,7 @@
 //! exactly that of the raw samples (specification: storage), also of those of which whole hours are all that is left.
 
 pub mod alarms;
+mod at_once;
 mod complex;
 mod condense;
 mod deadline;
@@ -13,8 +14,10 @@ mod hours;
 mod ids;
 mod lists;
 mod metadata;
+mod nodes;
 mod record;
 mod recorder;
+mod remembered;
 mod rollups;
 mod samples;
 pub mod schema;
@@ -31,12 +34,13 @@ pub use complex::Order;
 pub use recorder::Recorded;
 pub use size::Size;
 
-use crate::Result;
-use crate::database::{Database, Options};
+use crate::database::{Connection, Database, Options};
 use crate::telemetry::model::expression::Expression;
 use crate::telemetry::model::{Batch, Filter, Question, ResourceState, Sample, SeriesState, Statistic};
+use crate::{Error, Result};
 use deadline::Deadline;
 use recorder::Recorder;
+use remembered::Remembered;
 
 /// Memory for pages of SQLite, in KiB a connection: the ends of some hundred series, where each batch goes on, with those
 /// of the index of ids. With less, each batch reads these pages anew, which is a third of what its rows cost.
@@ -55,15 +59,37 @@ pub struct Store {
     database: Database,
     recorder: Recorder,
     events: events::Recorder,
+    remembered: Remembered,
     /// The longest that one question may take.
     patience: Duration,
+}
+
+/// What of the database a question sees while it is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum View {
+    /// What one statement sees, and rows that never change. It needs no transaction, whose begin and end cost a server as much as
+    /// two statements.
+    Statement,
+    /// One unchanging view for as many statements as it takes.
+    Snapshot,
+}
+
+impl View {
+    /// What to answer where a row is not there that others name: it may have been removed since the one statement, with those.
+    fn lacks<T>(self, row: &'static str) -> Result<Option<T>> {
+        match self {
+            Self::Statement => Ok(None),
+            Self::Snapshot => Err(Error::internal(row)),
+        }
+    }
 }
 
 impl Store {
     /// The store in `database`, whose tables [`schema::sync`] made.
     pub fn new(database: Database) -> Self {
         let patience = database.options().statement_timeout;
-        Self { database, recorder: Recorder::new(), events: events::Recorder::default(), patience }
+        let (recorder, events) = (Recorder::new(), events::Recorder::default());
+        Self { database, recorder, events, remembered: Remembered::default(), patience }
     }
 
     /// The database that it stands on.
@@ -87,7 +113,8 @@ impl Store {
     /// # Errors
     /// `Unavailable` where it takes too long; what the database gives.
     pub fn samples(&self, filter: &Filter, limit: usize) -> Result<Vec<Sample>> {
-        self.database.snapshot(|connection| samples::newest(connection, filter, limit, self.deadline()))
+        self.database
+            .snapshot(|connection| samples::newest(connection, &self.remembered, filter, limit, self.deadline()))
     }
 
     /// The samples that both filter and expression mean, in this order; newest first where it is empty.
@@ -101,8 +128,9 @@ impl Store {
         order: &[Order],
         limit: usize,
     ) -> Result<Vec<Sample>> {
-        self.database
-            .snapshot(|connection| complex::query(connection, filter, expression, order, limit, self.deadline()))
+        self.database.snapshot(|connection| {
+            complex::query(connection, &self.remembered, filter, expression, order, limit, self.deadline())
+        })
     }
 
     /// The meters of resources as their newest samples show them; each meter once, without resource and owner, where they
@@ -112,7 +140,7 @@ impl Store {
     /// As [`Store::samples`].
     pub fn meters(&self, filter: &Filter, unique: bool, limit: usize) -> Result<Vec<SeriesState>> {
         let list = if unique { lists::unique_meters } else { lists::meters };
-        self.database.snapshot(|connection| list(connection, filter, limit, self.deadline()))
+        self.ask(|connection, view| list(connection, &self.remembered, (filter, limit), self.deadline(), view))
     }
 
     /// The resources that have samples that the filter means, with the names of their meters where `meters` says so.
@@ -120,7 +148,8 @@ impl Store {
     /// # Errors
     /// As [`Store::samples`].
     pub fn resources(&self, filter: &Filter, meters: bool, limit: usize) -> Result<Vec<ResourceState>> {
-        self.database.snapshot(|connection| lists::resources(connection, filter, limit, meters, self.deadline()))
+        let asked = (filter, limit, meters);
+        self.ask(|connection, view| lists::resources(connection, &self.remembered, asked, self.deadline(), view))
     }
 
     /// The statistics that a question asks for.
@@ -128,7 +157,27 @@ impl Store {
     /// # Errors
     /// `Invalid` where they have too many rows; as [`Store::samples`].
     pub fn statistics(&self, question: &Question) -> Result<Vec<Statistic>> {
-        self.database.snapshot(|connection| statistics::statistics(connection, question, self.deadline()))
+        let at_once = |connection: &mut Connection| {
+            at_once::statistics(connection, &self.remembered, self.database.guesses(), question)
+        };
+        match self.database.read(at_once)? {
+            Some(statistics) => Ok(statistics),
+            None => {
+                let (remembered, deadline) = (&self.remembered, self.deadline());
+                self.database.snapshot(|connection| statistics::statistics(connection, remembered, question, deadline))
+            }
+        }
+    }
+
+    /// Answers a question by one statement, or where that is not enough, on one unchanging view.
+    fn ask<T>(&self, mut answer: impl FnMut(&mut Connection, View) -> Result<Option<T>>) -> Result<T> {
+        match self.database.read(|connection| answer(connection, View::Statement))? {
+            Some(answer) => Ok(answer),
+            None => self
+                .database
+                .snapshot(|connection| answer(connection, View::Snapshot))?
+                .ok_or_else(|| Error::internal("a question has no answer on an unchanging view")),
+        }
     }
 
     fn deadline(&self) -> Deadline {

@@ -95,6 +95,21 @@ struct State {
     open: Moments,
 }
 
+impl State {
+    /// Reads [`STATE`] and moments from `column` on.
+    fn read(row: &crate::database::Row<'_>, column: usize) -> Result<Self> {
+        Ok(Self {
+            oldest: Timestamp(row.int(column)?),
+            newest: Timestamp(row.int(column + 1)?),
+            recorded_at: Timestamp(row.int(column + 2)?),
+            metadata: row.int(column + 3)?,
+            mixed: row.int(column + 4)? != 0,
+            open_day: row.int(column + 5)?,
+            open: rollups::read(row, column + 6)?,
+        })
+    }
+}
+
 #[derive(Default)]
 struct Work {
     rows: Vec<Row>,
@@ -104,6 +119,8 @@ struct Work {
     /// Changes of rollups of series, with places instead of numbers.
     series_changes: Changes,
     stream_changes: Changes,
+    /// The rollups of streams that will change, where they were read with the states of series.
+    rollups: Option<Changes>,
 }
 
 impl Work {
@@ -183,7 +200,7 @@ impl Work {
         }
         let ids: Vec<i64> = self.series.iter().filter_map(|series| series.id).collect();
         let mut states: HashMap<i64, State> = HashMap::with_capacity(ids.len());
-        states_of(tx, &ids, &mut states)?;
+        self.states_and_rollups(tx, &ids, &mut states)?;
         // One that vanished since it was remembered may have been made anew by another process: under another number.
         let mut anew = Vec::new();
         for series in self.series.iter_mut().filter(|series| series.id.is_some_and(|id| !states.contains_key(&id))) {
@@ -196,6 +213,51 @@ impl Work {
         for series in &mut self.series {
             series.state = series.id.and_then(|id| states.get(&id).copied());
         }
+        Ok(())
+    }
+
+    /// Reads the states of series, and with them the rollups of streams that will change: few samples, which are stored one by one,
+    /// need both by one statement, since each statement costs a server more than its rows.
+    fn states_and_rollups(
+        &mut self,
+        tx: &mut Transaction<'_>,
+        ids: &[i64],
+        states: &mut HashMap<i64, State>,
+    ) -> Result<()> {
+        let cells = |row: &Row| {
+            let stream = self.series.get(row.series).map(|series| series.stream);
+            let levels = [Level::All, Level::Day, Level::Hour];
+            let at = row.at;
+            stream.into_iter().flat_map(move |stream| levels.map(|level| (stream, level, level.cell(at))))
+        };
+        let keys: BTreeSet<rollups::Key> = self.rows.iter().take(MOST_FEW).flat_map(cells).collect();
+        let size = FEW.into_iter().find(|(series, cells)| ids.len() <= *series && keys.len() <= *cells);
+        let (Some((series, cells)), Some(id), Some(key)) = (size, ids.first(), keys.first()) else {
+            return states_of(tx, ids, states);
+        };
+        if self.rows.len() > MOST_FEW {
+            return states_of(tx, ids, states);
+        }
+        let start = format!(
+            "SELECT 0, id, {STATE}, {MOMENTS} FROM telemetry_series WHERE id IN {} UNION ALL \
+             SELECT 1, node, level, cell, 0, 0, 0, 0, {MOMENTS} FROM telemetry_stream_rollup WHERE ",
+            sql::marks(series)
+        );
+        let statement = sql::repeat(&start, rollups::ONE_OF, " OR ", "", cells);
+        let ids = ids.iter().chain(std::iter::repeat(id)).take(series).copied().map(Value::Int);
+        let keys = keys.iter().chain(std::iter::repeat(key)).take(cells).flat_map(rollups::key_values);
+        let values: Vec<Value<'_>> = ids.chain(keys).collect();
+        let mut found = Changes::new();
+        tx.query(&statement, &values, |row| {
+            if row.int(0)? == 0 {
+                states.insert(row.int(1)?, State::read(row, 2)?);
+            } else {
+                let moments = rollups::read(row, 8)?;
+                found.extend(rollups::key([row.int(1)?, row.int(2)?, row.int(3)?]).map(|key| (key, moments)));
+            }
+            Ok(())
+        })?;
+        self.rollups = Some(found);
         Ok(())
     }
 
@@ -316,7 +378,10 @@ impl Work {
             }
         }
         rollups::add(tx, Rollups::Series, &changes)?;
-        rollups::add(tx, Rollups::Streams, &self.stream_changes)
+        match &self.rollups {
+            Some(found) => rollups::add_to(tx, Rollups::Streams, &self.stream_changes, found),
+            None => rollups::add(tx, Rollups::Streams, &self.stream_changes),
+        }
     }
 }
 
@@ -326,21 +391,16 @@ fn states_of(tx: &mut Transaction<'_>, ids: &[i64], states: &mut HashMap<i64, St
     for chunk in sql::chunks(ids, &[100, 10, 1]) {
         let statement = sql::repeat(&columns, &sql::marks(chunk.len()), "", "", 1);
         tx.query(&statement, &ints(chunk), |row| {
-            let state = State {
-                oldest: Timestamp(row.int(1)?),
-                newest: Timestamp(row.int(2)?),
-                recorded_at: Timestamp(row.int(3)?),
-                metadata: row.int(4)?,
-                mixed: row.int(5)? != 0,
-                open_day: row.int(6)?,
-                open: rollups::read(row, 7)?,
-            };
-            states.insert(row.int(0)?, state);
+            states.insert(row.int(0)?, State::read(row, 1)?);
             Ok(())
         })?;
     }
     Ok(())
 }
+
+/// Samples that are few, and the numbers of series and of rollups that are read together for them.
+const MOST_FEW: usize = 8;
+const FEW: [(usize, usize); 3] = [(1, 3), (4, 6), (8, 12)];
 
 /// Microseconds in a millisecond, the unit of `delay`.
 pub(super) const MILLISECOND: i64 = 1_000;

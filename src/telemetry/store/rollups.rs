@@ -17,6 +17,11 @@ pub(super) const MOMENTS: &str = "samples, total, total_low, squares, squares_lo
 /// The number of those columns.
 pub(super) const MOMENTS_WIDTH: usize = 9;
 
+/// [`MOMENTS`] of a table by its short name, where others have columns of these names too.
+pub(super) fn moments_of(table: &str) -> String {
+    MOMENTS.split(", ").map(|column| format!("{table}.{column}")).collect::<Vec<_>>().join(", ")
+}
+
 /// A table of rollups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rollups {
@@ -69,28 +74,43 @@ pub(super) fn push(moments: &Moments, values: &mut Vec<Value<'_>>) {
 
 /// Adds `changes` to the rollups. The caller holds the locks of the streams that they belong to.
 pub(super) fn add(tx: &mut Transaction<'_>, rollups: Rollups, changes: &Changes) -> Result<()> {
-    if changes.is_empty() {
-        return Ok(());
-    }
-    let mut rows = changes.clone();
+    let mut found = Changes::new();
     let keys: Vec<Key> = changes.keys().copied().collect();
     let start = format!("SELECT node, level, cell, {MOMENTS} FROM {} WHERE ", rollups.table());
     for chunk in sql::chunks(&keys, &[16, 4, 1]) {
-        let statement = sql::repeat(&start, "(node = ? AND level = ? AND cell = ?)", " OR ", "", chunk.len());
-        let values: Vec<Value<'_>> = chunk
-            .iter()
-            .flat_map(|(node, level, cell)| [(*node).into(), level.code().into(), (*cell).into()])
-            .collect();
+        let statement = sql::repeat(&start, ONE_OF, " OR ", "", chunk.len());
+        let values: Vec<Value<'_>> = chunk.iter().flat_map(key_values).collect();
         tx.query(&statement, &values, |row| {
-            let (node, code, cell) = (row.int(0)?, row.int(1)?, row.int(2)?);
-            let level = [Level::All, Level::Day, Level::Hour].into_iter().find(|level| level.code() == code);
-            if let Some(moments) = level.and_then(|level| rows.get_mut(&(node, level, cell))) {
-                moments.merge(&read(row, 3)?);
-            }
+            let moments = read(row, 3)?;
+            found.extend(key([row.int(0)?, row.int(1)?, row.int(2)?]).map(|key| (key, moments)));
             Ok(())
         })?;
     }
-    let rows: Vec<(Key, Moments)> = rows.into_iter().collect();
+    add_to(tx, rollups, changes, &found)
+}
+
+/// The condition that a row is one that is asked for.
+pub(super) const ONE_OF: &str = "(node = ? AND level = ? AND cell = ?)";
+
+/// The values of [`ONE_OF`].
+pub(super) fn key_values((node, level, cell): &Key) -> [Value<'static>; 3] {
+    [(*node).into(), level.code().into(), (*cell).into()]
+}
+
+/// What a row with these numbers is for.
+pub(super) fn key([node, code, cell]: [i64; 3]) -> Option<Key> {
+    let level = [Level::All, Level::Day, Level::Hour].into_iter().find(|level| level.code() == code);
+    level.map(|level| (node, level, cell))
+}
+
+/// As [`add`], where those of the rollups that are there were `found`.
+pub(super) fn add_to(tx: &mut Transaction<'_>, rollups: Rollups, changes: &Changes, found: &Changes) -> Result<()> {
+    let sum = |(key, change): (&Key, &Moments)| {
+        let mut moments = *change;
+        found.get(key).into_iter().for_each(|found| moments.merge(found));
+        (*key, moments)
+    };
+    let rows: Vec<(Key, Moments)> = changes.iter().map(sum).collect();
     let start = format!("INSERT INTO {} (node, level, cell, {MOMENTS}) VALUES ", rollups.table());
     let end = format!(" ON CONFLICT (node, level, cell) DO UPDATE SET {REPLACED}");
     let marks = sql::marks(3 + MOMENTS_WIDTH);

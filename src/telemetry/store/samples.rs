@@ -1,12 +1,10 @@
 //! Reads samples, newest first, without sorting more than is asked for: series are taken by their newest sample, and
 //! none is read whose newest sample is older than the oldest one that the answer will hold.
 
-use std::collections::HashMap;
-
 use serde_json::Value as Json;
 
 use crate::database::{Connection, Engine, Value};
-use crate::telemetry::model::{Filter, Level, Meter, MeterType, Owner, Sample};
+use crate::telemetry::model::{Filter, Level, Sample};
 use crate::time::Timestamp;
 use crate::{Error, Result};
 
@@ -14,6 +12,7 @@ use super::deadline::Deadline;
 use super::ids::{self, Ids};
 use super::metadata::{self, Memo};
 use super::record::MILLISECOND;
+use super::remembered::Remembered;
 use super::scope::Scope;
 use super::sql;
 
@@ -29,12 +28,13 @@ const PAGE: i64 = 200;
 /// `Unavailable` where it takes too long, else what the database gives.
 pub(super) fn newest(
     connection: &mut Connection,
+    remembered: &Remembered,
     filter: &Filter,
     limit: usize,
     deadline: Deadline,
 ) -> Result<Vec<Sample>> {
-    let scope = Scope::of(connection, filter)?;
-    if scope.nothing || filter.begin() >= filter.end() || limit == 0 {
+    let scope = Scope::of(filter);
+    if filter.begin() >= filter.end() || limit == 0 {
         return Ok(Vec::new());
     }
     if let Some(id) = &filter.message_id {
@@ -44,12 +44,12 @@ pub(super) fn newest(
         let mut memo = tests(filter);
         memo.learn(connection, row.iter().map(|row| row.metadata))?;
         let row = row.filter(|row| memo.known(row.metadata).is_some_and(|passes| *passes));
-        return complete(connection, row.as_slice());
+        return complete(connection, remembered, row.as_slice());
     }
     let mut search = Search { connection, filter, limit, deadline, found: Vec::new(), floor: filter.begin() };
     search.run(&scope)?;
     let Search { found, .. } = search;
-    complete(connection, &found)
+    complete(connection, remembered, &found)
 }
 
 /// A row of `telemetry_sample`.
@@ -253,7 +253,7 @@ impl Search<'_> {
         memo: &mut Memo<bool, F>,
     ) -> Result<Vec<Candidate>> {
         let tested = !self.filter.metadata.is_empty();
-        if self.filter.until.is_some() && scope.resource.is_none() && !tested {
+        if self.filter.until.is_some() && !scope.is_of_a_resource() && !tested {
             self.floor = self.floor.max(self.hours_back(scope)?);
         }
         let columns = "SELECT s.id, s.newest_at, s.metadata, s.mixed";
@@ -266,7 +266,7 @@ impl Search<'_> {
         if let Some(until) = self.filter.until {
             range.push_str(" AND s.oldest_at < ?");
             times.push(until.0.into());
-        } else if !tested && scope.resource.is_none() {
+        } else if !tested && !scope.is_of_a_resource() {
             let few = limit.saturating_mul(2);
             let steps = if scope.is_everything() { [limit; 2] } else { [few, RECENT.max(few)] };
             for recent in steps {
@@ -376,65 +376,22 @@ fn in_scope(connection: &mut Connection, scope: &Scope, series: Option<i64>) -> 
 }
 
 /// The samples of rows, with everything that the dictionary knows of them, in the order of the rows.
-pub(super) fn complete(connection: &mut Connection, rows: &[Row]) -> Result<Vec<Sample>> {
-    let series = series_of(connection, rows.iter().map(|row| row.series))?;
-    let bodies =
-        texts(connection, "SELECT id, body FROM telemetry_metadata WHERE id IN ", rows.iter().map(|row| row.metadata))?;
-    let ids = Ids::read(connection, rows.iter().map(|row| (row.tick, row.origin)))?;
+pub(super) fn complete(connection: &mut Connection, remembered: &Remembered, rows: &[Row]) -> Result<Vec<Sample>> {
+    let series = remembered.series(connection, rows.iter().map(|row| row.series))?;
+    let bodies = remembered.metadata(connection, rows.iter().map(|row| row.metadata))?;
+    let ids = Ids::read(connection, remembered, rows.iter().map(|row| (row.tick, row.origin)))?;
     let lost = || Error::internal("a sample refers to a row of the dictionary that is not there");
     rows.iter()
         .map(|row| {
             let id = ids.text(row.tick, row.origin)?;
-            let (meter, resource_id, owner) = series.get(&row.series).cloned().ok_or_else(lost)?;
-            let metadata = bodies.get(&row.metadata).cloned().ok_or_else(lost)?;
+            let of = series.get(&row.series).ok_or_else(lost)?;
+            let (meter, owner, resource_id) =
+                (of.stream.meter.clone(), of.stream.owner.clone(), of.resource.to_string());
+            let metadata = bodies.get(&row.metadata).ok_or_else(lost)?.to_string();
             let (timestamp, recorded_at) = (row.at, row.recorded_at());
             Ok(Sample { id, meter, resource_id, owner, timestamp, recorded_at, volume: row.volume, metadata })
         })
         .collect()
-}
-
-/// Meter, resource and owner of series, by number.
-pub(super) fn series_of(
-    connection: &mut Connection,
-    ids: impl IntoIterator<Item = i64>,
-) -> Result<HashMap<i64, (Meter, String, Owner)>> {
-    let mut rows = Vec::new();
-    let start = "SELECT s.id, s.stream, r.name FROM telemetry_series s JOIN telemetry_resource r ON r.id = s.resource WHERE s.id IN ";
-    for_each_id(connection, start, ids, |row| {
-        rows.push((row.int(0)?, row.int(1)?, row.string(2)?));
-        Ok(())
-    })?;
-    // Apart, because many series are of few streams.
-    let mut streams = HashMap::new();
-    let start = "SELECT g.id, m.name, m.type, m.unit, o.user_id, p.name, o.source FROM telemetry_stream g \
-         JOIN telemetry_meter m ON m.id = g.meter JOIN telemetry_owner o ON o.id = g.owner \
-         LEFT JOIN telemetry_project p ON p.id = g.project WHERE g.id IN ";
-    for_each_id(connection, start, rows.iter().map(|(_, stream, _)| *stream), |row| {
-        let kind = MeterType::parse(row.text(2)?).ok_or_else(|| Error::internal("a meter of an unknown type"))?;
-        let meter = Meter { name: row.string(1)?, kind, unit: row.string(3)? };
-        let owner = Owner { user_id: row.opt_string(4)?, project_id: row.opt_string(5)?, source: row.string(6)? };
-        streams.insert(row.int(0)?, (meter, owner));
-        Ok(())
-    })?;
-    let known = rows.into_iter().filter_map(|(id, stream, resource)| {
-        let (meter, owner) = streams.get(&stream).cloned()?;
-        Some((id, (meter, resource, owner)))
-    });
-    Ok(known.collect())
-}
-
-/// Texts by number.
-pub(super) fn texts(
-    connection: &mut Connection,
-    start: &str,
-    ids: impl IntoIterator<Item = i64>,
-) -> Result<HashMap<i64, String>> {
-    let mut found = HashMap::new();
-    for_each_id(connection, start, ids, |row| {
-        found.insert(row.int(0)?, row.string(1)?);
-        Ok(())
-    })?;
-    Ok(found)
 }
 
 /// Calls `each` with the rows of `start` whose number is one of `ids`, which may repeat.

@@ -8,21 +8,25 @@
 //! every such hour counts once among ranges and periods that follow each other. Periods that would divide one are refused.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::database::{Connection, Value};
-use crate::telemetry::model::{Buckets, Grouping, Level, Moments, Question, Statistic};
+use crate::database::{Connection, Engine, Value};
+use crate::telemetry::model::{Grouping, Level, Moments, Question, Statistic};
 use crate::time::Timestamp;
 use crate::{Error, Result};
 
 use super::deadline::Deadline;
 use super::hours;
 use super::metadata::{self, Memo};
+use super::nodes::{Node, Nodes, hour_of, is_by_metadata, is_by_series, place, sums};
+use super::remembered::{Remembered, Stream};
 use super::rollups::{self, MOMENTS, Rollups};
+use super::samples;
 use super::scope::Scope;
 use super::sql;
-use super::sums::{Group, Place, Sums, Verdict};
+use super::sums::{Sums, Verdict};
 
 /// Series that are worked on at a time.
 const AT_A_TIME: usize = 1_000;
@@ -35,51 +39,42 @@ const RANGES: usize = 16;
 /// `Invalid` where the answer has too many rows, `Unavailable` where it takes too long, else what the database gives.
 pub(super) fn statistics(
     connection: &mut Connection,
+    remembered: &Remembered,
     question: &Question,
     deadline: Deadline,
 ) -> Result<Vec<Statistic>> {
-    let scope = Scope::of(connection, &question.filter)?;
-    if scope.nothing || question.filter.begin() >= question.filter.end() {
+    let scope = Scope::of(&question.filter);
+    if question.filter.begin() >= question.filter.end() {
         return Ok(Vec::new());
     }
-    let (streams, horizon) = streams(connection, &scope)?;
+    let (streams, horizon) = streams(connection, remembered, &scope)?;
     let question = &in_whole_hours(question, horizon);
     if question.filter.begin() >= question.filter.end() {
         return Ok(Vec::new());
     }
-    let by_series = scope.resource.is_some()
-        || !question.filter.metadata.is_empty()
-        || question.groupings.iter().any(|by| matches!(by, Grouping::Resource | Grouping::Metadata(_)))
-        || question.counted.contains(&Grouping::Resource);
-    let mut run = Run { connection, question, scope, streams, horizon, deadline, texts: HashMap::new() };
+    let by_series = is_by_series(question, &scope);
+    let mut run = Run { connection, question, scope, streams, horizon, deadline, nodes: Nodes::default() };
     if by_series { run.by_series() } else { run.by_stream() }
 }
 
-/// A stream with the attributes that groups and units need.
-struct Stream {
-    unit: String,
-    user_id: Option<String>,
-    project_id: Option<String>,
-    source: String,
-}
-
 /// The streams of a scope, and the instant before which hours may be all that is left of their samples.
-fn streams(connection: &mut Connection, scope: &Scope) -> Result<(HashMap<i64, Stream>, Timestamp)> {
-    let mut sql = "SELECT g.id, m.unit, o.user_id, p.name, o.source, h.raw_from FROM telemetry_stream g \
-                   LEFT JOIN telemetry_project p ON p.id = g.project \
-                   LEFT JOIN telemetry_horizon h ON h.stream = g.id"
-        .to_owned();
+fn streams(
+    connection: &mut Connection,
+    remembered: &Remembered,
+    scope: &Scope,
+) -> Result<(HashMap<i64, Arc<Stream>>, Timestamp)> {
+    let mut sql =
+        "SELECT g.id, h.raw_from FROM telemetry_stream g LEFT JOIN telemetry_horizon h ON h.stream = g.id".to_owned();
     let mut values = Vec::new();
     scope.limit_streams(&mut sql, &mut values);
-    let mut streams = HashMap::new();
+    let mut ids = Vec::new();
     let mut horizon = i64::MIN;
     connection.query(&sql, &values, |row| {
-        let (unit, user_id, project_id) = (row.string(1)?, row.opt_string(2)?, row.opt_string(3)?);
-        streams.insert(row.int(0)?, Stream { unit, user_id, project_id, source: row.string(4)? });
-        horizon = horizon.max(row.opt_int(5)?.unwrap_or(i64::MIN));
+        ids.push(row.int(0)?);
+        horizon = horizon.max(row.opt_int(1)?.unwrap_or(i64::MIN));
         Ok(())
     })?;
-    Ok((streams, Timestamp(horizon)))
+    Ok((remembered.streams(connection, ids)?, Timestamp(horizon)))
 }
 
 /// The question with the times before `horizon` at the beginnings of their hours.
@@ -90,22 +85,6 @@ fn in_whole_hours(question: &Question, horizon: Timestamp) -> Question {
     question.filter.until = question.filter.until.map(whole);
     question.start = question.start.map(whole);
     question
-}
-
-/// The beginning of the hour of an instant before `horizon`; another instant itself.
-fn hour_of(at: Timestamp, horizon: Timestamp) -> Timestamp {
-    match Level::Hour.length() {
-        Some(length) if at < horizon => Timestamp(Level::Hour.cell(at).saturating_mul(length)),
-        _ => at,
-    }
-}
-
-/// A stream or a series on its way into the sums.
-struct Node {
-    group: usize,
-    counted: Vec<Option<u32>>,
-    /// Moments of a series' latest day, with that day's number.
-    open: Option<(i64, Moments)>,
 }
 
 /// A series whose samples differ in their metadata.
@@ -160,12 +139,11 @@ struct Run<'a> {
     connection: &'a mut Connection,
     question: &'a Question,
     scope: Scope,
-    streams: HashMap<i64, Stream>,
+    streams: HashMap<i64, Arc<Stream>>,
     /// Before it, hours may be all that is left of samples.
     horizon: Timestamp,
     deadline: Deadline,
-    /// Numbers of the texts that cardinality counts.
-    texts: HashMap<String, u32>,
+    nodes: Nodes,
 }
 
 impl Run<'_> {
@@ -177,11 +155,12 @@ impl Run<'_> {
             Ok(())
         })?;
         let first = whole.values().map(|moments| moments.first).min();
-        let Some(mut sums) = self.sums(first) else { return Ok(Vec::new()) };
+        let Some(mut sums) = sums(self.question, first, self.horizon) else { return Ok(Vec::new()) };
         let mut nodes = HashMap::with_capacity(ids.len());
         let mut split = Vec::new();
         for id in ids {
-            let Some(node) = self.node(&mut sums, id, None, None) else { continue };
+            let Some(stream) = self.streams.get(&id) else { continue };
+            let node = self.nodes.node(self.question, &mut sums, stream, None, None);
             let moments = whole.get(&id).copied().unwrap_or_default();
             if sums.offer(place(&node), &moments)? == Verdict::Split {
                 split.push(id);
@@ -195,11 +174,11 @@ impl Run<'_> {
     fn by_series(&mut self) -> Result<Vec<Statistic>> {
         let filter = &self.question.filter;
         let (tests, groupings) = (&filter.metadata, &self.question.groupings);
-        let by_metadata = !tests.is_empty() || groupings.iter().any(|by| matches!(by, Grouping::Metadata(_)));
+        let by_metadata = is_by_metadata(self.question);
         // Of a body: the values of the groupings by metadata, in their order; `None` where a test fails.
         let mut memo = Memo::new(|body: &Json| metadata::passes(body, tests).then(|| values_of(body, groupings)));
         let (ids, first) = self.series_ids(by_metadata, &mut memo)?;
-        let Some(mut sums) = self.sums(first) else { return Ok(Vec::new()) };
+        let Some(mut sums) = sums(self.question, first, self.horizon) else { return Ok(Vec::new()) };
         for chunk in ids.chunks(AT_A_TIME) {
             self.deadline.check()?;
             let (mut nodes, mut mixed) = (HashMap::with_capacity(chunk.len()), HashMap::new());
@@ -215,7 +194,8 @@ impl Run<'_> {
                 } else {
                     None
                 };
-                let Some(mut node) = self.node(&mut sums, row.stream, Some(&row.resource), values) else { continue };
+                let Some(stream) = self.streams.get(&row.stream) else { continue };
+                let mut node = self.nodes.node(self.question, &mut sums, stream, Some(&row.resource), values);
                 node.open = Some((row.open_day, row.open));
                 nodes.insert(row.id, node);
             }
@@ -238,43 +218,6 @@ impl Run<'_> {
             self.mixed(&mut sums, &mixed, &mut memo)?;
         }
         Ok(sums.finish())
-    }
-
-    /// The sums, with buckets that begin where the question says, or at `first`. `None` where there is no sample at all.
-    fn sums(&self, first: Option<Timestamp>) -> Option<Sums> {
-        let range = (self.question.filter.begin(), self.question.filter.end());
-        let start = self.question.start.or(first.map(|first| hour_of(first, self.horizon)))?;
-        let length = |period: i64| period.saturating_mul(crate::telemetry::model::cell::SECOND);
-        let buckets = self.question.period.map(|period| Buckets { start, length: length(period) });
-        Some(Sums::new(buckets, range, self.question.most))
-    }
-
-    /// A node of a stream, or of a series of it.
-    fn node(
-        &mut self,
-        sums: &mut Sums,
-        stream: i64,
-        resource: Option<&str>,
-        by_metadata: Option<Vec<Option<String>>>,
-    ) -> Option<Node> {
-        let stream = self.streams.get(&stream)?;
-        let mut by_metadata = by_metadata.unwrap_or_default().into_iter();
-        let mut value = |by: &Grouping| match by {
-            Grouping::User => stream.user_id.clone(),
-            Grouping::Project => stream.project_id.clone(),
-            Grouping::Source => Some(stream.source.clone()),
-            Grouping::Resource => resource.map(str::to_owned),
-            Grouping::Metadata(_) => by_metadata.next().flatten(),
-        };
-        let values = self.question.groupings.iter().map(&mut value).collect();
-        let group = sums.group(Group { unit: stream.unit.clone(), values });
-        let texts = &mut self.texts;
-        let mut number = |text: String| {
-            let next = u32::try_from(texts.len()).unwrap_or(u32::MAX);
-            *texts.entry(text).or_insert(next)
-        };
-        let counted = self.question.counted.iter().map(|by| value(by).map(&mut number)).collect();
-        Some(Node { group, counted, open: None })
     }
 
     /// The numbers of the series in the scope, and the time of the earliest sample that counts where it is needed.
@@ -402,14 +345,17 @@ impl Run<'_> {
             Left::Everything => split.to_vec(),
             Left::Cells(_, cells) => sorted(cells.iter().map(|(node, _)| *node)),
         };
-        let start = match rollups {
-            Rollups::Series => {
-                "SELECT series, at, volume FROM telemetry_sample WHERE at >= ? AND at < ? AND series IN "
-            }
-            Rollups::Streams => {
-                "SELECT s.stream, x.at, x.volume FROM telemetry_series s JOIN telemetry_sample x ON x.series = s.id \
-                 WHERE x.at >= ? AND x.at < ? AND s.stream IN "
-            }
+        let by_series = "SELECT series, at, volume FROM telemetry_sample WHERE at >= ? AND at < ? AND series IN ";
+        let by_stream = "SELECT s.stream, x.at, x.volume FROM telemetry_series s JOIN telemetry_sample x \
+                         ON x.series = s.id WHERE x.at >= ? AND x.at < ? AND s.stream IN ";
+        // MariaDB and MySQL would read all samples of a series that they find themselves, whatever their time.
+        let apart = rollups == Rollups::Streams && self.connection.engine() == Engine::Mysql;
+        let streams = if apart { self.series_of(&nodes_left)? } else { HashMap::new() };
+        let node_of = |id: i64| streams.get(&id).copied().unwrap_or(id);
+        let (start, rollups, nodes_left) = match rollups {
+            Rollups::Streams if apart => (by_series, Rollups::Series, sorted(streams.keys().copied())),
+            Rollups::Streams => (by_stream, rollups, nodes_left),
+            Rollups::Series => (by_series, rollups, nodes_left),
         };
         for (from, until) in left.ranges(sums.range()) {
             for chunk in sql::chunks(&nodes_left, &[100, 10, 1]) {
@@ -419,7 +365,7 @@ impl Run<'_> {
                 values.extend(ints(chunk));
                 let mut last: Option<(i64, &Node)> = None;
                 self.connection.query(&statement, &values, |row| {
-                    let (id, at) = (row.int(0)?, Timestamp(row.int(1)?));
+                    let (id, at) = (node_of(row.int(0)?), Timestamp(row.int(1)?));
                     if !left.holds(id, at) {
                         return Ok(());
                     }
@@ -446,11 +392,28 @@ impl Run<'_> {
                 _ => Ok(()),
             };
             match rollups {
-                Rollups::Series => hours::scan(self.connection, &nodes_left, range, |id, _, hour| each(id, hour))?,
+                Rollups::Series => {
+                    hours::scan(self.connection, &nodes_left, range, |id, _, hour| each(node_of(id), hour))?;
+                }
                 Rollups::Streams => hours::scan_streams(self.connection, &nodes_left, range, each)?,
             }
         }
         Ok(())
+    }
+
+    /// All series of streams, each with its stream.
+    fn series_of(&mut self, streams: &[i64]) -> Result<HashMap<i64, i64>> {
+        let mut found = HashMap::new();
+        samples::for_each_id(
+            self.connection,
+            "SELECT id, stream FROM telemetry_series WHERE stream IN ",
+            streams.iter().copied(),
+            |row| {
+                found.insert(row.int(0)?, row.int(1)?);
+                Ok(())
+            },
+        )?;
+        Ok(found)
     }
 
     /// Adds the samples of series whose metadata changes, one by one, and their hours.
@@ -483,8 +446,9 @@ impl Run<'_> {
                 for body in chunk {
                     let Some(Some(by_metadata)) = memo.known(*body) else { continue };
                     let by_metadata = Some(by_metadata.clone());
-                    if let Some(node) = self.node(sums, series.stream, Some(&series.resource), by_metadata) {
-                        places.insert(*body, node);
+                    if let Some(stream) = self.streams.get(&series.stream) {
+                        let resource = Some(series.resource.as_str());
+                        places.insert(*body, self.nodes.node(self.question, sums, stream, resource, by_metadata));
                     }
                 }
             }
@@ -527,10 +491,6 @@ struct SeriesRow {
     mixed: bool,
     open_day: i64,
     open: Moments,
-}
-
-fn place(node: &Node) -> Place<'_> {
-    Place { group: node.group, counted: &node.counted }
 }
 
 /// The values of those groupings that are by metadata: texts as they are, other values as JSON, nothing where there is none.
