@@ -222,13 +222,15 @@ impl Connection {
         self.begin_with(self.engine().begin())
     }
 
-    /// A transaction that reads one unchanging view.
-    pub(super) fn begin_snapshot(&mut self) -> Result<Transaction<'_>> {
-        self.begin_with(self.engine().begin_snapshot())
-    }
-
-    fn begin_with(&mut self, statements: &str) -> Result<Transaction<'_>> {
-        self.batch(statements)?;
+    /// A transaction that these statements of the engine's own begin.
+    pub(super) fn begin_with(&mut self, statements: &str) -> Result<Transaction<'_>> {
+        if let Err(error) = self.batch(statements) {
+            // Of several statements the first ones may have been carried out.
+            if self.engine() == Engine::Postgres && !self.lost {
+                self.in_transaction = self.batch("ROLLBACK").is_err();
+            }
+            return Err(error);
+        }
         self.in_transaction = true;
         self.failed = false;
         Ok(Transaction { connection: self })

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::connection::Connection;
 use super::engine::Engine;
 use super::options::Options;
+use super::partitions::Partitioned;
 use super::pool::Database;
 use super::schema::{ALEMBIC_VERSION, OLDER_REVISIONS, REVISION, TABLES};
 use super::seeds::{self, Limits};
@@ -28,6 +29,8 @@ pub struct Step {
     pub tables: &'static [&'static Table],
     /// Indexes to add to tables that are there.
     pub indexes: &'static [(&'static str, Index)],
+    /// Tables that PostgreSQL keeps in partitions from now on.
+    pub partitioned: &'static [Partitioned],
 }
 
 /// What a database is to hold.
@@ -282,7 +285,7 @@ fn make_step(connection: &mut Connection, step: &Step) -> Result<()> {
             connection.batch(&index.create(table, connection.engine()))?;
         }
     }
-    Ok(())
+    step.partitioned.iter().try_for_each(|table| table.divide(connection))
 }
 
 /// Waits for the session's lock of MariaDB and MySQL. It ends with the session.

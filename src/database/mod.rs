@@ -12,6 +12,7 @@ pub mod migrate;
 mod options;
 pub mod orders;
 pub mod outbox;
+pub mod partitions;
 mod pool;
 pub mod purge;
 mod row;

@@ -53,10 +53,15 @@ pub const PLATFORM: Component = Component {
                 ("snapshots", index("hearth_snapshots_all", &["deleted", "created_at", "id"])),
                 ("backups", index("hearth_backups_project", &["project_id", "deleted", "created_at", "id"])),
             ],
+            partitioned: &[],
         },
         super::outbox::STEP,
         // Each volume that is made is looked for there: whether a backup is written into it.
-        Step { tables: &[], indexes: &[("backups", index("hearth_backups_restored", &["restore_volume_id"]))] },
+        Step {
+            tables: &[],
+            indexes: &[("backups", index("hearth_backups_restored", &["restore_volume_id"]))],
+            partitioned: &[],
+        },
     ],
 };
 

@@ -35,7 +35,7 @@ pub const HEARTH_NOTIFIERS: Table = Table::new(
 );
 
 /// The step of the platform that makes them.
-pub const STEP: Step = Step { tables: &[&HEARTH_NOTIFICATIONS, &HEARTH_NOTIFIERS], indexes: &[] };
+pub const STEP: Step = Step { tables: &[&HEARTH_NOTIFICATIONS, &HEARTH_NOTIFIERS], indexes: &[], partitioned: &[] };
 
 /// A notification as it waits.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,6 +13,7 @@ use super::drivers::{Driver, jitter};
 use super::engine::Engine;
 use super::guesses::Guesses;
 use super::options::Options;
+use super::partitions::Partitioned;
 use super::turns::{Turn, Turns};
 use super::url::{self, Location};
 use crate::service::threads;
@@ -88,11 +89,31 @@ impl Database {
     ///
     /// # Errors
     /// Those of `body`; `Unavailable` where the database does not answer or stays busy.
-    pub fn snapshot<T>(&self, mut body: impl FnMut(&mut Connection) -> Result<T>) -> Result<T> {
+    pub fn snapshot<T>(&self, body: impl FnMut(&mut Connection) -> Result<T>) -> Result<T> {
+        self.snapshot_with(self.engine().begin_snapshot(), body)
+    }
+
+    /// As [`Database::snapshot`], for a view of a table of which partitions may come and go: none does while `body` runs.
+    ///
+    /// # Errors
+    /// As [`Database::snapshot`].
+    pub fn snapshot_of<T>(&self, table: &Partitioned, body: impl FnMut(&mut Connection) -> Result<T>) -> Result<T> {
+        let begin = self.engine().begin_snapshot();
+        match self.engine() {
+            // A lock that several may have, before the view begins, in the same round trip.
+            Engine::Postgres => {
+                let name = table.table.name;
+                self.snapshot_with(&format!("{begin}; LOCK TABLE ONLY \"{name}\" IN ACCESS SHARE MODE"), body)
+            }
+            Engine::Sqlite | Engine::Mysql => self.snapshot_with(begin, body),
+        }
+    }
+
+    fn snapshot_with<T>(&self, begin: &str, mut body: impl FnMut(&mut Connection) -> Result<T>) -> Result<T> {
         self.again(|fresh| {
             let mut lease = self.lease(fresh)?;
             let connection = lease.connection()?;
-            let result = connection.begin_snapshot().and_then(|mut transaction| {
+            let result = connection.begin_with(begin).and_then(|mut transaction| {
                 let value = body(&mut transaction)?;
                 transaction.commit()?;
                 Ok(value)

@@ -9,6 +9,7 @@ use crate::database::migrate::{self, Found, Wanted};
 use crate::database::schema::REVISION;
 use crate::database::seeds::LIMITS;
 use crate::database::{Database, purge};
+use crate::telemetry::store::{Kept, Patience, Store, schema};
 use crate::time::Timestamp;
 use crate::{Error, Result};
 
@@ -46,7 +47,18 @@ pub fn sync(config: &Config, database: &Database, wanted: &Wanted<'_>, out: &mut
     for (table, index) in &report.indexes {
         say(out, format_args!("made the index {index} of {table} again, which was missing"))?;
     }
-    if report == migrate::Report::default() {
+    let samples = wanted.components.iter().any(|component| component.name == schema::COMPONENT.name);
+    let kept = match samples {
+        true => Store::new(database.clone()).keep_partitions(Timestamp::now(), Patience::Long)?,
+        false => Kept::default(),
+    };
+    for partition in &kept.made {
+        say(out, format_args!("made the partition {partition}"))?;
+    }
+    if let Some(why) = kept.put_off {
+        say(out, format_args!("made no partitions of samples, which are stored all the same: {why}"))?;
+    }
+    if report == migrate::Report::default() && kept == Kept::default() {
         say(out, format_args!("nothing was to be done"))?;
     }
     Ok(())

@@ -6,9 +6,9 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::config::{Config, Opt, telemetry as options};
-use crate::database::Database;
+use crate::database::{Database, Engine};
 use crate::service::calls::Calls;
-use crate::telemetry::store::Store;
+use crate::telemetry::store::{Kept, Patience, PutOff, Store};
 use crate::time::Timestamp;
 use crate::{Error, Result};
 
@@ -45,14 +45,19 @@ pub struct Gone {
     pub events: u64,
     /// Rows of the history of alarms.
     pub history: u64,
+    /// Partitions without samples whose room was given back.
+    pub partitions: u64,
 }
 
 impl fmt::Display for Gone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} samples, {} events and {} changes of alarms removed", self.samples, self.events, self.history)?;
-        match self.condensed {
+        if self.condensed > 0 {
+            write!(f, "; {} samples put together by the hour", self.condensed)?;
+        }
+        match self.partitions {
             0 => Ok(()),
-            condensed => write!(f, "; {condensed} samples put together by the hour"),
+            partitions => write!(f, "; {partitions} partitions without samples given back"),
         }
     }
 }
@@ -105,12 +110,14 @@ impl Retention {
         of(&self.raw_meters, name, self.raw).filter(|age| *age < whole)
     }
 
-    /// Removes what is too old at `now`, in small steps, until `stopping`.
+    /// Removes what is too old at `now`, in small steps, until `stopping`, and sees to it that there are partitions for what comes
+    /// next, where the engine has some.
     ///
     /// # Errors
     /// What the database gives; what was removed before stays removed.
     pub fn expire(&self, store: &Store, now: Timestamp, stopping: impl Fn() -> bool) -> Result<Gone> {
         let before = |age: i64| now.plus_seconds(age.saturating_neg());
+        keep_partitions(store, now);
         let samples = store.expire_samples(|meter| self.of_meter(meter).map(before), &stopping)?;
         let condensed = store.condense_samples(|meter| self.raw_of_meter(meter).map(before), &stopping)?;
         let unnamed = store.sweep(&stopping)?;
@@ -125,7 +132,26 @@ impl Retention {
             Some(age) => store.expire_alarm_history(before(age), self.most_history, &stopping)?,
             None => 0,
         };
-        Ok(Gone { samples, condensed, events, history })
+        let partitions = store.drop_partitions(now, &stopping)?.len();
+        let partitions = u64::try_from(partitions).unwrap_or(u64::MAX);
+        Ok(Gone { samples, condensed, events, history, partitions })
+    }
+}
+
+/// Makes partitions; samples are stored and removed without them, too.
+fn keep_partitions(store: &Store, now: Timestamp) {
+    match store.keep_partitions(now, Patience::Short) {
+        Ok(Kept { made, put_off }) => {
+            if !made.is_empty() {
+                log::info!("made the partitions {}", made.join(", "));
+            }
+            match put_off {
+                None => {}
+                Some(PutOff::InUse) => log::info!("partitions are made the next time: {}", PutOff::InUse),
+                Some(why) => log::warn!("no partitions are made: {why}"),
+            }
+        }
+        Err(error) => log::warn!("partitions can not be made: {error}"),
     }
 }
 
@@ -153,13 +179,13 @@ impl Expirer {
     }
 }
 
-/// Starts the thread, where something has an end. It looks at once, and again after each pause of `every`.
+/// Starts the thread, where something has an end, or there are partitions to be made. It looks at once, and again after each pause of `every`.
 ///
 /// # Errors
 /// [`crate::Kind::Invalid`] where the configuration makes no sense; `Internal` where a thread can not be started.
 pub fn start(config: &Config, database: Database, every: Duration) -> Result<Option<Expirer>> {
     let retention = Retention::of(config)?;
-    if retention.keeps_all() {
+    if retention.keeps_all() && database.engine() != Engine::Postgres {
         return Ok(None);
     }
     let calls = Arc::new(Calls::default());

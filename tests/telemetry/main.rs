@@ -14,6 +14,7 @@ mod expire;
 mod live_answers;
 mod notifications;
 mod octavia;
+mod partitions;
 mod prometheus;
 mod reference;
 mod scratch;

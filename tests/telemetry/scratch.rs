@@ -1,14 +1,17 @@
 //! Databases of a test's own, on every engine.
 
 use hearth::database::{Database, Engine, Options};
-use hearth::telemetry::store::{Store, schema};
+use hearth::telemetry::store::{Patience, Store, schema};
+use hearth::time::Timestamp;
 
+use crate::reference::BEGIN;
 use crate::servers;
 
-/// A store in a new database.
+/// A store in a new database, with partitions of the months of [`BEGIN`] where the engine has some.
 pub(crate) fn store(engine: Engine) -> Store {
     let store = Store::new(database(engine));
     schema::sync(store.database()).expect("the tables are made");
+    store.keep_partitions(Timestamp(BEGIN), Patience::Long).expect("partitions are made");
     store
 }
 

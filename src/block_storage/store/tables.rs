@@ -51,7 +51,7 @@ const HEARTH_SEALED_KEYS: Table = Table::new(
 pub const COMPONENT: Component = Component {
     name: "block_storage",
     steps: &[
-        Step { tables: &[&HEARTH_POOLS], indexes: &[] },
+        Step { tables: &[&HEARTH_POOLS], indexes: &[], partitioned: &[] },
         Step {
             tables: &[&HEARTH_LOOSE_KEYS, &HEARTH_SEALED_KEYS],
             // Before a key is removed, everything is asked that may have it.
@@ -60,6 +60,7 @@ pub const COMPONENT: Component = Component {
                 ("snapshots", index("hearth_snapshots_key", &["encryption_key_id"])),
                 ("backups", index("hearth_backups_key", &["encryption_key_id"])),
             ],
+            partitioned: &[],
         },
     ],
 };

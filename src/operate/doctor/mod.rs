@@ -128,6 +128,13 @@ fn of_telemetry(config: &Config, database: &Database, findings: &mut Vec<Finding
     if line.is_some() {
         let mut own = Findings::default();
         for_mailbox(config, database, Mailbox::ALARMS, "'hearth alarms'", &mut own)?;
+        if !samples::have_a_partition(database, Timestamp::now())? {
+            own.add(
+                Severity::Warning,
+                "samples of this month are in no partition, so that the room of old ones is not given back at once",
+                "run 'hearth db sync' now; 'hearth telemetry expire' and each long-lived process of Telemetry make partitions ahead",
+            );
+        }
         findings.append(&mut own.0);
     }
     Ok(line)

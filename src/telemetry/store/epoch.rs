@@ -17,7 +17,7 @@ const EPOCH: Table =
 const TOUCHED: Table = Table::new("telemetry_touched", "metadata", &[&[big_int("metadata").required()]]);
 
 /// The tables.
-pub(super) const STEP: Step = Step { tables: &[&EPOCH, &TOUCHED], indexes: &[] };
+pub(super) const STEP: Step = Step { tables: &[&EPOCH, &TOUCHED], indexes: &[], partitioned: &[] };
 
 /// The epoch as a transaction finds it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -43,7 +43,7 @@ const HORIZON: Table = Table::new(
 );
 
 /// The tables.
-pub(super) const STEP: Step = Step { tables: &[&HOUR, &PAST, &HORIZON], indexes: &[] };
+pub(super) const STEP: Step = Step { tables: &[&HOUR, &PAST, &HORIZON], indexes: &[], partitioned: &[] };
 
 /// What a row of hours is for: series, hour, metadata.
 pub(super) type Key = (i64, i64, i64);

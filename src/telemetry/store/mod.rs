@@ -15,6 +15,7 @@ mod ids;
 mod lists;
 mod metadata;
 mod nodes;
+mod partitions;
 mod record;
 mod recorder;
 mod remembered;
@@ -31,6 +32,7 @@ mod sweep;
 use std::time::Duration;
 
 pub use complex::Order;
+pub use partitions::{Kept, Patience, PutOff};
 pub use recorder::Recorded;
 pub use size::Size;
 
@@ -113,8 +115,7 @@ impl Store {
     /// # Errors
     /// `Unavailable` where it takes too long; what the database gives.
     pub fn samples(&self, filter: &Filter, limit: usize) -> Result<Vec<Sample>> {
-        self.database
-            .snapshot(|connection| samples::newest(connection, &self.remembered, filter, limit, self.deadline()))
+        self.snapshot(|connection| samples::newest(connection, &self.remembered, filter, limit, self.deadline()))
     }
 
     /// The samples that both filter and expression mean, in this order; newest first where it is empty.
@@ -128,7 +129,7 @@ impl Store {
         order: &[Order],
         limit: usize,
     ) -> Result<Vec<Sample>> {
-        self.database.snapshot(|connection| {
+        self.snapshot(|connection| {
             complex::query(connection, &self.remembered, filter, expression, order, limit, self.deadline())
         })
     }
@@ -164,7 +165,7 @@ impl Store {
             Some(statistics) => Ok(statistics),
             None => {
                 let (remembered, deadline) = (&self.remembered, self.deadline());
-                self.database.snapshot(|connection| statistics::statistics(connection, remembered, question, deadline))
+                self.snapshot(|connection| statistics::statistics(connection, remembered, question, deadline))
             }
         }
     }
@@ -174,10 +175,14 @@ impl Store {
         match self.database.read(|connection| answer(connection, View::Statement))? {
             Some(answer) => Ok(answer),
             None => self
-                .database
                 .snapshot(|connection| answer(connection, View::Snapshot))?
                 .ok_or_else(|| Error::internal("a question has no answer on an unchanging view")),
         }
+    }
+
+    /// One unchanging view, of the samples, too.
+    fn snapshot<T>(&self, body: impl FnMut(&mut Connection) -> Result<T>) -> Result<T> {
+        self.database.snapshot_of(&schema::SAMPLE_PARTITIONS, body)
     }
 
     fn deadline(&self) -> Deadline {

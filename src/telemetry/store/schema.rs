@@ -10,6 +10,7 @@ use super::events::schema as events;
 use super::hours;
 use crate::Result;
 use crate::database::migrate::{self, Component, Step, Wanted};
+use crate::database::partitions::Partitioned;
 use crate::database::table::{Column, Table, any_text, big_int, counter, digest, index, name, real};
 use crate::database::{Connection, Database};
 
@@ -153,17 +154,23 @@ const SAMPLES: Step = Step {
         &SAMPLE,
     ],
     indexes: &[],
+    partitioned: &[],
 };
 
 /// The last eight bytes of UUIDs of version 1 and the eras of their clocks, see `ids.rs`.
 const CLOCK: Table =
     Table::new("telemetry_clock", "id", &[&[counter("id"), number("node"), number("era")]]).unique(&[&["node", "era"]]);
 
-const CLOCKS: Step = Step { tables: &[&CLOCK], indexes: &[] };
+const CLOCKS: Step = Step { tables: &[&CLOCK], indexes: &[], partitioned: &[] };
+
+/// The table of samples where it is kept in partitions, see `partitions.rs`.
+pub(super) const SAMPLE_PARTITIONS: Partitioned = Partitioned { table: &SAMPLE, column: "at" };
+
+const PARTITIONS: Step = Step { tables: &[], indexes: &[], partitioned: &[SAMPLE_PARTITIONS] };
 
 /// The tables, for whoever makes the database.
 pub const COMPONENT: Component =
-    Component { name: "telemetry", steps: &[SAMPLES, events::STEP, epoch::STEP, hours::STEP, CLOCKS] };
+    Component { name: "telemetry", steps: &[SAMPLES, events::STEP, epoch::STEP, hours::STEP, CLOCKS, PARTITIONS] };
 
 /// What Telemetry's database holds.
 pub const WANTED: Wanted<'_> = Wanted { cinder: false, components: &[&COMPONENT, &super::alarms::schema::COMPONENT] };

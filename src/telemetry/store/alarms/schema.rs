@@ -111,8 +111,8 @@ const ACTION: Table = Table::new(
 pub const COMPONENT: Component = Component {
     name: "telemetry-alarms",
     steps: &[
-        Step { tables: &[&ALARM, &CHANGE, &QUOTA, &TURN, &ACTION], indexes: &[] },
+        Step { tables: &[&ALARM, &CHANGE, &QUOTA, &TURN, &ACTION], indexes: &[], partitioned: &[] },
         outbox::STEP,
-        Step { tables: &[&TRUST], indexes: &[] },
+        Step { tables: &[&TRUST], indexes: &[], partitioned: &[] },
     ],
 };

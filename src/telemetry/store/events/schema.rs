@@ -59,4 +59,4 @@ const REAL: Table = Table::new("telemetry_event_real", "event, trait", &[OF, &[r
 
 /// The step that makes them.
 pub(crate) const STEP: Step =
-    Step { tables: &[&EVENT_TYPE, &TRAIT, &TYPE_TRAIT, &EVENT, &TEXT, &NUMBER, &REAL], indexes: &[] };
+    Step { tables: &[&EVENT_TYPE, &TRAIT, &TYPE_TRAIT, &EVENT, &TEXT, &NUMBER, &REAL], indexes: &[], partitioned: &[] };
