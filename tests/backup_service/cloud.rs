@@ -225,8 +225,13 @@ impl Cloud {
         range: std::ops::Range<u64>,
     ) {
         let (one, other) = (fs::File::open(one).unwrap(), fs::File::open(other).unwrap());
+        assert!([&one, &other].iter().all(|file| file.metadata().unwrap().len() >= range.end), "one is too short");
         let (mut a, mut b) = (vec![0; 1 << 22], vec![0; 1 << 22]);
         for at in range.step_by(1 << 22) {
+            // Most of a volume is a hole, which takes as long to read as data.
+            if has_no_data(&one, at, 1 << 22) && has_no_data(&other, at, 1 << 22) {
+                continue;
+            }
             one.read_exact_at(&mut a, at).unwrap();
             other.read_exact_at(&mut b, at).unwrap();
             assert!(a == b, "they differ after {at}");
@@ -290,6 +295,14 @@ impl Cloud {
 
 fn sources(world: &World) -> hearth::config::Sources {
     hearth::config::Sources { files: vec![world.folder.join("hearth.conf")], dirs: Vec::new() }
+}
+
+/// Whether the file system keeps nothing for these bytes of a file, which read as zeros then.
+fn has_no_data(file: &fs::File, at: u64, length: u64) -> bool {
+    match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(at)) {
+        Ok(data) => data >= at + length,
+        Err(error) => error == rustix::io::Errno::NXIO,
+    }
 }
 
 /// Runs a command of the real `qemu-io` on a qcow2 file.

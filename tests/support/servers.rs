@@ -184,6 +184,9 @@ impl Server {
                     if self.durable { "fsync=on" } else { "fsync=off" },
                     "-c",
                     "max_connections=150",
+                    // A second each, else; tests make deadlocks by the hundred.
+                    "-c",
+                    "deadlock_timeout=50ms",
                 ]);
                 (command, &["database system is ready to accept connections"][..], "INT")
             }
