@@ -149,16 +149,7 @@ fn agent(config: &Config) -> Result<ureq::Agent> {
     let tls = tls.map_err(unavailable)?;
     let timeout = config.seconds(&nova::TIMEOUT);
     let some = |span: Duration| (!span.is_zero()).then_some(span);
-    Ok(ureq::Agent::config_builder()
-        .proxy(None)
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .timeout_global(some(timeout))
-        .user_agent(concat!("hearth/", env!("CARGO_PKG_VERSION")))
-        .tls_config(tls)
-        .build()
-        .new_agent())
+    Ok(tls::client(tls).timeout_global(some(timeout)).build().new_agent())
 }
 
 fn unavailable(cause: impl std::fmt::Display) -> Error {

@@ -108,7 +108,7 @@ def test_a_process_of_its_own_removes_what_is_too_old(agent):
         agent.udp(url=f"udp://127.0.0.1:{port}", secret=SECRET, samples=[sample(at, timestamp=time) for at, time in enumerate(times)])
         wait_until(lambda: 2.0 in collector.volumes(), "the samples")
         collector.spawn("expire", [HEARTH, "telemetry", "expire", "--every", "1"])
-        wait_until(lambda: collector.volumes() == [2.0], f"the end of the old ones; {collector.log('expire')}")
+        wait_until(lambda: collector.volumes() == [2.0], lambda: f"the end of the old ones; {collector.log('expire')}")
         # What comes late goes too, at the next look.
         agent.udp(url=f"udp://127.0.0.1:{port}", secret=SECRET, samples=[sample(3, timestamp=times[0]), sample(4, timestamp=times[2])])
         wait_until(lambda: collector.volumes() == [2.0, 4.0], "the end of the late one")

@@ -61,7 +61,7 @@ def alarm(stack, kind, rule, **more):
 
 
 def becomes(stack, alarm_id, state):
-    wait_until(lambda: stack.aodh.alarm.get_state(alarm_id) == state, f"{state} of {stack.aodh.alarm.get(alarm_id)}: {stack.log('alarms')}", 60)
+    wait_until(lambda: stack.aodh.alarm.get_state(alarm_id) == state, lambda: f"{state} of {stack.aodh.alarm.get(alarm_id)}: {stack.log('alarms')}", 60)
     return stack.aodh.alarm.get(alarm_id)["state_reason"]
 
 

@@ -235,7 +235,7 @@ def test_messages_are_put_into_queues(cloud):
     if cloud.zaqar:
         service = cloud.keystone.token(cloud.service, cloud.service_project)
         for name, token in ((own, service), ("signed", cloud.token()), ("mine", cloud.token())):
-            found = wait_until(lambda: messages(cloud, name, token), f"a message in {name}: {cloud.stack.log('alarms')}", PATIENCE)
+            found = wait_until(lambda: messages(cloud, name, token), lambda: f"a message in {name}: {cloud.stack.log('alarms')}", PATIENCE)
             assert [message["body"]["alarm_id"] for message in found] == [made["alarm_id"]]
         subscriptions = zaqar(cloud, f"/v2/queues/{own}/subscriptions", service)["subscriptions"]
         assert [(row["subscriber"], row["ttl"]) for row in subscriptions] == [("http://127.0.0.1:9/x", 100)]
@@ -274,7 +274,7 @@ def test_octavia_of_the_catalogue_is_asked_with_a_token_that_is_renewed(cloud):
     # The first token is refused: it might have been revoked.
     cloud.receiver.refuse = 1
     made = cloud.make(type="loadbalancer_member_health", loadbalancer_member_health_rule={"pool_id": "p", "stack_id": "s", "autoscaling_group_id": "g"})
-    wait_until(lambda: state(cloud, made["alarm_id"]) == "alarm", f"an alarm: {cloud.stack.log('alarms')}", PATIENCE)
+    wait_until(lambda: state(cloud, made["alarm_id"]) == "alarm", lambda: f"an alarm: {cloud.stack.log('alarms')}", PATIENCE)
     (path, first, _), (again, second, _) = cloud.hears(), cloud.hears()
     assert path == again == "/v2.0/lbaas/pools/p/members" and first["X-Auth-Token"] != second["X-Auth-Token"]
     assert check(cloud, second["X-Auth-Token"])["user"]["name"] == cloud.service
@@ -296,7 +296,7 @@ def test_gnocchi_of_the_catalogue_is_asked_with_a_token_that_is_renewed(cloud):
         rule = {"aggregation_method": "mean", "granularity": 3600, "comparison_operator": "gt", "threshold": 6}
         by_resource = {**rule, "resource_id": resource["id"], "resource_type": "generic", "metric": "load"}
         one = cloud.make(type="gnocchi_resources_threshold", gnocchi_resources_threshold_rule=by_resource)
-        wait_until(lambda: state(cloud, one["alarm_id"]) == "alarm", f"an alarm: {cloud.stack.log('alarms')}", PATIENCE)
+        wait_until(lambda: state(cloud, one["alarm_id"]) == "alarm", lambda: f"an alarm: {cloud.stack.log('alarms')}", PATIENCE)
         # Whatever token it has is revoked; what is made next is evaluated with another one.
         user = cloud.keystone.ask("GET", f"/users?name={cloud.service}", None, cloud.admin).json()["users"][0]["id"]
         for enabled in (False, True):
@@ -306,4 +306,4 @@ def test_gnocchi_of_the_catalogue_is_asked_with_a_token_that_is_renewed(cloud):
         for kind, body in (("gnocchi_aggregation_by_metrics_threshold", {**rule, "metrics": [metric]}),
                            ("gnocchi_aggregation_by_resources_threshold", searched)):
             one = cloud.make(type=kind, **{f"{kind}_rule": body})
-            wait_until(lambda: state(cloud, one["alarm_id"]) == "alarm", f"{kind}: {cloud.stack.log('alarms')}", PATIENCE)
+            wait_until(lambda: state(cloud, one["alarm_id"]) == "alarm", lambda: f"{kind}: {cloud.stack.log('alarms')}", PATIENCE)

@@ -22,14 +22,14 @@ def free_port():
 
 
 def wait_until(holds, what, seconds=30):
-    """Asks again until `holds()` is true; says what it waited for where it never is."""
+    """Asks again until `holds()` is true; says what it waited for where it never is: a text, or what makes one then."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError, http.client.HTTPException):
             if result := holds():
                 return result
         time.sleep(0.02)
-    raise TimeoutError(f"waited {seconds} s for {what}")
+    raise TimeoutError(f"waited {seconds} s for {what() if callable(what) else what}")
 
 
 def python_environment(name, requirements):

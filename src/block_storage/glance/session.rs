@@ -71,18 +71,7 @@ impl Session {
         let files = files.map(|opt| config.opt_text(opt));
         let tls = tls::config(config.boolean(&options::GLANCE_API_INSECURE), files).map_err(unavailable)?;
         let timeout = Some(config.seconds(&options::GLANCE_REQUEST_TIMEOUT)).filter(|span| !span.is_zero());
-        let agent = ureq::Agent::config_builder()
-            // Neither the operator's shell nor, with CGI, a request's header Proxy decides whom tokens are sent to.
-            .proxy(None)
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_connect(timeout)
-            .timeout_recv_response(timeout)
-            .user_agent(concat!("hearth/", env!("CARGO_PKG_VERSION")))
-            .tls_config(tls)
-            .build()
-            .new_agent();
+        let agent = tls::client(tls).timeout_connect(timeout).timeout_recv_response(timeout).build().new_agent();
         Ok(Self {
             agent,
             access,

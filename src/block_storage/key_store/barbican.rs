@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::config::{Config, barbican as options, keystone_authtoken};
-use crate::identity::{Secret, catalog};
+use crate::identity::{Secret, catalog, tls};
 use crate::service::threads::about_to_wait;
 
 /// Most bytes of an answer: a list of secrets has some ten thousand.
@@ -204,16 +204,8 @@ fn agent(config: &Config) -> Result<ureq::Agent, String> {
         tls = tls.root_certs(RootCerts::new_with_certs(&certificates));
     }
     let timeout = config.seconds(&options::TIMEOUT);
-    Ok(ureq::Agent::config_builder()
-        .proxy(None)
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .timeout_global((!timeout.is_zero()).then_some(timeout))
-        .user_agent(concat!("hearth/", env!("CARGO_PKG_VERSION")))
-        .tls_config(tls.build())
-        .build()
-        .new_agent())
+    let client = tls::client(tls.build()).timeout_global((!timeout.is_zero()).then_some(timeout));
+    Ok(client.build().new_agent())
 }
 
 #[cfg(test)]

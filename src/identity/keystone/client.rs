@@ -11,7 +11,7 @@ use super::cache::Flights;
 use super::token::Token;
 use crate::config::{Config, Opt, keystone_authtoken as options};
 use crate::error::{Error, Result};
-use crate::identity::Secret;
+use crate::identity::{Secret, tls};
 use crate::service::threads::about_to_wait;
 use crate::time::Timestamp;
 
@@ -83,18 +83,12 @@ impl Client {
         let connect = config.seconds(&section.own(&options::HTTP_CONNECT_TIMEOUT));
         let whole = config.seconds(&options::HTTP_REQUEST_TIMEOUT);
         let some = |span: Duration| (!span.is_zero()).then_some(span);
-        let agent = ureq::Agent::config_builder()
-            // Neither the operator's shell nor, with CGI, a request's header Proxy decides whom secrets are sent to.
-            .proxy(None)
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
+        let agent = tls::client(tls(section)?)
+            // What is asked most; a connection that was lost costs another try (see [`Self::send`]).
             .max_idle_connections(256)
             .max_idle_connections_per_host(256)
             .timeout_connect(some(connect))
             .timeout_global(some(whole))
-            .user_agent(concat!("hearth/", env!("CARGO_PKG_VERSION")))
-            .tls_config(tls(section)?)
             .build()
             .new_agent();
         Ok(Self {

@@ -77,16 +77,7 @@ impl Notifier {
             opt(&options::REST_NOTIFIER_CERTIFICATE_KEY),
         ];
         let agent = |insecure: bool| -> Result<ureq::Agent> {
-            Ok(ureq::Agent::config_builder()
-                .proxy(None)
-                .http_status_as_error(false)
-                .max_redirects(0)
-                .max_redirects_will_error(false)
-                .timeout_global(Some(timeout))
-                .user_agent(concat!("hearth/", env!("CARGO_PKG_VERSION")))
-                .tls_config(tls::config(insecure, files)?)
-                .build()
-                .new_agent())
+            Ok(tls::client(tls::config(insecure, files)?).timeout_global(Some(timeout)).build().new_agent())
         };
         let threads = usize::try_from(config.integer(&options::NOTIFIER_THREADS)).unwrap_or(1);
         Ok(Self {

@@ -85,16 +85,7 @@ impl Sources {
         let ca = config.opt_text(&options::SOURCES_CAFILE);
         let tls = tls::config(config.boolean(&options::SOURCES_INSECURE), [ca, None, None])?;
         let timeout = config.seconds(&options::SOURCES_TIMEOUT).max(Duration::from_secs(1));
-        let agent = ureq::Agent::config_builder()
-            .proxy(None)
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_global(Some(timeout))
-            .user_agent(concat!("hearth/", env!("CARGO_PKG_VERSION")))
-            .tls_config(tls)
-            .build()
-            .new_agent();
+        let agent = tls::client(tls).timeout_global(Some(timeout)).build().new_agent();
         let who = match config.text(&options::GNOCCHI_AUTH) {
             "keystone" => Who::Keystone,
             "basic" => {
