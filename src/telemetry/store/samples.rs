@@ -207,17 +207,29 @@ impl Search<'_> {
 
     /// The newest `limit` samples before `end` of each of these series.
     fn read(&mut self, series: &[i64], end: Timestamp, limit: usize) -> Result<Vec<Row>> {
-        let arm = format!(
-            "SELECT * FROM (SELECT {} FROM telemetry_sample x WHERE x.series = ? AND x.at >= ? AND x.at < ? \
-             ORDER BY x.at DESC, x.tick DESC, x.origin DESC LIMIT ?) AS one",
-            Row::COLUMNS
-        );
-        let statement = sql::repeat("", &arm, " UNION ALL ", "", series.len());
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let values: Vec<Value<'_>> = series
-            .iter()
-            .flat_map(|series| [Value::Int(*series), self.floor.0.into(), end.0.into(), limit.into()])
-            .collect();
+        let (floor, limit) = (self.floor.0, i64::try_from(limit).unwrap_or(i64::MAX));
+        let newest = |series: &str| {
+            let columns = Row::COLUMNS;
+            format!(
+                "SELECT {columns} FROM telemetry_sample x WHERE x.series = {series} AND x.at >= ? AND x.at < ? \
+                 ORDER BY x.at DESC, x.tick DESC, x.origin DESC LIMIT ?"
+            )
+        };
+        let (statement, values): (String, Vec<Value<'_>>) = match self.connection.engine() {
+            // Each part of a statement would be a plan over all partitions of its own.
+            Engine::Postgres => {
+                let each = sql::repeat("(VALUES ", "(CAST(? AS BIGINT))", ", ", ") AS v (series)", series.len());
+                let newest = newest("v.series");
+                let ids = series.iter().copied().map(Value::Int);
+                let range = [floor, end.0, limit].map(Value::Int);
+                (format!("SELECT one.* FROM {each} CROSS JOIN LATERAL ({newest}) AS one"), ids.chain(range).collect())
+            }
+            Engine::Sqlite | Engine::Mysql => {
+                let part = format!("SELECT * FROM ({}) AS one", newest("?"));
+                let values = series.iter().flat_map(|series| [*series, floor, end.0, limit].map(Value::Int));
+                (sql::repeat("", &part, " UNION ALL ", "", series.len()), values.collect())
+            }
+        };
         self.connection.rows(&statement, &values, Row::read)
     }
 
