@@ -132,8 +132,7 @@ impl Retention {
             Some(age) => store.expire_alarm_history(before(age), self.most_history, &stopping)?,
             None => 0,
         };
-        let partitions = store.drop_partitions(now, &stopping)?.len();
-        let partitions = u64::try_from(partitions).unwrap_or(u64::MAX);
+        let partitions = drop_partitions(store, now, &stopping);
         Ok(Gone { samples, condensed, events, history, partitions })
     }
 }
@@ -152,6 +151,17 @@ fn keep_partitions(store: &Store, now: Timestamp) {
             }
         }
         Err(error) => log::warn!("partitions can not be made: {error}"),
+    }
+}
+
+/// Gives back the room of partitions; how many. Samples are gone without that, too.
+fn drop_partitions(store: &Store, now: Timestamp, stopping: impl Fn() -> bool) -> u64 {
+    match store.drop_partitions(now, stopping) {
+        Ok(gone) => u64::try_from(gone.len()).unwrap_or(u64::MAX),
+        Err(error) => {
+            log::warn!("the room of partitions without samples can not be given back: {error}");
+            0
+        }
     }
 }
 

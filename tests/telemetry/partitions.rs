@@ -414,6 +414,12 @@ fn a_change_of_partitions_that_was_killed_is_done_by_the_next_one() {
             command.env(hearth::service::fault::VARIABLE, fault).output().unwrap()
         };
         assert!(!run(fault).status.success(), "{fault}");
+        // The server lets go of what a killed client held once it has noticed.
+        let held = "SELECT COUNT(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
+                    WHERE l.locktype = 'advisory' AND d.datname = current_database()";
+        while number(&store, held) > 0 {
+            std::thread::yield_now();
+        }
         assert_eq!(partitions(&store), before, "{fault}");
         let output = run("none");
         assert!(output.status.success(), "{output:?}");

@@ -132,7 +132,7 @@ impl Store {
             let first =
                 below.filter(|below| below.from == i64::MIN && below.until == partition.from && below.bytes <= LITTLE);
             let pays = first.is_some() || partition.bytes >= MUCH;
-            if !pays || !self.database.read(|connection| SAMPLES.is_empty(connection, &partition))? {
+            if !pays {
                 below = Some(partition);
                 continue;
             }
@@ -225,7 +225,10 @@ fn give_back(tx: &mut Transaction<'_>, partition: &Partition, first: Option<&Par
     if !known(&all, partition) || first.is_some_and(|first| !known(&all, first)) {
         return Ok(None);
     }
-    // Who writes late samples waits from here on, everybody else only once it is known to be empty.
+    if !at_once(SAMPLES.is_empty(tx, partition))? {
+        return Ok(None);
+    }
+    // Who writes late samples waits from here on, everybody else only once it is known to be empty still.
     at_once(SAMPLES.freeze(tx, partition))?;
     if !at_once(SAMPLES.is_empty(tx, partition))? {
         return Ok(None);
