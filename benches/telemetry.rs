@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use hearth::config::Config;
 use hearth::database::{Database, Options};
-use hearth::gateway::{Body, Params, Request, ResponseBody};
+use hearth::gateway::{Body, Params, Request};
 use hearth::rest::pipeline::{App, Mount};
 use hearth::rest::platform::Platform;
 use hearth::telemetry::store::{schema, tuned};
@@ -202,7 +202,7 @@ fn app(url: &str) -> App {
     App::new(vec![Mount { prefix: String::new(), port: 0, endpoint }])
 }
 
-fn handle(app: &App, method: &str, url: &str, body: Vec<u8>) -> (u16, usize) {
+fn handle(app: &App, method: &str, url: &str, body: Vec<u8>) -> (u16, u64) {
     let mut params = Params::default();
     let query = url.split_once('?').map_or("", |(_, query)| query);
     for (name, value) in [
@@ -215,8 +215,7 @@ fn handle(app: &App, method: &str, url: &str, body: Vec<u8>) -> (u16, usize) {
         params.push(name.as_bytes(), value.as_bytes());
     }
     let response = app.handle(Request { params, body: Body::Whole(body) });
-    let ResponseBody::Bytes(bytes) = response.body else { panic!("telemetry streams nothing") };
-    (response.status, bytes.len())
+    (response.status, response.body.length().expect("telemetry streams nothing"))
 }
 
 fn post(app: &App, body: Vec<u8>) {

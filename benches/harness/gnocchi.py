@@ -42,17 +42,18 @@ def _resource(number):
     return str(uuid.UUID(int=(1 << 100) + number))
 
 
-def _iso(seconds):
+def iso(seconds):
+    """An instant as samples have it."""
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
-def _hearth_batch(first, count, resources, meter=METER):
+def batch(first, count, resources, meter=METER):
     """Samples as an agent posts them: number `first` and those after it, the resources in turn."""
     return json.dumps(
         [
             {"counter_name": meter, "counter_type": "gauge", "counter_unit": "%", "counter_volume": number * 7 % 1000 / 10,
              "resource_id": _resource(number % resources), "project_id": PROJECT, "user_id": "user", "source": "openstack",
-             "timestamp": _iso(BEGIN + number // resources * STEP),
+             "timestamp": iso(BEGIN + number // resources * STEP),
              "resource_metadata": {"display_name": f"vm-{number % resources}", "flavor": "m1.small", "status": "active"}}
             for number in range(first, first + count)
         ]
@@ -63,7 +64,7 @@ def _gnocchi_batch(first, count, resources, meter=METER):
     """The same samples as measures of one metric for each resource."""
     batch = {}
     for number in range(first, first + count):
-        measure = {"timestamp": _iso(BEGIN + number // resources * STEP), "value": number * 7 % 1000 / 10}
+        measure = {"timestamp": iso(BEGIN + number // resources * STEP), "value": number * 7 % 1000 / 10}
         batch.setdefault(_resource(number % resources), {}).setdefault(meter, []).append(measure)
     return json.dumps(batch).encode()
 
@@ -170,7 +171,7 @@ def _question(port, web, app, headers, name, path, label):
 def _day(made, ours, theirs, meter, gnocchi):
     """A day in the middle of what is stored, of one resource."""
     first = BEGIN + SAMPLES // RESOURCES // 2 * STEP // 86_400 * 86_400
-    begin, end = _iso(first), _iso(first + 86_400)
+    begin, end = iso(first), iso(first + 86_400)
     limits = f"q.field=timestamp&q.op=ge&q.value={begin}&q.field=timestamp&q.op=lt&q.value={end}"
     name = "one resource, a day by the hour"
     made.append(ours(name, f"{meter}?q.field=resource_id&q.op=eq&q.value={_resource(7)}&{limits}&period=3600"))
@@ -179,7 +180,7 @@ def _day(made, ours, theirs, meter, gnocchi):
 
 def _ingestion(made, port, gnocchi_port, web, app, gnocchi):
     """Samples of another meter than the one that is asked for."""
-    mine = functools.partial(_hearth_batch, resources=RESOURCES, meter="disk")
+    mine = functools.partial(batch, resources=RESOURCES, meter="disk")
     other = functools.partial(_gnocchi_batch, resources=RESOURCES, meter="disk")
     made["batches of 1,000"] += [
         Batches("batches of 1,000, hearth", port, "/metering/v2/meters/disk", HEARTH_HEADERS, 201, mine, web=web, app=app),
@@ -207,7 +208,7 @@ def _fill(ports, taking_port, gnocchi, with_many):
     """Stores the samples on every side, in the order of their times."""
     sides = [(ports[0], RESOURCES), (taking_port, RESOURCES)] + ([(ports[1], MANY_RESOURCES)] if with_many else [])
     for port, resources in sides:
-        bodies = (_hearth_batch(first, BATCH, resources) for first in range(0, SAMPLES, BATCH))
+        bodies = (batch(first, BATCH, resources) for first in range(0, SAMPLES, BATCH))
         _, wrong, *_ = post_all(port, f"/metering/v2/meters/{METER}", HEARTH_HEADERS, 201, bodies)
         if wrong:
             raise processes.CouldNotRun(f"samples: {wrong[0]}")

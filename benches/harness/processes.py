@@ -52,10 +52,15 @@ def cpu_us(pids):
 
 
 def resident_kib(pid):
-    """VmRSS."""
+    """Resident memory."""
+    return status_kib(pid, "VmRSS")
+
+
+def status_kib(pid, name):
+    """A size from the status of a process (proc(5)); 0 where it has ended."""
     try:
         for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
+            if line.startswith(f"{name}:"):
                 return int(line.split()[1])
     except OSError:
         pass

@@ -7,6 +7,8 @@ from . import machine, volumes
 
 DATABASE = "CPU µs db"
 HEAD = ("requests/s", "p50 ms", "p99 ms", "errors", "CPU µs web", "CPU µs app", DATABASE, "MB", "MB all", "other load")
+# Where a section reads them: the most that a process of the application held, and what it held when it had rested.
+MEMORY = ("MB peak", "MB rested")
 # Above this share of the machine, what ran beside the benchmark is marked.
 LOUD = 0.10
 
@@ -42,6 +44,7 @@ AIMS = (
     ),
 )  # fmt: skip
 RESIDENT_LIMIT_KIB = 15 * 1024
+PEAK_LIMIT_KIB = 30 * 1024
 START_LIMIT_MS = 10
 LIST_LIMIT = 2.0
 
@@ -60,6 +63,7 @@ def _row(result, with_database):
         f"{result['resident_kib'] / 1024:.1f}" if result["resident_kib"] else "-",
         f"{result['resident_kib_all_processes'] / 1024:.0f}" if result["resident_kib"] else "-",
         f"{result['other_load']:.0%}{loud}",
+        *(f"{result[key] / 1024:.1f}" for key in ("peak_kib", "rested_kib") if key in result),
     )
 
 
@@ -79,6 +83,7 @@ def section(title, results, failed):
     """One section as text."""
     with_database = any(result["database_cpu_us"] for result in results)
     head = [name for name in HEAD if with_database or name != DATABASE]
+    head += MEMORY if any("peak_kib" in result for result in results) else ()
     rows = [(result["name"], *_row(result, with_database)) for result in results]
     parts = [f"## {title}", table(("", *head), rows)] if rows else [f"## {title}"]
     parts += [f"{name}: {reason}" for name, reason in failed.items()]
@@ -191,6 +196,10 @@ def aims(sections, start, inside, at_work):
         text = f"{max(resident) / 1024:.1f} MB"
         found.append(_aim("resident memory of a Hearth process after load", "under 15 MB", text,
                           max(resident) < RESIDENT_LIMIT_KIB))  # fmt: skip
+    peaks = [result["peak_kib"] for part in sections.values() for result in part.get("results", []) if "peak_kib" in result]
+    if peaks:
+        found.append(_aim("peak of a Telemetry responder, whatever the query", "under 30 MB", f"{max(peaks) / 1024:.1f} MB",
+                          max(peaks) < PEAK_LIMIT_KIB))  # fmt: skip
     if start:
         extra = max(row["beyond_empty_ms"] for row in start)
         found.append(_aim("start to answer of CGI, beyond an empty program's", f"within {START_LIMIT_MS} ms",

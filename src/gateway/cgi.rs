@@ -73,10 +73,12 @@ fn write(response: Response, is_head: bool, out: &mut dyn Write) -> io::Result<(
             }
             out.write_all(&head)
         }
-        ResponseBody::Stream(writer) => {
-            reply::cgi_head(&mut head, response.status, &response.headers, End::Nothing);
+        body => {
+            let length = body.length().filter(|_| !bodiless);
+            let end = length.map_or(End::Nothing, |length| End::Length(usize::try_from(length).unwrap_or(usize::MAX)));
+            reply::cgi_head(&mut head, response.status, &response.headers, end);
             out.write_all(&head)?;
-            if bodiless || is_head { Ok(()) } else { writer(out) }
+            if bodiless || is_head { Ok(()) } else { body.write_to(out) }
         }
     }
 }
@@ -84,7 +86,7 @@ fn write(response: Response, is_head: bool, out: &mut dyn Write) -> io::Result<(
 #[cfg(test)]
 mod tests {
     use super::{request, write};
-    use crate::gateway::{Response, ResponseBody};
+    use crate::gateway::{Response, ResponseBody, Spool};
 
     fn variables(pairs: &[(&str, &str)]) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
         let owned: Vec<_> = pairs.iter().map(|(n, v)| (n.as_bytes().to_vec(), v.as_bytes().to_vec())).collect();
@@ -109,6 +111,12 @@ mod tests {
         let mut head = Vec::new();
         write(Response::new(200, "text/plain", "body"), true, &mut head).expect("written");
         assert!(head.ends_with(b"Content-Length: 4\r\n\r\n"));
+        let mut spool = Spool::default();
+        assert!(spool.append(b"a part in a file, "));
+        let body = ResponseBody::Spooled(spool.end(b"and the rest".to_vec()));
+        let mut long = Vec::new();
+        write(Response { body, ..Response::new(200, "text/plain", "") }, false, &mut long).expect("written");
+        assert!(long.ends_with(b"Content-Length: 30\r\n\r\na part in a file, and the rest"));
         let mut stream = Vec::new();
         let response = Response {
             body: ResponseBody::Stream(Box::new(|out| out.write_all(b"streamed"))),

@@ -2,6 +2,7 @@
 //! arrives is looked at by the polling thread alone, in `link.rs`.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering;
@@ -13,10 +14,17 @@ use rustix::io::Errno;
 use rustix::net::{SendFlags, Shutdown};
 
 use super::readiness::Readiness;
+use super::sending::Sending;
 use crate::service::threads::{about_to_wait, lock};
+
+/// Pieces of long answers that the polling thread sends to one client before it looks after others.
+const PIECES: usize = 16;
 
 /// Bytes of a streamed answer that may wait for a slow client before its writer waits too.
 const STREAM_WINDOW: usize = 128 * 1024;
+
+/// Bytes of answers in files that slow clients have not taken yet, of all connections; beyond it workers wait for clients.
+const STORED_LIMIT: usize = 1 << 30;
 
 /// A connection.
 pub(super) struct Connection {
@@ -32,6 +40,10 @@ pub(super) struct Connection {
 struct Output {
     unsent: Vec<u8>,
     sent: usize,
+    /// What comes behind, in this order. Where there is any, something is unsent.
+    behind: VecDeque<Behind>,
+    /// When the client last took something, or had taken everything before.
+    moved: Option<Instant>,
     /// What epoll reports; `None` before the socket is registered.
     interest: Option<EventFlags>,
     /// Bodies on account of which nothing is read.
@@ -44,9 +56,34 @@ struct Output {
     gone: bool,
 }
 
+/// What is to be sent behind something else.
+enum Behind {
+    Bytes(Vec<u8>),
+    Body(Box<Sending>),
+}
+
+impl Behind {
+    /// Bytes that it holds in memory, and in a file.
+    fn held(&self) -> (usize, usize) {
+        match self {
+            Self::Bytes(bytes) => (bytes.len(), 0),
+            Self::Body(sending) => (sending.in_memory(), sending.stored()),
+        }
+    }
+}
+
 impl Output {
     fn waiting(&self) -> usize {
         self.unsent.len() - self.sent
+    }
+
+    /// The same, with the bytes that come behind.
+    fn waiting_in_all(&self) -> usize {
+        let left = |behind: &Behind| match behind {
+            Behind::Bytes(bytes) => bytes.len(),
+            Behind::Body(sending) => sending.left(),
+        };
+        self.behind.iter().map(left).fold(self.waiting(), usize::saturating_add)
     }
 }
 
@@ -82,6 +119,14 @@ impl Connection {
         if output.gone {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
+        if !output.behind.is_empty() {
+            self.readiness.unsent.fetch_add(bytes.len(), Ordering::Relaxed);
+            match output.behind.back_mut() {
+                Some(Behind::Bytes(last)) => last.extend_from_slice(&bytes),
+                _ => output.behind.push_back(Behind::Bytes(bytes.into_owned())),
+            }
+            return Ok(());
+        }
         let mut sent = 0;
         if output.waiting() == 0 {
             match self.write(&bytes) {
@@ -95,6 +140,9 @@ impl Connection {
         }
         let left = bytes.len().saturating_sub(sent);
         if left > 0 {
+            if output.waiting() == 0 || sent > 0 {
+                output.moved = Some(Instant::now());
+            }
             match bytes {
                 Cow::Owned(bytes) if output.waiting() == 0 => (output.unsent, output.sent) = (bytes, sent),
                 bytes => output.unsent.extend_from_slice(bytes.get(sent..).unwrap_or_default()),
@@ -105,27 +153,114 @@ impl Connection {
         Ok(())
     }
 
+    /// Sends a long answer: its head, and then its body as the client takes it.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::BrokenPipe`] where the client is gone.
+    pub(super) fn send_long(&self, head: Vec<u8>, sending: Sending) -> io::Result<()> {
+        let mut output = lock(&self.output);
+        if output.gone {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        if output.waiting() == 0 {
+            output.moved = Some(Instant::now());
+        }
+        for behind in [Behind::Bytes(head), Behind::Body(Box::new(sending))] {
+            let (in_memory, stored) = behind.held();
+            self.readiness.unsent.fetch_add(in_memory, Ordering::Relaxed);
+            self.readiness.stored.fetch_add(stored, Ordering::Relaxed);
+            output.behind.push_back(behind);
+        }
+        if output.waiting() == 0 {
+            self.pump(&mut output, usize::MAX);
+        }
+        self.show_interest(&mut output);
+        if output.gone { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+    }
+
+    /// Sends what waits until the client takes no more, or so many pieces were made of long answers.
+    fn pump(&self, output: &mut Output, mut pieces: usize) {
+        while !output.gone {
+            while output.waiting() > 0 {
+                match self.write(output.unsent.get(output.sent..).unwrap_or_default()) {
+                    Ok(count) => {
+                        output.sent += count;
+                        output.moved = Some(Instant::now());
+                        self.readiness.unsent.fetch_sub(count, Ordering::Relaxed);
+                    }
+                    Err(Errno::AGAIN) => return,
+                    Err(error) => return self.lose(output, &error),
+                }
+            }
+            if output.behind.is_empty() {
+                // The memory of a large answer is not kept for an idle connection.
+                output.unsent = Vec::new();
+                output.sent = 0;
+                return;
+            }
+            if let Err(error) = self.make_piece(output) {
+                log::error!("a long answer can not be read back: {error}");
+                return self.lose(output, &"its answer can not be completed");
+            }
+            pieces = pieces.saturating_sub(1);
+            if pieces == 0 && output.waiting() > 0 {
+                return;
+            }
+        }
+    }
+
+    /// Makes the next bytes to be sent of what comes behind.
+    fn make_piece(&self, output: &mut Output) -> io::Result<()> {
+        output.unsent.clear();
+        output.sent = 0;
+        let is_over = match output.behind.front_mut() {
+            None => return Ok(()),
+            Some(Behind::Bytes(bytes)) => {
+                output.unsent.append(bytes);
+                true
+            }
+            Some(Behind::Body(sending)) => {
+                let made = sending.next(&mut output.unsent);
+                self.readiness.unsent.fetch_add(output.unsent.len(), Ordering::Relaxed);
+                made?;
+                sending.is_over()
+            }
+        };
+        if is_over && let Some(Behind::Body(sending)) = output.behind.pop_front() {
+            self.readiness.unsent.fetch_sub(sending.in_memory(), Ordering::Relaxed);
+            self.readiness.stored.fetch_sub(sending.stored(), Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
     /// Sends bytes, and waits while too many of this client's or of all clients' bytes are not taken yet.
     ///
     /// # Errors
     /// [`io::ErrorKind::BrokenPipe`] where the client is gone or takes nothing for `timeout`.
-    pub(super) fn send_waiting(&self, bytes: &[u8], window: Option<usize>, timeout: Duration) -> io::Result<()> {
+    pub(super) fn send_waiting(&self, bytes: &[u8], timeout: Duration) -> io::Result<()> {
         self.send(bytes)?;
-        let window = window.unwrap_or(STREAM_WINDOW);
+        self.wait(STREAM_WINDOW, timeout)
+    }
+
+    /// Waits while more than so many bytes are not taken yet.
+    ///
+    /// # Errors
+    /// As [`Connection::send_waiting`].
+    pub(super) fn wait(&self, window: usize, timeout: Duration) -> io::Result<()> {
         let mut output = lock(&self.output);
-        let (mut least, mut deadline) = (output.waiting(), Instant::now() + timeout);
-        while output.waiting() > window {
+        let (mut least, mut deadline) = (output.waiting_in_all(), Instant::now() + timeout);
+        while output.waiting_in_all() > window {
             drop(output);
             about_to_wait();
             output = lock(&self.output);
-            if output.waiting() < least {
-                (least, deadline) = (output.waiting(), Instant::now() + timeout);
+            if output.waiting_in_all() < least {
+                (least, deadline) = (output.waiting_in_all(), Instant::now() + timeout);
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 self.lose(&mut output, &"it takes nothing");
             }
-            if output.waiting() > window {
+            if output.waiting_in_all() > window {
                 output = self.drained.wait_timeout(output, left).unwrap_or_else(PoisonError::into_inner).0;
             }
         }
@@ -138,26 +273,22 @@ impl Connection {
         unsent.saturating_add(length) <= self.readiness.unsent_limit.load(Ordering::Relaxed)
     }
 
+    /// Whether a file may be kept for so many bytes of an answer until the client has taken them.
+    pub(super) fn may_store(&self, length: usize) -> bool {
+        self.readiness.stored.load(Ordering::Relaxed).saturating_add(length) <= STORED_LIMIT
+    }
+
+    /// Whether the client has taken nothing for so long of what waits for it.
+    pub(super) fn is_stuck(&self, now: Instant, limit: Duration) -> bool {
+        let output = lock(&self.output);
+        output.waiting() > 0 && output.moved.is_some_and(|moved| now.saturating_duration_since(moved) >= limit)
+    }
+
     /// Sends what waits, now that the client takes more. Whether nothing waits any more.
     pub(super) fn flush(&self) -> bool {
         let mut output = lock(&self.output);
-        while output.waiting() > 0 && !output.gone {
-            let rest = output.unsent.get(output.sent..).unwrap_or_default();
-            match self.write(rest) {
-                Ok(count) => {
-                    output.sent += count;
-                    self.readiness.unsent.fetch_sub(count, Ordering::Relaxed);
-                }
-                Err(Errno::AGAIN) => break,
-                Err(error) => self.lose(&mut output, &error),
-            }
-        }
+        self.pump(&mut output, PIECES);
         let empty = output.waiting() == 0;
-        if empty {
-            // The memory of a large answer is not kept for an idle connection.
-            output.unsent = Vec::new();
-            output.sent = 0;
-        }
         self.show_interest(&mut output);
         drop(output);
         self.drained.notify_all();
@@ -180,6 +311,11 @@ impl Connection {
     fn forget(&self, output: &mut Output) {
         output.gone = true;
         self.readiness.unsent.fetch_sub(output.waiting(), Ordering::Relaxed);
+        for behind in std::mem::take(&mut output.behind) {
+            let (in_memory, stored) = behind.held();
+            self.readiness.unsent.fetch_sub(in_memory, Ordering::Relaxed);
+            self.readiness.stored.fetch_sub(stored, Ordering::Relaxed);
+        }
         output.unsent = Vec::new();
         output.sent = 0;
         self.drained.notify_all();

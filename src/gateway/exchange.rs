@@ -14,6 +14,8 @@ use super::http::parser::Asked;
 use super::http::writer::{self as http, CHUNK_HEAD_BYTES};
 use super::message::{BodyWriter, Response, ResponseBody};
 use super::reply::{self, End, Fields};
+use super::sending::{Framing, Sending};
+use super::spool::Spooled;
 use crate::service::threads;
 
 /// Bytes of a streamed answer that are gathered before they are sent.
@@ -73,7 +75,7 @@ thread_local! {
 
 /// Memory that a thread keeps for the next answer, in bytes.
 const SCRATCH_KEPT: usize = 64 * 1024;
-/// Bytes of an answer that may always wait for a slow client.
+/// Bytes of an answer that is put together as a whole, and may always wait for a slow client.
 const SMALL: usize = 256 * 1024;
 
 impl Exchange {
@@ -206,6 +208,12 @@ impl Exchange {
             return false;
         }
         match response.body {
+            ResponseBody::Bytes(body) if body.len() > SMALL => {
+                self.answer_long((response.status, &response.headers), body.into(), protocol_status, send_timeout);
+            }
+            ResponseBody::Spooled(body) => {
+                self.answer_long((response.status, &response.headers), body, protocol_status, send_timeout);
+            }
             ResponseBody::Bytes(body) => {
                 let head = (response.status, &response.headers[..]);
                 SCRATCH.with_borrow_mut(|(out, scratch)| {
@@ -217,10 +225,8 @@ impl Exchange {
                     // A client that went away was logged where it was found.
                     let _ = if out.len() <= SCRATCH_KEPT {
                         self.connection.send(out)
-                    } else if out.len() <= SMALL || self.connection.may_keep(out.len()) {
-                        self.connection.send_away(std::mem::take(out))
                     } else {
-                        self.connection.send_waiting(out, Some(0), send_timeout)
+                        self.connection.send_away(std::mem::take(out))
                     };
                     self.done();
                     // What it holds would count: nothing shrinks below its length.
@@ -235,6 +241,39 @@ impl Exchange {
             }
         }
         true
+    }
+
+    /// Sends an answer whose body is made into the protocol's bytes while the client takes it.
+    fn answer_long(&self, (code, fields): (u16, &Fields), body: Spooled, protocol_status: u8, send_timeout: Duration) {
+        let length = usize::try_from(body.len()).unwrap_or(usize::MAX);
+        let end = if reply::is_bodiless(code) { End::Nothing } else { End::Length(length) };
+        let (mut head, mut behind) = (Vec::with_capacity(512), Vec::new());
+        let (is_head, framing) = match self.wire {
+            Wire::FastCgi { id, is_head, form, .. } => {
+                let mut text = Vec::with_capacity(512);
+                reply::cgi_head(&mut text, code, fields, end);
+                let mut records = fastcgi::answer(id, form);
+                records.put(&mut head, &text);
+                records.close(&mut head);
+                fastcgi::answer(id, form).end(&mut behind, 0, protocol_status);
+                self.append_after(&mut behind);
+                (is_head, Framing::Records { id, form })
+            }
+            Wire::Http(asked) => {
+                let keep = self.decide() == KEPT;
+                http::with_date(|date| reply::http_head(&mut head, code, fields, end, keep, asked.old, date));
+                (asked.is_head, Framing::Plain)
+            }
+        };
+        let body = if is_head || end == End::Nothing { Spooled::default() } else { body };
+        let sending = Sending::new(body, framing, behind);
+        self.ending();
+        let waits = !self.connection.may_keep(sending.in_memory()) || !self.connection.may_store(sending.stored());
+        // A client that went away was logged where it was found.
+        if self.connection.send_long(head, sending).is_ok() && waits {
+            let _ = self.connection.wait(0, send_timeout);
+        }
+        self.done();
     }
 
     fn write_whole(
@@ -366,7 +405,7 @@ impl Stream<'_> {
         self.close_open();
         if !self.buffer.is_empty() {
             self.sent = true;
-            self.exchange.connection.send_waiting(&self.buffer, None, self.timeout)?;
+            self.exchange.connection.send_waiting(&self.buffer, self.timeout)?;
             self.buffer.clear();
         }
         self.open_chunk(chunked);

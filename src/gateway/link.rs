@@ -200,6 +200,10 @@ impl Link {
         if let Some(until) = self.lingering {
             return now >= until;
         }
+        if self.connection.is_stuck(now, settings.send_timeout) {
+            log::info!("connection ended: its client took nothing of an answer for {:?}", settings.send_timeout);
+            return true;
+        }
         let still = now.saturating_duration_since(self.active);
         if self.machine_is_midway() {
             // A handler that does not read its body's rest stops the connection, not the peer.

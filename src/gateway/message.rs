@@ -2,7 +2,10 @@
 //! form: FastCGI and CGI deliver them as they are, the HTTP parser makes them.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::io::{self, Read, Write};
+
+use super::spool::Spooled;
 
 /// The variables of one request: names and values in one buffer. Values may be any bytes.
 #[derive(Debug, Default, Clone)]
@@ -213,8 +216,45 @@ pub type BodyWriter = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
 pub enum ResponseBody {
     /// All of it.
     Bytes(Vec<u8>),
+    /// All of it, of which a part may lie in a file.
+    Spooled(Spooled),
     /// Written as the client takes it; an error of the writer means that the client went away.
     Stream(BodyWriter),
+}
+
+impl ResponseBody {
+    /// Its length in bytes, where it is known.
+    pub fn length(&self) -> Option<u64> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes.len() as u64),
+            Self::Spooled(body) => Some(body.len()),
+            Self::Stream(_) => None,
+        }
+    }
+
+    /// Writes the whole body.
+    ///
+    /// # Errors
+    /// Those of `out`, and of the file or the writer.
+    pub fn write_to(self, out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Self::Bytes(bytes) => out.write_all(&bytes),
+            Self::Spooled(body) => body.write_to(out),
+            Self::Stream(writer) => writer(out),
+        }
+    }
+}
+
+impl From<Vec<u8>> for ResponseBody {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+impl fmt::Debug for ResponseBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ResponseBody({:?} bytes)", self.length())
+    }
 }
 
 /// One response.

@@ -25,6 +25,8 @@ pub(super) struct Readiness {
     attention: Mutex<Vec<u64>>,
     /// Bytes of answers that wait for slow clients, of all connections.
     pub(super) unsent: AtomicUsize,
+    /// Bytes of such answers that lie in files.
+    pub(super) stored: AtomicUsize,
     /// Bytes of [`Readiness::unsent`] above which workers wait for their clients.
     pub(super) unsent_limit: AtomicUsize,
 }
@@ -40,6 +42,7 @@ impl Readiness {
             woken: AtomicBool::new(false),
             attention: Mutex::default(),
             unsent: AtomicUsize::new(0),
+            stored: AtomicUsize::new(0),
             unsent_limit: AtomicUsize::new(unsent_limit),
         })
     }

@@ -13,7 +13,7 @@ use super::route::Route;
 use super::router::PathValues;
 use super::view::{View, Viewer};
 use crate::error::{Error, Result};
-use crate::gateway::Request;
+use crate::gateway::{Request, ResponseBody};
 use crate::identity::Context;
 use crate::identity::policy::{Rule, Target};
 
@@ -88,7 +88,12 @@ impl<S> Call<'_, S> {
     pub fn json(&self, fill: impl FnOnce(&mut Json)) -> Reply {
         let mut json = Json::with_capacity(1024);
         fill(&mut json);
-        Reply { status: self.route.success, headers: Vec::new(), body: json.into_bytes(), content_type: JSON }
+        self.written(json)
+    }
+
+    /// A reply with the row's status of success and this JSON.
+    pub fn written(&self, json: Json) -> Reply {
+        Reply { status: self.route.success, headers: Vec::new(), body: json.into_body(), content_type: JSON }
     }
 
     /// A reply with the row's status of success and no body.
@@ -107,7 +112,7 @@ pub struct Reply {
     /// Headers beside those that every answer carries.
     pub headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     /// The body.
-    pub body: Vec<u8>,
+    pub body: ResponseBody,
     /// The body's type.
     pub content_type: &'static str,
 }
@@ -115,14 +120,14 @@ pub struct Reply {
 impl Reply {
     /// No body.
     pub fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new(), content_type: JSON }
+        Self { status, headers: Vec::new(), body: ResponseBody::Bytes(Vec::new()), content_type: JSON }
     }
 
     /// A JSON value.
     pub fn value(status: u16, value: &Value) -> Self {
         let mut json = Json::with_capacity(256);
         json.value(value);
-        Self { status, headers: Vec::new(), body: json.into_bytes(), content_type: JSON }
+        Self { status, headers: Vec::new(), body: json.into_body(), content_type: JSON }
     }
 
     /// The same reply with one more header.

@@ -1,22 +1,59 @@
 //! Writes JSON text straight into a reply's buffer: no tree in between. Commas come by themselves.
 
+use crate::gateway::{ResponseBody, Spool};
 use crate::time::Timestamp;
+
+/// Bytes of a text that are held in memory before they are let go of: with an item more, no more than 128 KiB.
+const HELD: usize = 128 * 1024 - ITEM;
+/// Bytes that most items stay below.
+const ITEM: usize = 16 * 1024;
 
 /// A JSON text that is being written.
 #[derive(Debug, Default)]
 pub struct Json {
     out: Vec<u8>,
+    /// What was written before, where it was let go of.
+    before: Spool,
 }
 
 impl Json {
     /// An empty text with room for `capacity` bytes.
     pub fn with_capacity(capacity: usize) -> Self {
-        Self { out: Vec::with_capacity(capacity) }
+        Self { out: Vec::with_capacity(capacity), before: Spool::default() }
     }
 
-    /// The text.
+    /// The text of one that never [relieved](Json::relieve) itself.
     pub fn into_bytes(self) -> Vec<u8> {
+        debug_assert!(self.before.is_empty());
         self.out
+    }
+
+    /// The text as the body of an answer.
+    pub fn into_body(self) -> ResponseBody {
+        if self.before.is_empty() {
+            ResponseBody::Bytes(self.out)
+        } else {
+            ResponseBody::Spooled(self.before.end(self.out))
+        }
+    }
+
+    /// Lets go of the memory of what is written, where that is much. To be called between the items of a list that may be long.
+    pub fn relieve(&mut self) {
+        if self.out.len() < HELD {
+            return;
+        }
+        // The last byte tells whether a comma comes next.
+        let (written, last) = self.out.split_at(self.out.len() - 1);
+        if self.before.append(written) {
+            let last = last.to_vec();
+            self.out.clear();
+            self.out.extend_from_slice(&last);
+        }
+    }
+
+    /// Makes room for so many bytes more of a list, as far as they are [held](Json::relieve) together.
+    pub fn reserve_relieved(&mut self, bytes: usize) {
+        self.out.reserve(bytes.min((HELD + ITEM).saturating_sub(self.out.len())));
     }
 
     /// Makes room for so many bytes more.
@@ -26,12 +63,12 @@ impl Json {
 
     /// Bytes written so far.
     pub fn len(&self) -> usize {
-        self.out.len()
+        usize::try_from(self.before.len()).unwrap_or(usize::MAX).saturating_add(self.out.len())
     }
 
     /// Whether nothing has been written.
     pub fn is_empty(&self) -> bool {
-        self.out.is_empty()
+        self.len() == 0
     }
 
     /// A comma where a value stands before this place.
@@ -54,6 +91,17 @@ impl Json {
         self.separate();
         self.out.push(b'[');
         fill(self);
+        self.out.push(b']');
+    }
+
+    /// As [`Json::array`], for who can not write all values in one place: `[`, to be followed by [`Json::end_array`].
+    pub fn begin_array(&mut self) {
+        self.separate();
+        self.out.push(b'[');
+    }
+
+    /// `]`.
+    pub fn end_array(&mut self) {
         self.out.push(b']');
     }
 
@@ -220,6 +268,30 @@ fn plain_length(bytes: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::Json;
+    use crate::gateway::ResponseBody;
+
+    #[test]
+    fn a_text_is_the_same_where_it_lets_go_of_its_beginning() {
+        let write = |relieved: bool| {
+            let mut json = Json::default();
+            json.begin_array();
+            for at in 0..50_000 {
+                json.object(|json| json.name("at").int(at));
+                if relieved {
+                    json.relieve();
+                }
+            }
+            json.end_array();
+            let length = json.len();
+            (length, json.into_body())
+        };
+        let ((_, held), (length, relieved)) = (write(false), write(true));
+        assert!(matches!((&held, &relieved), (ResponseBody::Bytes(_), ResponseBody::Spooled(_))));
+        let (mut whole, mut parts) = (Vec::new(), Vec::new());
+        held.write_to(&mut whole).unwrap();
+        relieved.write_to(&mut parts).unwrap();
+        assert!(whole == parts && length == whole.len() && length > 3 * super::HELD);
+    }
 
     #[test]
     fn what_it_writes_reads_back() {

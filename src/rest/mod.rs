@@ -24,4 +24,4 @@ pub use microversion::Microversion;
 pub use page::Page;
 pub use route::{Method, Parameter, Route};
 pub use schema::{Check, Input, Schema};
-pub use view::{Answer, Field, Shape, View, Viewer};
+pub use view::{Answer, Field, Shape, Shown, View, Viewer};

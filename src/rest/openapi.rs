@@ -63,7 +63,7 @@ fn fault(dialect: &Dialect) -> Value {
     let response = (dialect.fault)(&Error::not_found("The resource could not be found."));
     let example: Value = match &response.body {
         crate::gateway::ResponseBody::Bytes(bytes) => serde_json::from_slice(bytes).unwrap_or_default(),
-        crate::gateway::ResponseBody::Stream(_) => Value::Null,
+        _ => Value::Null,
     };
     json!({
         "description": "The request was not carried out.",

@@ -7,7 +7,7 @@ use super::links;
 use super::service::{Arrival, Endpoint};
 use crate::config;
 use crate::error::Error;
-use crate::gateway::{Request, Response, ResponseBody, running};
+use crate::gateway::{Request, Response, running};
 use crate::service::health::{self, Question};
 use crate::service::threads;
 
@@ -143,10 +143,7 @@ fn request_id() -> String {
 }
 
 fn access(request: &Request, path: &str, response: &Response, started: Instant) {
-    let bytes = match &response.body {
-        ResponseBody::Bytes(bytes) => i64::try_from(bytes.len()).unwrap_or(i64::MAX),
-        ResponseBody::Stream(_) => -1,
-    };
+    let bytes = response.body.length().map_or(-1, |length| i64::try_from(length).unwrap_or(i64::MAX));
     log::info!(
         target: "access",
         "{} \"{} {}{}{}\" status: {} len: {bytes} microseconds: {}",

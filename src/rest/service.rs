@@ -12,7 +12,7 @@ use super::route::{Method, Route};
 use super::router::{Found, Router};
 use crate::config::{Config, Opt};
 use crate::error::{Error, Kind, Result};
-use crate::gateway::{Request, Response, ResponseBody, running};
+use crate::gateway::{Request, Response, running};
 use crate::identity::Context;
 
 /// The microversion rule of a service (the API-WG's guideline: `OpenStack-API-Version: <word> <version>`).
@@ -341,5 +341,5 @@ fn finish(reply: Reply) -> Response {
     let mut headers = Vec::with_capacity(reply.headers.len() + 6);
     headers.push(("Content-Type".into(), reply.content_type.into()));
     headers.extend(reply.headers);
-    Response { status: reply.status, headers, body: ResponseBody::Bytes(reply.body) }
+    Response { status: reply.status, headers, body: reply.body }
 }

@@ -10,7 +10,7 @@ use hearth::block_storage::rpc::server::RunningRole;
 use hearth::block_storage::{self, policies};
 use hearth::config::Config;
 use hearth::database::{Database, Options, Value, migrate, orders};
-use hearth::gateway::{Body, Params, Request, ResponseBody};
+use hearth::gateway::{Body, Params, Request};
 use hearth::identity::policy::Policy;
 use hearth::identity::{Authenticate, Context, Identity};
 use hearth::rest::pipeline::{App, Mount};
@@ -254,7 +254,8 @@ impl Cloud {
             push("CONTENT_LENGTH", &body.len().to_string());
         }
         let response = self.app.handle(Request { params, body: Body::Whole(body.unwrap_or_default()) });
-        let ResponseBody::Bytes(bytes) = response.body else { panic!("block storage streams nothing") };
+        let mut bytes = Vec::new();
+        response.body.write_to(&mut bytes).expect("the whole body");
         let headers = response.headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         Answer {
             asked: format!("{method} {url}"),

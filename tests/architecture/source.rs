@@ -124,7 +124,10 @@ const LAYERS: &[Layer] = &[
     },
     // How the service talks is a value of the platform's, which has the answers of an unknown URL in it.
     Layer { name: "telemetry::api::dialect", may: TELEMETRY_DIALECT },
-    Layer { name: "telemetry::api::xml", may: &["gateway::Request", "gateway::Response", "gateway::ResponseBody"] },
+    Layer {
+        name: "telemetry::api::xml",
+        may: &["gateway::Request", "gateway::Response", "gateway::ResponseBody", "gateway::Spool"],
+    },
     // Who may publish without a token is decided before there is a caller.
     Layer { name: "telemetry::api::publishers", may: PLATFORM },
     Layer { name: "telemetry::store", may: &["telemetry::model", "database", "messaging", "service"] },

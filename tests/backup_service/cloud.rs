@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use hearth::block_storage::backup;
 use hearth::block_storage::rpc::server::RunningRole;
 use hearth::block_storage::{self, policies};
-use hearth::gateway::{Body, Params, Request, ResponseBody};
+use hearth::gateway::{Body, Params, Request};
 use hearth::rest::pipeline::{App, Mount};
 use hearth::rest::platform::Platform;
 use serde_json::{Value, json};
@@ -90,7 +90,8 @@ impl Cloud {
             push("CONTENT_LENGTH", &body.len().to_string());
         }
         let response = self.app.handle(Request { params, body: Body::Whole(body) });
-        let ResponseBody::Bytes(bytes) = response.body else { panic!("block storage streams nothing") };
+        let mut bytes = Vec::new();
+        response.body.write_to(&mut bytes).expect("the whole body");
         (response.status, serde_json::from_slice(&bytes).unwrap_or_default())
     }
 

@@ -491,7 +491,7 @@ fn settings_can_be_changed_while_it_runs() {
 }
 
 /// Waits for a condition that another thread brings about.
-fn wait_until(condition: impl Fn() -> bool) {
+pub(crate) fn wait_until(condition: impl Fn() -> bool) {
     let deadline = std::time::Instant::now() + super::bytes::DEADLINE;
     while !condition() {
         assert!(std::time::Instant::now() < deadline, "waited in vain");

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use hearth::gateway::{
-    Body, Controller, Listener, Protocol, Request, Response, ResponseBody, Server, Settings, running,
+    Body, Controller, Listener, Protocol, Request, Response, ResponseBody, Server, Settings, Spool, running,
 };
 
 use super::bytes::{Client, DEADLINE};
@@ -152,6 +152,17 @@ pub(crate) fn handle(mut request: Request, gates: &Gates) -> Response {
         }
         "/panic" => panic!("as the path says"),
         "/bytes" => Response::new(200, "application/octet-stream", pattern(number)),
+        // A part in a file, and the rest in memory.
+        "/spooled" => {
+            let bytes = pattern(number);
+            let (first, rest) = bytes.split_at(number / 4 * 3);
+            let mut spool = Spool::default();
+            for piece in first.chunks(100_000) {
+                assert!(spool.append(piece), "the folder for temporary files takes it");
+            }
+            let body = ResponseBody::Spooled(spool.end(rest.to_vec()));
+            Response { body, ..Response::new(200, "application/octet-stream", "") }
+        }
         "/stream" => {
             let (length, gates) = (number, gates.clone());
             let writer = move |out: &mut dyn std::io::Write| {

@@ -8,6 +8,7 @@ mod child;
 mod engine;
 mod fixture;
 mod http;
+mod long;
 mod processes;
 mod random;
 mod records;

@@ -12,6 +12,7 @@ mod evaluation;
 mod events;
 mod expire;
 mod live_answers;
+mod long;
 mod notifications;
 mod octavia;
 mod partitions;

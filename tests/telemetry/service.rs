@@ -142,10 +142,13 @@ impl Services {
         }
         let request = Request { params, body: Body::Whole(body.unwrap_or_default().to_vec()) };
         let response = self.app.handle(request);
-        let ResponseBody::Bytes(bytes) = response.body else { panic!("telemetry streams nothing") };
+        let is_spooled = matches!(response.body, ResponseBody::Spooled(_));
+        let mut bytes = Vec::new();
+        response.body.write_to(&mut bytes).expect("the whole body");
         let headers = response.headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         Answer {
             status: response.status,
+            is_spooled,
             headers,
             json: serde_json::from_slice(&bytes).unwrap_or_default(),
             text: String::from_utf8(bytes).unwrap(),
@@ -157,6 +160,8 @@ impl Services {
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// Whether a part of the body lay in a file.
+    pub(crate) is_spooled: bool,
     pub(crate) headers: Vec<(String, String)>,
     /// The body, where it is JSON; null where it is not.
     pub(crate) json: Json,

@@ -271,8 +271,9 @@ impl<T> Written<'_, T> {
                         shown.object(item, json);
                         if at == 0 {
                             // Items are much alike: room for all of them at once leaves no outgrown pieces behind.
-                            json.reserve((json.len() - before + MORE) * (self.items.len() - 1));
+                            json.reserve_relieved((json.len() - before + MORE) * (self.items.len() - 1));
                         }
+                        json.relieve();
                     }
                 });
                 page.write_next(links, self.path, &call.query, &full, &call.links, json);

@@ -56,7 +56,7 @@ fn list(call: &mut Call<'_, BlockStorage>) -> Result<Reply> {
     let volume = volume(call, &rules::GET_METADATA)?;
     let body = metadata::body(&control::all(&caller(call), &volume, Kind::Owner)?);
     let tag = metadata::etag(&body);
-    let reply = Reply { body, ..call.done() };
+    let reply = Reply { body: body.into(), ..call.done() };
     Ok(if call.at_least(TAGGED) { reply.header("Etag", tag) } else { reply })
 }
 

@@ -27,6 +27,11 @@ const INSTRUCTIONS_A_LOOK: i32 = 10_000;
 /// changed goes back to the system after the commit, while memory for pages is kept by every connection.
 const PAGES_UNSPILT: u32 = 2_048;
 
+/// Bytes above which SQLite takes the page that all connections of the process together have not used for the longest time,
+/// instead of memory for one more. What a connection may have for itself would add up, and most of it belongs to connections that
+/// rest.
+const MEMORY: u32 = 4 << 20;
+
 /// The longest sleep between two tries for a lock.
 const LONGEST_SLEEP_MICROS: u64 = 8_000;
 
@@ -103,7 +108,7 @@ impl Session {
         // No mapping of the file into memory: its pages would count as resident.
         self.connection.execute_batch(&format!(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; \
-             PRAGMA cache_size = -{}; PRAGMA cache_spill = {PAGES_UNSPILT}; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; \
+             PRAGMA cache_size = -{}; PRAGMA cache_spill = {PAGES_UNSPILT}; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; PRAGMA soft_heap_limit = {MEMORY}; \
              PRAGMA wal_autocheckpoint = {}; PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF",
             options.sqlite_cache_kib, options.sqlite_checkpoint_pages
         ))

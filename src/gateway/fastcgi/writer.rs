@@ -1,5 +1,7 @@
 //! Answers as FastCGI records: a CGI response (RFC 3875 section 6) in `FCGI_STDOUT`, then `FCGI_END_REQUEST`.
 
+use std::io;
+
 use crate::gateway::message::Params;
 
 use super::record::{self, HEADER_BYTES, Header, MAX_CONTENT, VERSION, kind, padding_of};
@@ -54,6 +56,27 @@ impl Records {
                 self.close(out);
             }
         }
+    }
+
+    /// Appends what `fill` does, at most a record's content, as a record of its own. What `fill` answers.
+    ///
+    /// # Errors
+    /// Those of `fill`, after which the buffer is of no use.
+    pub fn fill(
+        &mut self,
+        out: &mut Vec<u8>,
+        fill: impl FnOnce(&mut Vec<u8>) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        self.close(out);
+        let start = out.len() + HEADER_BYTES;
+        out.resize(start, 0);
+        let count = fill(out)?;
+        if out.len() == start {
+            out.truncate(start - HEADER_BYTES);
+        } else {
+            self.open = Some(start);
+        }
+        Ok(count)
     }
 
     /// Completes the open record. Must be called before the buffer is sent or anything else is appended to it.

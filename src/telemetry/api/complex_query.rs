@@ -20,8 +20,8 @@ pub(super) const ROUTES: &[Route<Telemetry>] = &[Route::post("/query/samples", q
 fn query(call: &mut Call<'_, Telemetry>) -> Result<Reply> {
     let body = body(call)?;
     let tree = parse(&body)?;
-    let found = complex_query::samples(&caller(call), &read(&tree)?)?;
-    Ok(samples::list_of(call, &views::SAMPLE, &found))
+    let query = read(&tree)?;
+    samples::list_given(call, &views::SAMPLE, |taker| complex_query::samples(&caller(call), &query, taker))
 }
 
 /// The body of a complex query; an empty one asks for everything.

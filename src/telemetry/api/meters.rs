@@ -5,8 +5,8 @@ use super::{arguments, caller, posted, posted_quickly, samples, views};
 use crate::error::Result;
 use crate::rest::{Answer, Call, Parameter, Reply, Route};
 use crate::telemetry::Telemetry;
-use crate::telemetry::control;
 use crate::telemetry::control::posting::{self, Filled, Posted};
+use crate::telemetry::control::{self, Taker};
 use crate::telemetry::model::MessageId;
 use crate::telemetry::policy as rules;
 
@@ -48,16 +48,16 @@ const LIST_PARAMETERS: &[Parameter] = &[
 fn list(call: &mut Call<'_, Telemetry>) -> Result<Reply> {
     arguments::check(&call.query, &["limit", "unique"])?;
     let (limit, unique) = (arguments::limit(&call.query)?, arguments::flag(&call.query, "unique")?);
-    let meters = control::meters::list(&caller(call), &arguments::items(&call.query), limit, unique)?;
-    Ok(samples::list_of(call, &views::METER, &meters))
+    let query = arguments::items(&call.query);
+    samples::list_given(call, &views::METER, |taker| control::meters::list(&caller(call), &query, limit, unique, taker))
 }
 
 fn list_samples(call: &mut Call<'_, Telemetry>) -> Result<Reply> {
     arguments::check(&call.query, &["limit"])?;
     let meter = Some(call.path.value("meter_name")).filter(|name| !name.is_empty());
     let (query, limit) = (arguments::items(&call.query), arguments::limit(&call.query)?);
-    let samples = control::samples::list(&caller(call), meter, &query, limit)?;
-    Ok(samples::list_of(call, &views::OLD_SAMPLE, &samples))
+    let give = |taker: &mut dyn Taker<_>| control::samples::list(&caller(call), meter, &query, limit, taker);
+    samples::list_given(call, &views::OLD_SAMPLE, give)
 }
 
 fn post(call: &mut Call<'_, Telemetry>) -> Result<Reply> {

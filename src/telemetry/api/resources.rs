@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::rest::query::decode;
 use crate::rest::{Answer, Call, Parameter, Reply, Route};
 use crate::telemetry::Telemetry;
-use crate::telemetry::control;
+use crate::telemetry::control::{self, Taker};
 use crate::telemetry::policy as rules;
 
 /// The rows.
@@ -38,8 +38,8 @@ fn list(call: &mut Call<'_, Telemetry>) -> Result<Reply> {
     arguments::check(&call.query, &["limit", "meter_links"])?;
     let (limit, query) = (arguments::limit(&call.query)?, arguments::items(&call.query));
     let links = arguments::integer(&call.query, "meter_links")?.unwrap_or(1) != 0;
-    let resources = control::resources::list(&caller(call), &query, limit, links)?;
-    Ok(samples::list_of(call, &views::RESOURCE, &resources))
+    let give = |taker: &mut dyn Taker<_>| control::resources::list(&caller(call), &query, limit, links, taker);
+    samples::list_given(call, &views::RESOURCE, give)
 }
 
 /// Ids may hold slashes, which clients quote twice: once for the path, once for what web servers make of it.

@@ -4,10 +4,10 @@ use super::tree::Tree;
 use super::{arguments, caller, published, published_quickly, views};
 use crate::error::{Error, Kind, Result};
 use crate::rest::query::decode;
-use crate::rest::{Answer, Call, Parameter, Reply, Route, View};
+use crate::rest::{Answer, Call, Json, Parameter, Reply, Route, Shown, View};
 use crate::telemetry::Telemetry;
 use crate::telemetry::control::refusals::unknown_argument;
-use crate::telemetry::control::{self, posting};
+use crate::telemetry::control::{self, Taker, posting};
 use crate::telemetry::policy as rules;
 
 /// The rows.
@@ -43,7 +43,51 @@ pub(super) const LIST_PARAMETERS: &[Parameter] = &[
 /// The answer with a bare list.
 pub(super) fn list_of<T>(call: &Call<'_, Telemetry>, view: &View<T>, items: &[T]) -> Reply {
     let viewer = call.viewer(0);
-    call.json(|json| json.array(|json| items.iter().for_each(|item| view.object(item, &viewer, json))))
+    let shown = view.shown(&viewer);
+    call.json(|json| {
+        json.array(|json| {
+            for item in items {
+                shown.object(item, json);
+                json.relieve();
+            }
+        });
+    })
+}
+
+/// The answer with a bare list of what `give` gives.
+pub(super) fn list_given<T>(
+    call: &Call<'_, Telemetry>,
+    view: &View<T>,
+    give: impl FnOnce(&mut dyn Taker<T>) -> Result<()>,
+) -> Result<Reply> {
+    let viewer = call.viewer(0);
+    let mut written = Written { shown: view.shown(&viewer), json: Json::default() };
+    written.begin();
+    give(&mut written)?;
+    let mut json = written.json;
+    json.end_array();
+    Ok(call.written(json))
+}
+
+/// A list that is written while it is given.
+struct Written<'v, T: 'static> {
+    shown: Shown<'v, T>,
+    json: Json,
+}
+
+impl<T> Taker<T> for Written<'_, T> {
+    fn begin(&mut self) {
+        self.json = Json::with_capacity(1024);
+        self.json.begin_array();
+    }
+
+    fn take(&mut self, items: Vec<T>) -> Result<()> {
+        for item in items {
+            self.shown.object(&item, &mut self.json);
+            self.json.relieve();
+        }
+        Ok(())
+    }
 }
 
 /// Refuses bodies that are not JSON. One without a type, or of a form, is a list of arguments to the service.
@@ -64,8 +108,7 @@ pub(super) fn check_content_type(call: &Call<'_, Telemetry>) -> Result<()> {
 fn list(call: &mut Call<'_, Telemetry>) -> Result<Reply> {
     arguments::check(&call.query, &["limit"])?;
     let (query, limit) = (arguments::items(&call.query), arguments::limit(&call.query)?);
-    let samples = control::samples::list(&caller(call), None, &query, limit)?;
-    Ok(list_of(call, &views::SAMPLE, &samples))
+    list_given(call, &views::SAMPLE, |taker| control::samples::list(&caller(call), None, &query, limit, taker))
 }
 
 fn show(call: &mut Call<'_, Telemetry>) -> Result<Reply> {

@@ -57,6 +57,5 @@ fn statistics(call: &mut Call<'_, Telemetry>) -> Result<Reply> {
         group_by: &arguments::texts(&call.query, "groupby"),
         aggregates: &aggregates,
     };
-    let rows = compute(&caller(call), &request)?;
-    Ok(samples::list_of(call, &views::STATISTIC, &rows))
+    samples::list_given(call, &views::STATISTIC, |taker| compute(&caller(call), &request, taker))
 }

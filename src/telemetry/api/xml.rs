@@ -1,9 +1,16 @@
 //! Answers as XML, for who takes no JSON: the root `<result>`, `<item>` for each item of a list, `<key>` and `<value>` for
 //! entries of maps, `nil="true"` where there is nothing (specification: errors, times).
 
+use std::fmt;
+use std::io::Read;
+
+use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::{Map, Value as Json};
 
-use crate::gateway::{Request, Response, ResponseBody};
+use crate::gateway::{Request, Response, ResponseBody, Spool};
+
+/// Bytes of a long list that are held in memory before they are let go of.
+const HELD: usize = 128 * 1024;
 
 /// Names of fields whose values are maps from any name to a value.
 const MAPS: [&str; 8] =
@@ -29,23 +36,70 @@ pub(super) fn takes(accept: &str, kind: &str) -> bool {
 /// The answer in the form that the request wants.
 pub(super) fn represent(request: &Request, response: Response) -> Response {
     let wanted = request.header("accept").is_some_and(is_wanted);
-    let ResponseBody::Bytes(bytes) = &response.body else { return response };
-    if !wanted || response.status == 406 || bytes.is_empty() {
+    if !wanted || response.status == 406 {
         return response;
     }
-    let Ok(json) = serde_json::from_slice::<Json>(bytes) else { return response };
-    let (text, kind) = match json.as_object().and_then(|map| map.get("error_message")) {
-        Some(error) => (fault(error), "application/xml"),
-        None => {
-            let mut text = String::with_capacity(bytes.len() * 2);
-            element("result", &json, &mut text);
-            (text, "application/xml; charset=UTF-8")
+    let whole = "application/xml; charset=UTF-8";
+    let (body, kind) = match &response.body {
+        ResponseBody::Bytes(bytes) => {
+            // No body is none in this form too.
+            let Ok(json) = serde_json::from_slice::<Json>(bytes) else { return response };
+            let (text, kind) = match json.as_object().and_then(|map| map.get("error_message")) {
+                Some(error) => (fault(error), "application/xml"),
+                None => {
+                    let mut text = String::with_capacity(bytes.len() * 2);
+                    element("result", &json, &mut text);
+                    (text, whole)
+                }
+            };
+            (ResponseBody::Bytes(text.into_bytes()), kind)
         }
+        ResponseBody::Spooled(body) => match long_list(body.reader()) {
+            Ok(body) => (body, whole),
+            Err(error) => {
+                log::error!("a long list could not be put into XML: {error}");
+                return response;
+            }
+        },
+        ResponseBody::Stream(_) => return response,
     };
     let headers = response.headers.into_iter().map(|(name, value)| {
         if name.eq_ignore_ascii_case("content-type") { (name, kind.into()) } else { (name, value) }
     });
-    Response { status: response.status, headers: headers.collect(), body: ResponseBody::Bytes(text.into_bytes()) }
+    Response { status: response.status, headers: headers.collect(), body }
+}
+
+/// A list that is too long to be held, item by item.
+fn long_list(json: impl Read) -> serde_json::Result<ResponseBody> {
+    let items = Items { text: "<result>".to_owned(), before: Spool::default() };
+    let Items { mut text, before } = serde_json::Deserializer::from_reader(json).deserialize_seq(items)?;
+    text.push_str("</result>");
+    Ok(ResponseBody::Spooled(before.end(text.into_bytes())))
+}
+
+/// What is written of a list.
+struct Items {
+    text: String,
+    /// What was written before, where it was let go of.
+    before: Spool,
+}
+
+impl<'de> Visitor<'de> for Items {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Self, A::Error> {
+        while let Some(item) = list.next_element::<Json>()? {
+            element("item", &item, &mut self.text);
+            if self.text.len() >= HELD && self.before.append(self.text.as_bytes()) {
+                self.text.clear();
+            }
+        }
+        Ok(self)
+    }
 }
 
 fn fault(error: &Json) -> String {
@@ -114,7 +168,7 @@ fn escape(text: &str, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use super::{element, fault, is_wanted, takes};
+    use super::{HELD, element, fault, is_wanted, long_list, takes};
     use serde_json::json;
 
     #[test]
@@ -132,6 +186,18 @@ mod tests {
             assert!(!takes(accept, "application/json"), "{accept}");
             assert_eq!(is_wanted(accept), xml, "{accept}");
         }
+    }
+
+    #[test]
+    fn a_long_list_has_the_form_of_a_short_one() {
+        let items: Vec<_> =
+            (0..9_000).map(|at| json!({"volume": at, "metadata": {"name": format!("<{at}>")}})).collect();
+        let list = serde_json::Value::from(items);
+        let mut whole = String::new();
+        element("result", &list, &mut whole);
+        let mut long = Vec::new();
+        long_list(list.to_string().as_bytes()).unwrap().write_to(&mut long).unwrap();
+        assert!(whole.len() > 2 * HELD && long == whole.as_bytes());
     }
 
     #[test]

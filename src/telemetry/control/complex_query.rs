@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::Caller;
 use super::refusals::not_authorized;
+use super::{Caller, Taker};
 use crate::telemetry::model::expression::{Attribute, Comparison, Expression, Operand, Pattern};
 use crate::telemetry::model::{Filter, Sample};
 use crate::telemetry::policy::QUERY_SAMPLE;
@@ -28,12 +28,12 @@ pub struct Query<'a> {
 /// The most bytes of memory that one regular expression may take.
 const PATTERN_BYTES: usize = 1 << 20;
 
-/// The samples that a query means.
+/// Gives the samples that a query means.
 ///
 /// # Errors
 /// [`crate::Kind::Forbidden`], [`crate::Kind::Unauthenticated`] where it names a project that the caller may not see,
 /// [`crate::Kind::Invalid`] where it makes no sense, those of the store.
-pub fn samples(caller: &Caller<'_>, query: &Query<'_>) -> Result<Vec<Sample>> {
+pub fn samples(caller: &Caller<'_>, query: &Query<'_>, taker: &mut dyn Taker<Sample>) -> Result<()> {
     caller.enforce(&QUERY_SAMPLE)?;
     let own = caller.limited_to();
     let expression = match query.filter {
@@ -52,7 +52,7 @@ pub fn samples(caller: &Caller<'_>, query: &Query<'_>) -> Result<Vec<Sample>> {
     if let Some(own) = own {
         filter.project_id = Some(Some(own.to_owned()));
     }
-    caller.telemetry.store.query(&filter, &expression, &order, limit)
+    caller.telemetry.store.query(&filter, &expression, &order, limit, taker)
 }
 
 /// What the expression demands of every sample, as a filter: it saves the store from reading what can not be meant.

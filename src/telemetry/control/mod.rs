@@ -19,6 +19,7 @@ use crate::identity::Context;
 use crate::identity::policy::{Policy, Rule, Target};
 use crate::telemetry::Telemetry;
 use crate::telemetry::policy::SEGREGATION;
+pub use crate::telemetry::store::Taker;
 
 /// Who calls, and what the service knows while it answers.
 #[derive(Clone, Copy)]

@@ -1,21 +1,27 @@
 //! Reading resources.
 
-use super::Caller;
 use super::refusals::not_found;
 use super::simple_query::{self, Item, RESOURCES};
+use super::{Caller, Taker};
 use crate::Result;
 use crate::telemetry::model::{Filter, ResourceState};
 use crate::telemetry::policy::{GET_RESOURCE, GET_RESOURCES};
 
-/// The resources with samples that the query means, with the names of their meters where `meters` says so.
+/// Gives the resources with samples that the query means, with the names of their meters where `meters` says so.
 ///
 /// # Errors
 /// [`crate::Kind::Forbidden`], those of the query and of the store.
-pub fn list(caller: &Caller<'_>, query: &[Item], limit: Option<i64>, meters: bool) -> Result<Vec<ResourceState>> {
+pub fn list(
+    caller: &Caller<'_>,
+    query: &[Item],
+    limit: Option<i64>,
+    meters: bool,
+    taker: &mut dyn Taker<ResourceState>,
+) -> Result<()> {
     caller.enforce(&GET_RESOURCES)?;
     let limit = caller.limit(limit)?;
     let filter = simple_query::understand(caller, query, &RESOURCES)?.filter;
-    caller.telemetry.store.resources(&filter, meters, limit)
+    caller.telemetry.store.give_resources(&filter, meters, limit, taker)
 }
 
 /// One resource, with samples of a project that the caller may see.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::Caller;
 use super::refusals::unknown_argument;
 use super::simple_query::{self, Item, SAMPLES};
+use super::{Caller, Taker};
 use crate::config::telemetry::MAX_STATISTICS;
 use crate::telemetry::model::cell::SECOND;
 use crate::telemetry::model::{Aggregate, Function, Grouping, Question, Statistic};
@@ -56,11 +56,11 @@ const LAST_INSTANT: i64 = 253_402_300_799 * SECOND;
 /// The greatest number of days of a period.
 const MOST_DAYS: i128 = 999_999_999;
 
-/// Computes statistics.
+/// Computes statistics, and gives their rows.
 ///
 /// # Errors
 /// [`crate::Kind::Forbidden`], [`crate::Kind::Invalid`] for what makes no sense, those of the query and of the store.
-pub fn compute(caller: &Caller<'_>, request: &Request<'_>) -> Result<Vec<Row>> {
+pub fn compute(caller: &Caller<'_>, request: &Request<'_>, taker: &mut dyn Taker<Row>) -> Result<()> {
     caller.enforce(&COMPUTE_STATISTICS)?;
     if request.period.is_some_and(|period| period < 0) {
         return Err(Error::invalid("Period must be positive."));
@@ -79,19 +79,37 @@ pub fn compute(caller: &Caller<'_>, request: &Request<'_>) -> Result<Vec<Row>> {
         counted,
         most: usize::try_from(caller.config.integer(&MAX_STATISTICS)).unwrap_or(usize::MAX),
     };
-    let statistics = caller.telemetry.store.statistics(&question)?;
-    if let (Some(period), true) = (period, statistics.iter().any(|row| row.period_end.0 > LAST_INSTANT)) {
-        return Err(Error::invalid(format!("Invalid period {period}: date value out of range")));
-    }
-    let Question { groupings, counted, .. } = question;
+    let (groupings, counted) = (question.groupings.clone(), question.counted.clone());
     let asked = Arc::new(Asked { period: period.unwrap_or(0), groupings, aggregates, counted });
-    let (from, until) = understood.range;
-    let row = |statistic: Statistic| {
-        let start = from.map_or(statistic.moments.first, |from| statistic.moments.first.max(from));
-        let end = until.map_or(statistic.moments.last, |until| statistic.moments.last.min(until));
-        Row { asked: Arc::clone(&asked), statistic, duration: (start <= end).then_some((start, end)) }
-    };
-    Ok(statistics.into_iter().map(row).collect())
+    caller.telemetry.store.give_statistics(&question, &mut Rows { asked, range: understood.range, taker })
+}
+
+/// Makes rows of statistics.
+struct Rows<'a> {
+    asked: Arc<Asked>,
+    /// The range that was asked for.
+    range: (Option<Timestamp>, Option<Timestamp>),
+    taker: &'a mut dyn Taker<Row>,
+}
+
+impl Taker<Statistic> for Rows<'_> {
+    fn begin(&mut self) {
+        self.taker.begin();
+    }
+
+    fn take(&mut self, statistics: Vec<Statistic>) -> Result<()> {
+        let period = self.asked.period;
+        if period > 0 && statistics.iter().any(|row| row.period_end.0 > LAST_INSTANT) {
+            return Err(Error::invalid(format!("Invalid period {period}: date value out of range")));
+        }
+        let (from, until) = self.range;
+        let row = |statistic: Statistic| {
+            let start = from.map_or(statistic.moments.first, |from| statistic.moments.first.max(from));
+            let end = until.map_or(statistic.moments.last, |until| statistic.moments.last.min(until));
+            Row { asked: Arc::clone(&self.asked), statistic, duration: (start <= end).then_some((start, end)) }
+        };
+        self.taker.take(statistics.into_iter().map(row).collect())
+    }
 }
 
 fn period(asked: Option<i128>) -> Result<Option<i64>> {

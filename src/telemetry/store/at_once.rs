@@ -7,15 +7,16 @@ use std::sync::Arc;
 use crate::Result;
 use crate::database::{Connection, Guesses, Value};
 use crate::telemetry::model::cell::SECOND;
-use crate::telemetry::model::{Level, Question, Statistic};
+use crate::telemetry::model::{Level, Question};
 use crate::time::Timestamp;
 
 use super::nodes::{Node, Nodes, by_resource, is_by_metadata, is_by_series, place, sums};
+use super::pieces::Turns;
 use super::remembered::{Remembered, Series};
 use super::rollups::{self, moments_of};
 use super::scope::Scope;
 use super::sql;
-use super::sums::Verdict;
+use super::sums::{Sums, Verdict};
 
 /// Rows that are read at once; where there are more, they are worked on one by one as they come.
 const MOST: usize = 5_000;
@@ -24,19 +25,20 @@ const MOST_SERIES: usize = 1_000;
 /// The longest range of time of which samples are read, in microseconds: eight days. Days of rollups are quicker beyond it.
 const LONGEST: i64 = 8 * 24 * 3_600 * SECOND;
 
-/// Answers a question; `None` where that needs more than one statement.
+/// The answer to a question; `None` where that needs more than one statement.
 ///
 /// # Errors
 /// `Invalid` where the answer has too many rows, else what the database gives.
-pub(super) fn statistics(
+pub(super) fn statistics<'t>(
     connection: &mut Connection,
     remembered: &Remembered,
     guesses: &Guesses,
     question: &Question,
-) -> Result<Option<Vec<Statistic>>> {
+    turns: Turns<'t>,
+) -> Result<Option<Sums<'t>>> {
     let filter = &question.filter;
     if filter.begin() >= filter.end() {
-        return Ok(Some(Vec::new()));
+        return Ok(Some(sums(question, None, Timestamp(i64::MIN), turns)));
     }
     let scope = Scope::of(filter);
     if is_by_metadata(question) {
@@ -45,8 +47,8 @@ pub(super) fn statistics(
     let all_time = filter.from.is_none() && filter.until.is_none();
     if is_by_series(question, &scope) {
         return match question.period {
-            None if all_time => by_series(connection, remembered, &scope, question),
-            _ if scope.is_of_a_resource() => by_samples(connection, remembered, &scope, question),
+            None if all_time => by_series(connection, remembered, &scope, question, turns),
+            _ if scope.is_of_a_resource() => by_samples(connection, remembered, &scope, question, turns),
             _ => Ok(None),
         };
     }
@@ -56,7 +58,7 @@ pub(super) fn statistics(
     if level != Level::All && guesses.holds(&guess) {
         return Ok(None);
     }
-    let found = by_stream(connection, remembered, &scope, question, level)?;
+    let found = by_stream(connection, remembered, &scope, question, level, turns)?;
     guesses.found(&guess, found.is_none());
     Ok(found)
 }
@@ -82,13 +84,14 @@ fn holds_whole(level: Level, mut edges: impl Iterator<Item = i64>) -> bool {
 }
 
 /// By cells of streams.
-fn by_stream(
+fn by_stream<'t>(
     connection: &mut Connection,
     remembered: &Remembered,
     scope: &Scope,
     question: &Question,
     level: Level,
-) -> Result<Option<Vec<Statistic>>> {
+    turns: Turns<'t>,
+) -> Result<Option<Sums<'t>>> {
     let mut sql = format!(
         "SELECT r.node, {} FROM telemetry_stream g JOIN telemetry_stream_rollup r \
          ON r.node = g.id AND r.level = ? AND r.cell BETWEEN ? AND ?",
@@ -108,7 +111,7 @@ fn by_stream(
         // Periods that begin there divide cells.
         return Ok(None);
     }
-    let Some(mut sums) = sums(question, first, Timestamp(i64::MIN)) else { return Ok(Some(Vec::new())) };
+    let mut sums = sums(question, first, Timestamp(i64::MIN), turns);
     let streams = remembered.streams(connection, cells.iter().map(|(id, _)| *id))?;
     let mut nodes = Nodes::default();
     let node = |(id, stream): (&i64, &Arc<_>)| (*id, nodes.node(question, &mut sums, stream, None, None));
@@ -119,16 +122,17 @@ fn by_stream(
             return Ok(None);
         }
     }
-    Ok(Some(sums.finish()))
+    Ok(Some(sums))
 }
 
 /// By all samples of series.
-fn by_series(
+fn by_series<'t>(
     connection: &mut Connection,
     remembered: &Remembered,
     scope: &Scope,
     question: &Question,
-) -> Result<Option<Vec<Statistic>>> {
+    turns: Turns<'t>,
+) -> Result<Option<Sums<'t>>> {
     let mut sql = format!(
         "SELECT s.stream, s.resource, {}, {} FROM telemetry_series s LEFT JOIN telemetry_series_rollup a \
          ON a.node = s.id AND a.level = ? AND a.cell = ? WHERE 1 = 1",
@@ -153,7 +157,7 @@ fn by_series(
         return Ok(None);
     }
     let first = rows.iter().map(|(.., moments)| moments.first).min();
-    let Some(mut sums) = sums(question, first, Timestamp(i64::MIN)) else { return Ok(Some(Vec::new())) };
+    let mut sums = sums(question, first, Timestamp(i64::MIN), turns);
     let streams = remembered.streams(connection, rows.iter().map(|(stream, ..)| *stream))?;
     let named = rows.iter().filter(|_| by_resource(question)).map(|(_, resource, _)| *resource);
     let names = remembered.resources(connection, named)?;
@@ -169,19 +173,20 @@ fn by_series(
             return Ok(None);
         }
     }
-    Ok(Some(sums.finish()))
+    Ok(Some(sums))
 }
 
 /// By the samples of a resource, where all of the range are there.
 ///
 /// Servers find samples along their index where the statement has the numbers of their series, and not where it looks for these. So
 /// they are those of the last time, and the statement tells which they are now. Where that is not so, it is asked once more.
-fn by_samples(
+fn by_samples<'t>(
     connection: &mut Connection,
     remembered: &Remembered,
     scope: &Scope,
     question: &Question,
-) -> Result<Option<Vec<Statistic>>> {
+    turns: Turns<'t>,
+) -> Result<Option<Sums<'t>>> {
     let (Some(from), Some(until)) = (question.filter.from, question.filter.until) else { return Ok(None) };
     if until.0.saturating_sub(from.0) > LONGEST || question.start.is_none() && question.period.is_some() {
         return Ok(None);
@@ -238,20 +243,21 @@ fn by_samples(
         if from.0 < horizon || question.start.is_some_and(|start| start.0 < horizon) {
             return Ok(None);
         }
-        return of_samples(connection, remembered, question, &rows);
+        return of_samples(connection, remembered, question, &rows, turns);
     }
     // Series come faster than they are found.
     Ok(None)
 }
 
-fn of_samples(
+fn of_samples<'t>(
     connection: &mut Connection,
     remembered: &Remembered,
     question: &Question,
     rows: &[(i64, Timestamp, f64)],
-) -> Result<Option<Vec<Statistic>>> {
+    turns: Turns<'t>,
+) -> Result<Option<Sums<'t>>> {
     let first = rows.iter().map(|(_, at, _)| *at).min();
-    let Some(mut sums) = sums(question, first, Timestamp(i64::MIN)) else { return Ok(Some(Vec::new())) };
+    let mut sums = sums(question, first, Timestamp(i64::MIN), turns);
     let known = remembered.series(connection, rows.iter().map(|(series, ..)| *series))?;
     let mut nodes = Nodes::default();
     let node = |(id, of): (&i64, &Series)| (*id, nodes.node(question, &mut sums, &of.stream, Some(&of.resource), None));
@@ -260,7 +266,7 @@ fn of_samples(
         let Some(node) = known.get(series) else { return Ok(None) };
         sums.add(place(node), *at, *volume)?;
     }
-    Ok(Some(sums.finish()))
+    Ok(Some(sums))
 }
 
 /// Appends that so many rows are enough, and one to tell that there are more.

@@ -22,7 +22,7 @@ use super::{View, sql};
 /// that servers plan for them.
 const AT_A_TIME: [usize; 3] = [100, 10, 1];
 
-/// The newest state of each meter of each resource, at most `limit`; `None` where more than the `view` is needed.
+/// Gives the newest state of each meter of each resource, at most `limit`, some at a time; `None` where more than the `view` is needed.
 ///
 /// # Errors
 /// `Unavailable` where it takes too long, else what the database gives.
@@ -32,14 +32,15 @@ pub(super) fn meters(
     (filter, limit): (&Filter, usize),
     deadline: Deadline,
     view: View,
-) -> Result<Option<Vec<SeriesState>>> {
+    give: &mut dyn FnMut(Vec<SeriesState>) -> Result<()>,
+) -> Result<Option<()>> {
     if view == View::Statement && !filter.metadata.is_empty() {
         return Ok(None);
     }
     let Some(mut walk) = Walk::new(filter, limit, deadline, view) else { return Ok(None) };
     let mut memo = Memo::new(|body: &Json| metadata::passes(body, &filter.metadata));
-    let mut states = Vec::new();
-    while states.len() < limit {
+    let mut left = limit;
+    while left > 0 {
         let Some(group) = walk.next(connection)? else { return Ok(None) };
         if group.is_empty() {
             break;
@@ -64,7 +65,9 @@ pub(super) fn meters(
             .iter()
             .filter_map(|key| newest.get(key))
             .filter(|series| filter.metadata.is_empty() || memo.known(series.metadata).is_some_and(|passes| *passes));
-        let shown: Vec<&Series> = shown.copied().take(limit - states.len()).collect();
+        let shown: Vec<&Series> = shown.copied().take(left).collect();
+        left -= shown.len();
+        let mut states = Vec::with_capacity(shown.len());
         let names = remembered.resources(connection, shown.iter().map(|series| series.resource))?;
         for series in shown {
             let (Some(stream), Some(name)) = (streams.get(&series.stream), names.get(&series.resource)) else {
@@ -73,11 +76,12 @@ pub(super) fn meters(
             let (meter, resource_id) = (stream.meter.clone(), Some(name.to_string()));
             states.push(SeriesState { meter, resource_id, owner: Some(stream.owner.clone()) });
         }
+        give(states)?;
     }
-    Ok(Some(states))
+    Ok(Some(()))
 }
 
-/// Each meter once, at most `limit`, without resource and owner; `None` as of [`meters`].
+/// Gives each meter once, at most `limit`, without resource and owner; `None` as of [`meters`].
 ///
 /// # Errors
 /// As [`meters`].
@@ -87,18 +91,22 @@ pub(super) fn unique_meters(
     (filter, limit): (&Filter, usize),
     deadline: Deadline,
     view: View,
-) -> Result<Option<Vec<SeriesState>>> {
+    give: &mut dyn FnMut(Vec<SeriesState>) -> Result<()>,
+) -> Result<Option<()>> {
     let scope = Scope::of(filter);
     let bare = |meter: Meter| SeriesState { meter, resource_id: None, owner: None };
     if scope.is_of_a_resource() || !filter.metadata.is_empty() {
         let mut unique: Vec<SeriesState> = Vec::new();
-        let Some(all) = meters(connection, remembered, (filter, usize::MAX), deadline, view)? else { return Ok(None) };
-        for state in all {
-            if unique.len() < limit && !unique.iter().any(|known| known.meter == state.meter) {
-                unique.push(bare(state.meter));
+        let mut keep = |states: Vec<SeriesState>| {
+            for state in states {
+                if unique.len() < limit && !unique.iter().any(|known| known.meter == state.meter) {
+                    unique.push(bare(state.meter));
+                }
             }
-        }
-        return Ok(Some(unique));
+            Ok(())
+        };
+        let all = meters(connection, remembered, (filter, usize::MAX), deadline, view, &mut keep)?;
+        return all.map(|()| give(unique)).transpose();
     }
     let mut sql = format!("SELECT DISTINCT m.id, m.name, m.type, m.unit FROM telemetry_stream g{METER}");
     let mut values = Vec::new();
@@ -108,12 +116,12 @@ pub(super) fn unique_meters(
     let rows = connection.rows(&sql, &values, |row| {
         let kind = MeterType::parse(row.text(2)?).ok_or_else(|| Error::internal("a meter of an unknown type"))?;
         Ok(bare(Meter { name: row.string(1)?, kind, unit: row.string(3)? }))
-    });
-    rows.map(Some)
+    })?;
+    give(rows).map(Some)
 }
 
-/// Resources with samples that the filter means, at most `limit`. First and last sample, owner and metadata are those of
-/// these samples; the meters are all that the resource has, with `meters`. `None` as of [`meters`].
+/// Gives resources with samples that the filter means, at most `limit`, some at a time. First and last sample, owner and metadata
+/// are those of these samples; the meters are all that the resource has, with `meters`. `None` as of [`meters`].
 ///
 /// # Errors
 /// As [`meters`].
@@ -123,7 +131,8 @@ pub(super) fn resources(
     (filter, limit, meters): (&Filter, usize, bool),
     deadline: Deadline,
     view: View,
-) -> Result<Option<Vec<ResourceState>>> {
+    give: &mut dyn FnMut(Vec<ResourceState>) -> Result<()>,
+) -> Result<Option<()>> {
     let Some(mut walk) = Walk::new(filter, limit, deadline, view) else { return Ok(None) };
     let all_time = filter.from.is_none() && filter.until.is_none() && filter.metadata.is_empty();
     // Then all series of a resource are met on the walk, and their states are enough.
@@ -132,8 +141,8 @@ pub(super) fn resources(
         return Ok(None);
     }
     let mut memo = Memo::new(|body: &Json| metadata::passes(body, &filter.metadata));
-    let mut states = Vec::new();
-    while states.len() < limit {
+    let mut left = limit;
+    while left > 0 {
         let Some(group) = walk.next(connection)? else { return Ok(None) };
         if group.is_empty() {
             break;
@@ -146,7 +155,9 @@ pub(super) fn resources(
                 None => spans.push(span),
             }
         }
-        spans.truncate(limit - states.len());
+        spans.truncate(left);
+        left -= spans.len();
+        let mut states = Vec::with_capacity(spans.len());
         let streams = group.iter().filter(|_| met && meters).map(|series| series.stream);
         let streams = remembered.streams(connection, streams.chain(spans.iter().map(|span| span.stream)))?;
         let mut names = if meters && !met { walk.names(connection, &spans)? } else { HashMap::new() };
@@ -176,8 +187,9 @@ pub(super) fn resources(
                 meters,
             });
         }
+        give(states)?;
     }
-    Ok(Some(states))
+    Ok(Some(()))
 }
 
 /// The state of a series.

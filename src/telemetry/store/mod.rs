@@ -16,6 +16,7 @@ mod lists;
 mod metadata;
 mod nodes;
 mod partitions;
+mod pieces;
 mod record;
 mod recorder;
 mod remembered;
@@ -33,10 +34,11 @@ use std::time::Duration;
 
 pub use complex::Order;
 pub use partitions::{Kept, Patience, PutOff};
+pub use pieces::Taker;
 pub use recorder::Recorded;
 pub use size::Size;
 
-use crate::database::{Connection, Database, Options};
+use crate::database::{Connection, Database, Options, Turn};
 use crate::telemetry::model::expression::Expression;
 use crate::telemetry::model::{Batch, Filter, Question, ResourceState, Sample, SeriesState, Statistic};
 use crate::{Error, Result};
@@ -115,22 +117,40 @@ impl Store {
     /// # Errors
     /// `Unavailable` where it takes too long; what the database gives.
     pub fn samples(&self, filter: &Filter, limit: usize) -> Result<Vec<Sample>> {
-        self.snapshot(|connection| samples::newest(connection, &self.remembered, filter, limit, self.deadline()))
+        all(|taker| self.give_samples(filter, limit, taker))
     }
 
-    /// The samples that both filter and expression mean, in this order; newest first where it is empty.
+    /// As [`Store::samples`], some at a time.
     ///
     /// # Errors
-    /// As [`Store::samples`].
+    /// As [`Store::samples`]; those of the taker.
+    pub fn give_samples(&self, filter: &Filter, limit: usize, taker: &mut dyn Taker<Sample>) -> Result<()> {
+        self.snapshot(|connection| {
+            taker.begin();
+            // Their rows are held until all are found.
+            let _turn = self.turn(limit);
+            let give = &mut |items| taker.take(items);
+            samples::newest(connection, &self.remembered, filter, limit, self.deadline(), give)
+        })
+    }
+
+    /// Gives the samples that both filter and expression mean, in this order; newest first where it is empty.
+    ///
+    /// # Errors
+    /// As [`Store::samples`]; those of the taker.
     pub fn query(
         &self,
         filter: &Filter,
         expression: &Expression,
         order: &[Order],
         limit: usize,
-    ) -> Result<Vec<Sample>> {
+        taker: &mut dyn Taker<Sample>,
+    ) -> Result<()> {
         self.snapshot(|connection| {
-            complex::query(connection, &self.remembered, filter, expression, order, limit, self.deadline())
+            taker.begin();
+            let _turn = self.turn(limit);
+            let remembered = &self.remembered;
+            taker.take(complex::query(connection, remembered, filter, expression, order, limit, self.deadline())?)
         })
     }
 
@@ -140,8 +160,26 @@ impl Store {
     /// # Errors
     /// As [`Store::samples`].
     pub fn meters(&self, filter: &Filter, unique: bool, limit: usize) -> Result<Vec<SeriesState>> {
+        all(|taker| self.give_meters(filter, unique, limit, taker))
+    }
+
+    /// As [`Store::meters`], some at a time.
+    ///
+    /// # Errors
+    /// As [`Store::samples`]; those of the taker.
+    pub fn give_meters(
+        &self,
+        filter: &Filter,
+        unique: bool,
+        limit: usize,
+        taker: &mut dyn Taker<SeriesState>,
+    ) -> Result<()> {
         let list = if unique { lists::unique_meters } else { lists::meters };
-        self.ask(|connection, view| list(connection, &self.remembered, (filter, limit), self.deadline(), view))
+        self.ask(|connection, view| {
+            taker.begin();
+            let give = &mut |items| taker.take(items);
+            list(connection, &self.remembered, (filter, limit), self.deadline(), view, give)
+        })
     }
 
     /// The resources that have samples that the filter means, with the names of their meters where `meters` says so.
@@ -149,8 +187,26 @@ impl Store {
     /// # Errors
     /// As [`Store::samples`].
     pub fn resources(&self, filter: &Filter, meters: bool, limit: usize) -> Result<Vec<ResourceState>> {
+        all(|taker| self.give_resources(filter, meters, limit, taker))
+    }
+
+    /// As [`Store::resources`], some at a time.
+    ///
+    /// # Errors
+    /// As [`Store::samples`]; those of the taker.
+    pub fn give_resources(
+        &self,
+        filter: &Filter,
+        meters: bool,
+        limit: usize,
+        taker: &mut dyn Taker<ResourceState>,
+    ) -> Result<()> {
         let asked = (filter, limit, meters);
-        self.ask(|connection, view| lists::resources(connection, &self.remembered, asked, self.deadline(), view))
+        self.ask(|connection, view| {
+            taker.begin();
+            let give = &mut |items| taker.take(items);
+            lists::resources(connection, &self.remembered, asked, self.deadline(), view, give)
+        })
     }
 
     /// The statistics that a question asks for.
@@ -158,16 +214,34 @@ impl Store {
     /// # Errors
     /// `Invalid` where they have too many rows; as [`Store::samples`].
     pub fn statistics(&self, question: &Question) -> Result<Vec<Statistic>> {
+        all(|taker| self.give_statistics(question, taker))
+    }
+
+    /// As [`Store::statistics`], some at a time.
+    ///
+    /// # Errors
+    /// As [`Store::statistics`]; those of the taker.
+    pub fn give_statistics(&self, question: &Question, taker: &mut dyn Taker<Statistic>) -> Result<()> {
+        let turn = &|| self.database.turn();
         let at_once = |connection: &mut Connection| {
-            at_once::statistics(connection, &self.remembered, self.database.guesses(), question)
+            taker.begin();
+            let guesses = self.database.guesses();
+            let sums = at_once::statistics(connection, &self.remembered, guesses, question, turn)?;
+            sums.map(|sums| sums.finish(&mut |items| taker.take(items))).transpose()
         };
-        match self.database.read(at_once)? {
-            Some(statistics) => Ok(statistics),
-            None => {
-                let (remembered, deadline) = (&self.remembered, self.deadline());
-                self.snapshot(|connection| statistics::statistics(connection, remembered, question, deadline))
-            }
+        if self.database.read(at_once)?.is_some() {
+            return Ok(());
         }
+        self.snapshot(|connection| {
+            taker.begin();
+            let sums = statistics::statistics(connection, &self.remembered, question, self.deadline(), turn)?;
+            sums.finish(&mut |items| taker.take(items))
+        })
+    }
+
+    /// The turn of a list of so many items, if it has to take one.
+    fn turn(&self, items: usize) -> Option<Turn<'_>> {
+        (items > pieces::MANY).then(|| self.database.turn())
     }
 
     /// Answers a question by one statement, or where that is not enough, on one unchanging view.
@@ -188,4 +262,11 @@ impl Store {
     fn deadline(&self) -> Deadline {
         Deadline::after(self.patience)
     }
+}
+
+/// All items that are given some at a time.
+fn all<T>(give: impl FnOnce(&mut dyn Taker<T>) -> Result<()>) -> Result<Vec<T>> {
+    let mut all = Vec::new();
+    give(&mut all)?;
+    Ok(all)
 }

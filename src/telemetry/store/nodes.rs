@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::pieces::Turns;
 use super::remembered::Stream;
 use super::scope::Scope;
 use super::sums::{Group, Place, Sums};
@@ -27,19 +28,24 @@ pub(super) fn is_by_metadata(question: &Question) -> bool {
 
 /// A stream or a series on its way into the sums.
 pub(super) struct Node {
-    group: usize,
+    group: u32,
     counted: Vec<Option<u32>>,
     /// Moments of a series' latest day, with that day's number.
     pub(super) open: Option<(i64, Moments)>,
 }
 
-/// The sums, with buckets that begin where the question says, or at `first`. `None` where there is no sample at all.
-pub(super) fn sums(question: &Question, first: Option<Timestamp>, horizon: Timestamp) -> Option<Sums> {
+/// The sums, with buckets that begin where the question says, or at `first`; without any where there is no sample at all.
+pub(super) fn sums<'t>(
+    question: &Question,
+    first: Option<Timestamp>,
+    horizon: Timestamp,
+    turns: Turns<'t>,
+) -> Sums<'t> {
     let range = (question.filter.begin(), question.filter.end());
-    let start = question.start.or(first.map(|first| hour_of(first, horizon)))?;
+    let start = question.start.or(first.map(|first| hour_of(first, horizon)));
     let length = |period: i64| period.saturating_mul(SECOND);
-    let buckets = question.period.map(|period| Buckets { start, length: length(period) });
-    Some(Sums::new(buckets, range, question.most))
+    let buckets = question.period.zip(start).map(|(period, start)| Buckets { start, length: length(period) });
+    Sums::new(buckets, range, question.most, turns)
 }
 
 /// Makes nodes.
@@ -68,8 +74,8 @@ impl Nodes {
             Grouping::Resource => resource.map(str::to_owned),
             Grouping::Metadata(_) => by_metadata.next().flatten(),
         };
-        let values = question.groupings.iter().map(&mut value).collect();
-        let group = sums.group(Group { unit: unit.clone(), values });
+        let values = question.groupings.iter().map(|by| value(by).map(String::into_boxed_str)).collect();
+        let group = sums.group(Group { unit: unit.as_str().into(), values });
         let texts = &mut self.texts;
         let mut number = |text: String| {
             let next = u32::try_from(texts.len()).unwrap_or(u32::MAX);

@@ -11,6 +11,7 @@ use crate::{Error, Result};
 use super::deadline::Deadline;
 use super::ids::{self, Ids};
 use super::metadata::{self, Memo};
+use super::pieces::PIECE;
 use super::record::MILLISECOND;
 use super::remembered::Remembered;
 use super::scope::Scope;
@@ -22,7 +23,7 @@ const RECENT: i64 = 2_000;
 /// Samples that are read of a series at a time where their metadata have to be looked at.
 const PAGE: i64 = 200;
 
-/// The newest `limit` samples that the filter means, newest first.
+/// Gives the newest `limit` samples that the filter means, newest first, some at a time.
 ///
 /// # Errors
 /// `Unavailable` where it takes too long, else what the database gives.
@@ -32,10 +33,11 @@ pub(super) fn newest(
     filter: &Filter,
     limit: usize,
     deadline: Deadline,
-) -> Result<Vec<Sample>> {
+    give: &mut dyn FnMut(Vec<Sample>) -> Result<()>,
+) -> Result<()> {
     let scope = Scope::of(filter);
     if filter.begin() >= filter.end() || limit == 0 {
-        return Ok(Vec::new());
+        return Ok(());
     }
     if let Some(id) = &filter.message_id {
         let found = by_message(connection, id)?;
@@ -44,12 +46,16 @@ pub(super) fn newest(
         let mut memo = tests(filter);
         memo.learn(connection, row.iter().map(|row| row.metadata))?;
         let row = row.filter(|row| memo.known(row.metadata).is_some_and(|passes| *passes));
-        return complete(connection, remembered, row.as_slice());
+        return give(complete(connection, remembered, row.as_slice())?);
     }
     let mut search = Search { connection, filter, limit, deadline, found: Vec::new(), floor: filter.begin() };
     search.run(&scope)?;
     let Search { found, .. } = search;
-    complete(connection, remembered, &found)
+    for piece in found.chunks(PIECE) {
+        deadline.check()?;
+        give(complete(connection, remembered, piece)?)?;
+    }
+    Ok(())
 }
 
 /// A row of `telemetry_sample`.

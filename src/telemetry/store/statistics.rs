@@ -13,7 +13,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use crate::database::{Connection, Engine, Value};
-use crate::telemetry::model::{Grouping, Level, Moments, Question, Statistic};
+use crate::telemetry::model::{Grouping, Level, Moments, Question};
 use crate::time::Timestamp;
 use crate::{Error, Result};
 
@@ -21,6 +21,7 @@ use super::deadline::Deadline;
 use super::hours;
 use super::metadata::{self, Memo};
 use super::nodes::{Node, Nodes, hour_of, is_by_metadata, is_by_series, place, sums};
+use super::pieces::{MANY, Turns};
 use super::remembered::{Remembered, Stream};
 use super::rollups::{self, MOMENTS, Rollups};
 use super::samples;
@@ -37,23 +38,25 @@ const RANGES: usize = 16;
 ///
 /// # Errors
 /// `Invalid` where the answer has too many rows, `Unavailable` where it takes too long, else what the database gives.
-pub(super) fn statistics(
+pub(super) fn statistics<'t>(
     connection: &mut Connection,
     remembered: &Remembered,
     question: &Question,
     deadline: Deadline,
-) -> Result<Vec<Statistic>> {
+    turns: Turns<'t>,
+) -> Result<Sums<'t>> {
     let scope = Scope::of(&question.filter);
+    let nothing = || sums(question, None, Timestamp(i64::MIN), turns);
     if question.filter.begin() >= question.filter.end() {
-        return Ok(Vec::new());
+        return Ok(nothing());
     }
     let (streams, horizon) = streams(connection, remembered, &scope)?;
     let question = &in_whole_hours(question, horizon);
     if question.filter.begin() >= question.filter.end() {
-        return Ok(Vec::new());
+        return Ok(nothing());
     }
     let by_series = is_by_series(question, &scope);
-    let mut run = Run { connection, question, scope, streams, horizon, deadline, nodes: Nodes::default() };
+    let mut run = Run { connection, question, scope, streams, horizon, deadline, turns, nodes: Nodes::default() };
     if by_series { run.by_series() } else { run.by_stream() }
 }
 
@@ -135,7 +138,7 @@ impl Left {
     }
 }
 
-struct Run<'a> {
+struct Run<'a, 't> {
     connection: &'a mut Connection,
     question: &'a Question,
     scope: Scope,
@@ -143,11 +146,12 @@ struct Run<'a> {
     /// Before it, hours may be all that is left of samples.
     horizon: Timestamp,
     deadline: Deadline,
+    turns: Turns<'t>,
     nodes: Nodes,
 }
 
-impl Run<'_> {
-    fn by_stream(&mut self) -> Result<Vec<Statistic>> {
+impl<'t> Run<'_, 't> {
+    fn by_stream(&mut self) -> Result<Sums<'t>> {
         let ids = sorted(self.streams.keys().copied());
         let mut whole: HashMap<i64, Moments> = HashMap::with_capacity(ids.len());
         rollups::scan(self.connection, Rollups::Streams, &ids, Level::All, (0, 0), |node, _, moments| {
@@ -155,7 +159,10 @@ impl Run<'_> {
             Ok(())
         })?;
         let first = whole.values().map(|moments| moments.first).min();
-        let Some(mut sums) = sums(self.question, first, self.horizon) else { return Ok(Vec::new()) };
+        let mut sums = sums(self.question, first, self.horizon, self.turns);
+        if first.is_none() && self.question.start.is_none() {
+            return Ok(sums);
+        }
         let mut nodes = HashMap::with_capacity(ids.len());
         let mut split = Vec::new();
         for id in ids {
@@ -168,17 +175,23 @@ impl Run<'_> {
             nodes.insert(id, node);
         }
         self.descend(&mut sums, Rollups::Streams, &nodes, &split)?;
-        Ok(sums.finish())
+        Ok(sums)
     }
 
-    fn by_series(&mut self) -> Result<Vec<Statistic>> {
+    fn by_series(&mut self) -> Result<Sums<'t>> {
         let filter = &self.question.filter;
         let (tests, groupings) = (&filter.metadata, &self.question.groupings);
         let by_metadata = is_by_metadata(self.question);
         // Of a body: the values of the groupings by metadata, in their order; `None` where a test fails.
         let mut memo = Memo::new(|body: &Json| metadata::passes(body, tests).then(|| values_of(body, groupings)));
         let (ids, first) = self.series_ids(by_metadata, &mut memo)?;
-        let Some(mut sums) = sums(self.question, first, self.horizon) else { return Ok(Vec::new()) };
+        let mut sums = sums(self.question, first, self.horizon, self.turns);
+        if first.is_none() && self.question.start.is_none() {
+            return Ok(sums);
+        }
+        if ids.len() > MANY {
+            sums.take_turn();
+        }
         for chunk in ids.chunks(AT_A_TIME) {
             self.deadline.check()?;
             let (mut nodes, mut mixed) = (HashMap::with_capacity(chunk.len()), HashMap::new());
@@ -217,7 +230,7 @@ impl Run<'_> {
             self.descend(&mut sums, Rollups::Series, &nodes, &split)?;
             self.mixed(&mut sums, &mixed, &mut memo)?;
         }
-        Ok(sums.finish())
+        Ok(sums)
     }
 
     /// The numbers of the series in the scope, and the time of the earliest sample that counts where it is needed.
