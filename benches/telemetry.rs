@@ -23,7 +23,7 @@ use hearth::database::{Database, Options};
 use hearth::gateway::{Body, Params, Request};
 use hearth::rest::pipeline::{App, Mount};
 use hearth::rest::platform::Platform;
-use hearth::telemetry::store::{schema, tuned};
+use hearth::telemetry::store::{Patience, Store, schema, tuned};
 use hearth::telemetry::{self, policy};
 use hearth::time::Timestamp;
 use serde_json::{Value, json};
@@ -196,6 +196,7 @@ fn body(first: usize, count: usize) -> Vec<u8> {
 fn app(url: &str) -> App {
     let database = Database::open(url, tuned(Options { create: true, ..Options::default() })).unwrap();
     schema::sync(&database).unwrap();
+    Store::new(database.clone()).keep_partitions(Timestamp::now(), Patience::Long).unwrap();
     let config = Arc::new(Config::from_text("[DEFAULT]\nauth_strategy = noauth\n").unwrap());
     let platform = Arc::new(Platform::open(config, policy::ALL).unwrap());
     let endpoint = Arc::new(telemetry::metering(platform, database));
