@@ -5,7 +5,6 @@ seconds. Short lists stand beside the long ones: what spares memory must not cos
 """
 
 import functools
-import http.client
 import json
 import os
 import pathlib
