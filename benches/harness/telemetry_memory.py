@@ -52,6 +52,8 @@ class Peak(Target):
         self.peak = self.rested = 0
 
     def measure(self, seconds):
+        # What the load before has left is not this one's.
+        time.sleep(REST_S)
         for pid in self.app():
             # 5: the peak begins anew at what there is now (proc(5)).
             pathlib.Path(f"/proc/{pid}/clear_refs").write_text("5")
