@@ -3,6 +3,7 @@
 import uuid
 
 import cinderclient.exceptions
+import pytest
 
 from test_block_storage import available, cinder, gone, openstack_cli  # noqa: F401
 from stack import wait_until
@@ -73,6 +74,8 @@ def test_cinderclient_still_works_with_consistency_groups(stack, cinder):  # noq
     gone(lambda: cinder.volumes.get(volume.id), cinderclient.exceptions.NotFound, "its volume")
 
 
+# The command asks as the other clients do, which come every way: one is enough.
+@pytest.mark.parametrize("stack", ["mod_fcgid"], indirect=True)
 def test_the_openstack_command_makes_a_group_type_and_a_group(stack):
     version = ("--os-volume-api-version", "3.71")
     kind = openstack_cli(stack, *version, "volume", "group", "type", "create", name("kind"), "-f", "json")

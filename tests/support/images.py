@@ -139,7 +139,7 @@ class Cloud(Stack):
 
     def available(self, id):
         volume = self.settled(id)
-        assert volume["status"] == "available", f"{volume['status']}: {self.messages(id)}; logs in {self.folder}/log"
+        assert volume["status"] == "available", f"{volume['status']}: {self.messages(id)}\n{self.log('volume')[-4000:]}"
         return volume
 
     def failed(self, id):
