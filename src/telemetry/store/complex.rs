@@ -16,6 +16,9 @@ use super::remembered::Remembered;
 use super::samples::{self, Pages};
 use super::scope::Scope;
 
+/// Samples more than are asked for that are found before all of them are sorted, at least.
+const LEAST_SORTED: usize = 200;
+
 /// A key of the order of an answer, and whether the smallest comes first.
 pub type Order = (Attribute, bool);
 
@@ -41,12 +44,14 @@ pub(super) fn query(
     let by_time = order.first() == Some(&newest_first[0]);
     let mut found: Vec<Sample> = Vec::new();
     let mut floor = filter.begin();
-    for chunk in samples::series_by_age(connection, &scope, filter)?.chunks(1_000) {
+    // To sort for each page would take most of the time where there are many series.
+    let enough = limit.saturating_add((limit / 4).max(LEAST_SORTED));
+    'series: for chunk in samples::series_by_age(connection, &scope, filter)?.chunks(1_000) {
         let known = remembered.series(connection, chunk.iter().map(|(series, _)| *series))?;
         for (series, newest) in chunk {
             deadline.check()?;
             if *newest < floor {
-                return Ok(found);
+                break 'series;
             }
             let Some(of) = known.get(series) else { continue };
             let (meter, resource, owner) = (&of.stream.meter, &of.resource, &of.stream.owner);
@@ -66,17 +71,18 @@ pub(super) fn query(
                         found.push(sample);
                     }
                 }
-                if found.len() >= limit {
+                if found.len() >= enough {
                     found.sort_by(|a, b| compare(order, a, b));
                     found.truncate(limit);
-                }
-                if let Some(last) = found.last().filter(|_| by_time && found.len() == limit) {
-                    floor = floor.max(last.timestamp);
+                    if let Some(last) = found.last().filter(|_| by_time) {
+                        floor = floor.max(last.timestamp);
+                    }
                 }
             }
         }
     }
     found.sort_by(|a, b| compare(order, a, b));
+    found.truncate(limit);
     Ok(found)
 }
 
